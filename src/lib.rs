@@ -1,0 +1,15 @@
+//! goop lets people find each other and talk directly, with nobody in between.
+//!
+//! One binary plays several roles over one libp2p identity. The crate is a house with floors; a room may use rooms on its own
+//! or a lower floor, never one above, and roles never import each other (`tests/floors.rs` holds this):
+//!
+//! ```text
+//! 5  ROOF      main · cli · node           puts the house together; nobody imports it
+//! 4  FRONT     viewer                      the local web pages a person looks at
+//! 3  ROLES     peer                        finds others, serves site, files and chat
+//! 2  PLUMBING  http · p2p · shutdown · telemetry    shared I/O, no policy
+//! 1  RULES     proto                       what is true: no I/O, no clock, no randomness
+//! 0  GROUND    clock · identity · config   facts every floor may use
+//! ```
+
+pub mod clock;
