@@ -13,3 +13,5 @@
 //! ```
 
 pub mod clock;
+pub mod config;
+pub mod identity;

@@ -1,0 +1,14 @@
+//! `[paths]`: folders.
+
+use std::path::PathBuf;
+
+use super::section::section;
+
+section! {
+    /// Folders.
+    PathsConfig in "paths" {
+        /// The folder whose files everyone may read: your site. It may appear after the start.
+        /// A relative path starts at the data folder.
+        site_root: PathBuf = PathBuf::from("site");
+    }
+}
