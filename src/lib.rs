@@ -15,3 +15,5 @@
 pub mod clock;
 pub mod config;
 pub mod identity;
+
+pub mod proto;

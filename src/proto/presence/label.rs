@@ -1,0 +1,97 @@
+//! Makes text that strangers wrote fit to be shown in a row or a log line (THREATS 20).
+
+/// Most characters of a label that are shown.
+pub const MAX_SHOWN: usize = 64;
+
+/// `text` without control, bidirectional and invisible characters, with every run of white space as one blank, and cut to
+/// `max_chars` characters, the last of which is then `…`.
+pub fn clean(text: &str, max_chars: usize) -> String {
+    let mut shown = String::new();
+    let mut chars = 0;
+    for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {
+        let mut visible = word.chars().filter(|c| !is_invisible(*c)).peekable();
+        if visible.peek().is_some() && chars > 0 {
+            shown.push(' ');
+            chars += 1;
+        }
+        for c in visible {
+            shown.push(c);
+            chars += 1;
+            if chars > max_chars {
+                return cut(&shown, max_chars);
+            }
+        }
+    }
+    shown
+}
+
+/// The longest beginning of `text` that has at most `max` bytes.
+pub fn cut_bytes(text: &str, max: usize) -> &str {
+    let mut end = text.len().min(max);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+fn cut(shown: &str, max_chars: usize) -> String {
+    let mut cut: String = shown.chars().take(max_chars.saturating_sub(1)).collect();
+    cut.push('…');
+    cut
+}
+
+/// Characters that show nothing but reorder, hide or fake what stands around them. The two joiners stay: Persian and families of
+/// emoji are written with them.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{00ad}' | '\u{034f}' | '\u{061c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+        | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_label_cannot_forge_log_lines_or_turn_text_around() {
+        let nasty = [
+            ("alice\r\n2026-01-01 ERROR root logged in", "alice 2026-01-01 ERROR root logged in"),
+            ("\u{1b}[2J\u{1b}[31mred", "[2J [31mred"),
+            ("abc\u{202e}gpj.exe\u{202c}", "abcgpj.exe"),
+            ("a\u{2066}b\u{2069}\u{200f}c\u{061c}", "abc"),
+            ("a\u{0}b\u{85}c\u{2028}d", "a b c d"),
+            ("\u{200b}\u{feff}  ", ""),
+            ("x\u{e0041}\u{e007f}", "x"),
+            ("  many   blanks ", "many blanks"),
+        ];
+        for (text, shown) in nasty {
+            assert_eq!(clean(text, MAX_SHOWN), shown, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_label_ends_in_an_ellipsis() {
+        assert_eq!(clean("abcdef", 6), "abcdef");
+        assert_eq!(clean("abcdefg", 6), "abcde…");
+        assert_eq!(clean("ééééééé", 6), "ééééé…");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_in_what_comes_out_is_short_and_harmless(text in any::<String>(), max in 1..80usize) {
+            let shown = clean(&text, max);
+            prop_assert!(shown.chars().count() <= max);
+            prop_assert!(!shown.chars().any(|c| c.is_control() || is_invisible(c)));
+            prop_assert_eq!(clean(&shown, max), shown);
+        }
+
+        #[test]
+        fn a_cut_never_splits_a_character(text in any::<String>(), max in 0..20usize) {
+            prop_assert!(cut_bytes(&text, max).len() <= max);
+        }
+    }
+}

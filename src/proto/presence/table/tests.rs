@@ -1,0 +1,243 @@
+//! The table against a manual clock, and against a model that keeps everything and looks at everything.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::clock::UnixMillis;
+
+const TTL: Duration = Duration::from_secs(20);
+const LAN: Source = Source::Lan;
+const HUB: Source = Source::Rendezvous(0);
+
+fn at(seconds: u64) -> Moment {
+    Moment::from_millis(seconds * 1000)
+}
+
+fn table() -> PresenceTable {
+    PresenceTable::new(PeerId::random(), TTL)
+}
+
+fn says(kind: Kind, peer: PeerId, label: &str) -> Presence {
+    Presence { content: label.into(), ..Presence::new(kind, peer, UnixMillis(1)) }
+}
+
+fn update(peer: PeerId) -> Presence {
+    says(Kind::Update, peer, "x")
+}
+
+fn offline(peer: PeerId) -> Presence {
+    Presence::new(Kind::Offline, peer, UnixMillis(1))
+}
+
+#[test]
+fn an_update_from_a_stranger_means_online() {
+    let (mut table, bob) = (table(), PeerId::random());
+    assert!(matches!(table.apply(LAN, &update(bob), at(0)), Some(Change::Online(row)) if row.online && row.presence.peer == bob));
+    assert_eq!((table.len(), table.online()), (1, 1));
+}
+
+#[test]
+fn a_heartbeat_that_changes_nothing_yields_nothing_but_is_remembered() {
+    let (mut table, bob) = (table(), PeerId::random());
+    table.apply(LAN, &update(bob), at(0));
+    let later = Presence { ts: UnixMillis(99), ..says(Kind::Online, bob, "x") };
+    assert_eq!(table.apply(LAN, &later, at(15)), None);
+    assert_eq!(table.expire(at(34)), []);
+    assert_eq!(table.get(&bob).unwrap().last_seen, at(15));
+    assert!(matches!(table.expire(at(35))[..], [Change::Offline(_)]));
+}
+
+#[test]
+fn a_new_label_is_an_update() {
+    let (mut table, bob) = (table(), PeerId::random());
+    table.apply(LAN, &says(Kind::Online, bob, "Bob"), at(0));
+    let change = table.apply(LAN, &says(Kind::Update, bob, "Robert"), at(5));
+    assert!(matches!(change, Some(Change::Updated(row)) if row.presence.content == "Robert"));
+}
+
+#[test]
+fn an_offline_message_takes_a_row_offline_and_keeps_what_it_said() {
+    let (mut table, bob) = (table(), PeerId::random());
+    table.apply(LAN, &says(Kind::Online, bob, "Bob"), at(0));
+    let change = table.apply(LAN, &offline(bob), at(1));
+    assert!(matches!(change, Some(Change::Offline(row)) if !row.online && row.presence.content == "Bob"));
+    assert_eq!(table.apply(LAN, &offline(bob), at(2)), None, "once");
+    assert_eq!(table.apply(LAN, &offline(PeerId::random()), at(2)), None, "a stranger's farewell makes no row");
+    assert_eq!((table.len(), table.online()), (1, 0));
+}
+
+#[test]
+fn an_update_that_comes_late_does_not_bring_back_who_has_left() {
+    let (mut table, bob) = (table(), PeerId::random());
+    table.apply(LAN, &update(bob), at(0));
+    table.apply(LAN, &offline(bob), at(10));
+    assert_eq!(table.apply(LAN, &update(bob), at(11)), None);
+    assert!(matches!(table.apply(LAN, &update(bob), at(12)), Some(Change::Online(_))), "the next heartbeat does");
+    table.apply(LAN, &offline(bob), at(20));
+    assert!(matches!(table.apply(LAN, &says(Kind::Online, bob, "x"), at(20)), Some(Change::Online(_))), "a restart does");
+}
+
+#[test]
+fn another_fresh_source_keeps_a_row_online() {
+    let (mut table, bob) = (table(), PeerId::random());
+    table.apply(LAN, &update(bob), at(0));
+    table.apply(HUB, &update(bob), at(10));
+    assert_eq!(table.apply(LAN, &offline(bob), at(11)), None);
+    assert_eq!(table.get(&bob).unwrap().sources().collect::<Vec<_>>(), [HUB]);
+    assert_eq!(table.expire(at(29)), []);
+    assert!(matches!(table.expire(at(30))[..], [Change::Offline(_)]));
+}
+
+#[test]
+fn a_silent_source_lapses_by_itself() {
+    let (mut table, bob) = (table(), PeerId::random());
+    table.apply(LAN, &update(bob), at(0));
+    table.apply(HUB, &update(bob), at(10));
+    assert_eq!(table.expire(at(20)), []);
+    assert_eq!(table.get(&bob).unwrap().sources().collect::<Vec<_>>(), [HUB]);
+}
+
+#[test]
+fn attack_a_rendezvous_cannot_rename_whom_the_lan_hears() {
+    let (mut table, bob) = (table(), PeerId::random());
+    table.apply(LAN, &says(Kind::Online, bob, "Bob"), at(0));
+    assert_eq!(table.apply(HUB, &says(Kind::Update, bob, "Mallory"), at(1)), None);
+    assert_eq!(table.get(&bob).unwrap().presence.content, "Bob");
+    table.expire(at(20));
+    let change = table.apply(HUB, &says(Kind::Update, bob, "Roaming Bob"), at(20));
+    assert!(matches!(change, Some(Change::Updated(_))), "once the LAN has fallen silent the rendezvous speaks");
+}
+
+#[test]
+fn forgetting_a_source_takes_offline_only_what_it_alone_heard() {
+    let (mut table, both, one) = (table(), PeerId::random(), PeerId::random());
+    table.apply(LAN, &update(both), at(0));
+    table.apply(HUB, &update(both), at(0));
+    table.apply(HUB, &update(one), at(0));
+    let changes = table.forget_source(HUB, at(1));
+    assert!(matches!(&changes[..], [Change::Offline(row)] if row.presence.peer == one));
+    assert!(table.get(&both).unwrap().online);
+    assert!(matches!(table.apply(HUB, &update(one), at(1)), Some(Change::Online(_))), "it may come back at once");
+}
+
+#[test]
+fn an_offline_row_is_remembered_a_quarter_of_an_hour_and_then_forgotten() {
+    let (mut table, bob) = (table(), PeerId::random());
+    table.apply(LAN, &update(bob), at(0));
+    table.apply(LAN, &offline(bob), at(5));
+    let due = at(5) + REMEMBERED;
+    assert_eq!(table.next_expiry(), Some(due));
+    assert_eq!(table.expire(at(5 + 899)), []);
+    assert_eq!(table.expire(due), [Change::Forgotten(bob)]);
+    assert!(table.is_empty() && table.next_expiry().is_none());
+}
+
+#[test]
+fn a_full_table_drops_who_is_gone_longest_and_then_refuses_strangers() {
+    let mut table = PresenceTable::with_capacity(PeerId::random(), TTL, 3);
+    let [a, b, c, d, e] = std::array::from_fn(|_| PeerId::random());
+    for (n, peer) in [a, b, c].into_iter().enumerate() {
+        table.apply(LAN, &update(peer), at(n as u64));
+    }
+    assert_eq!(table.apply(LAN, &update(d), at(3)), None, "all are online");
+    table.apply(LAN, &offline(b), at(4));
+    table.apply(LAN, &offline(a), at(5));
+    assert!(matches!(table.apply(LAN, &update(d), at(6)), Some(Change::Online(_))));
+    assert!(table.get(&b).is_none() && table.get(&a).is_some());
+    assert_eq!(table.next_expiry(), Some(Moment::START), "there is something to tell");
+    assert_eq!(table.expire(at(6)), [Change::Forgotten(b)]);
+    assert!(table.apply(LAN, &update(e), at(7)).is_some());
+    assert_eq!(table.len(), 3);
+}
+
+#[test]
+fn attack_a_flood_of_strangers_leaves_the_table_bounded_and_everybody_known_in_it() {
+    let mut table = PresenceTable::with_capacity(PeerId::random(), TTL, 50);
+    let friends: Vec<PeerId> = (0..40).map(|_| PeerId::random()).collect();
+    for n in 0..2000 {
+        friends.iter().for_each(|friend| drop(table.apply(LAN, &update(*friend), at(n / 100))));
+        table.apply(LAN, &update(PeerId::random()), at(n / 100));
+        assert!(table.len() <= 50 && table.online.len() + table.offline.len() == table.len());
+    }
+    assert!(friends.iter().all(|friend| table.get(friend).unwrap().online));
+}
+
+#[test]
+fn nobody_has_a_row_in_their_own_table() {
+    let me = PeerId::random();
+    let mut table = PresenceTable::new(me, TTL);
+    assert_eq!(table.apply(HUB, &update(me), at(0)), None);
+    assert!(table.is_empty());
+}
+
+/// What the table should hold, computed the slow way.
+#[derive(Default)]
+struct Model {
+    heard: BTreeMap<usize, BTreeMap<Source, Moment>>,
+    parted: BTreeMap<usize, Moment>,
+}
+
+impl Model {
+    fn online(&self, peer: usize, now: Moment) -> bool {
+        self.heard.get(&peer).is_some_and(|heard| heard.values().any(|seen| *seen + TTL > now))
+    }
+
+    fn apply(&mut self, source: Source, peer: usize, kind: Kind, now: Moment) {
+        let was = self.online(peer, now);
+        let heard = self.heard.entry(peer).or_default();
+        heard.retain(|_, seen| *seen + TTL > now);
+        match kind {
+            Kind::Offline => {
+                heard.remove(&source);
+                if was && heard.is_empty() {
+                    self.parted.insert(peer, now);
+                }
+            }
+            Kind::Update if !was && self.parted.get(&peer).is_some_and(|parted| now.since(*parted) < LATE_UPDATE) => {}
+            _ => {
+                heard.insert(source, now);
+                self.parted.remove(&peer);
+            }
+        }
+    }
+}
+
+fn step() -> impl Strategy<Value = (u64, usize, Source, Kind)> {
+    let source = prop_oneof![Just(LAN), Just(HUB), Just(Source::Rendezvous(1))];
+    let kind = prop_oneof![Just(Kind::Online), Just(Kind::Update), Just(Kind::Update), Just(Kind::Offline)];
+    (0..9000u64, 0..4usize, source, kind)
+}
+
+proptest! {
+    /// Changes alternate for each peer, the online set is that of the model, and no wake-up is missed.
+    #[test]
+    fn the_table_agrees_with_a_model_that_forgets_nothing(steps in proptest::collection::vec(step(), 1..120)) {
+        let peers: Vec<PeerId> = (0..4).map(|_| PeerId::random()).collect();
+        let (mut table, mut model, mut now) = (table(), Model::default(), 0);
+        let mut shown = [false; 4];
+        for (pause, n, source, kind) in steps {
+            now += pause;
+            let moment = Moment::from_millis(now);
+            let mut changes = table.expire(moment);
+            model.apply(source, n, kind, moment);
+            changes.extend(table.apply(source, &says(kind, peers[n], "x"), moment));
+            for change in changes {
+                let (peer, online) = match change {
+                    Change::Online(row) => (row.presence.peer, true),
+                    Change::Offline(row) => (row.presence.peer, false),
+                    other => return Err(TestCaseError::fail(format!("unexpected {other:?}"))),
+                };
+                let who = peers.iter().position(|p| *p == peer).unwrap();
+                prop_assert_ne!(shown[who], online);
+                shown[who] = online;
+            }
+            for (who, shown) in shown.iter().enumerate() {
+                prop_assert_eq!(*shown, model.online(who, moment), "peer {} at {}", who, now);
+            }
+            prop_assert!(table.next_expiry().is_none_or(|due| due > moment));
+            prop_assert_eq!(table.online.len() + table.offline.len(), table.len());
+        }
+    }
+}
