@@ -17,3 +17,6 @@ pub mod config;
 pub mod identity;
 
 pub mod proto;
+
+pub mod shutdown;
+pub mod telemetry;
