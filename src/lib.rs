@@ -18,5 +18,6 @@ pub mod identity;
 
 pub mod proto;
 
+pub mod p2p;
 pub mod shutdown;
 pub mod telemetry;

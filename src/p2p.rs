@@ -1,0 +1,164 @@
+//! The one libp2p stack of the node: transports, behaviours, limits. No policy: who is dialled and what is said is for the role.
+//!
+//! TCP and QUIC, Noise (and TLS where the other side wants it), Yamux.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
+use std::num::NonZeroU8;
+use std::time::Duration;
+
+use libp2p::Transport;
+use libp2p::core::upgrade::Version;
+use libp2p::gossipsub::IdentTopic;
+use libp2p::identity::Keypair;
+use libp2p::multiaddr::Protocol;
+use libp2p::swarm::Swarm;
+use libp2p::{
+    Multiaddr, StreamProtocol, SwarmBuilder, connection_limits, identify, memory_connection_limits, noise, ping, tcp, tls, yamux,
+};
+use thiserror::Error;
+
+mod behaviour;
+pub mod gossip;
+pub mod ip_limit;
+pub mod link_local;
+pub mod same_link;
+pub mod streams;
+
+pub use behaviour::{Behaviour, BehaviourEvent};
+
+/// How often each connection is pinged. With [`SUSPECT_AFTER`] it decides how soon a pulled cable is noticed: TCP alone takes
+/// more than a minute.
+pub const PING_EVERY: Duration = Duration::from_secs(2);
+/// A connection without an answered ping for this long is suspect: it is dialled anew beside the old one.
+pub const SUSPECT_AFTER: Duration = Duration::from_millis(4500);
+/// A ping that is not answered within this time has failed.
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// A connection that carries neither gossip nor streams closes after this time.
+const IDLE: Duration = Duration::from_secs(60);
+/// A free TCP port whose UDP twin is taken is tried again this often.
+const PORT_TRIES: usize = 16;
+/// Streams that may be negotiating at once on one connection.
+const MAX_NEGOTIATING: usize = 128;
+/// Connections are refused above this share of the machine's memory.
+const MAX_MEMORY_SHARE: f64 = 0.9;
+
+/// What the stack is built from.
+pub struct Options {
+    /// Who we are.
+    pub key: Keypair,
+    /// TCP and UDP port; 0 takes a free one.
+    pub listen_port: u16,
+    /// Listen on loopback only.
+    pub loopback_only: bool,
+    /// The presence topic.
+    pub topic: IdentTopic,
+    /// The stream protocols we answer.
+    pub served: Vec<StreamProtocol>,
+    /// Whether an address lies on one of our own subnets, or is loopback.
+    pub own_subnet: Box<dyn Fn(IpAddr) -> bool + Send>,
+}
+
+/// Why the stack did not start.
+#[derive(Debug, Error)]
+pub enum P2pError {
+    /// A part of libp2p refused its settings.
+    #[error("libp2p did not start: {0}")]
+    Build(String),
+    /// No address could be listened on.
+    #[error("cannot listen on port {port}: {error}; set p2p.listen_port to a free port, or to 0 for any")]
+    Listen {
+        /// The port that was asked for.
+        port: u16,
+        /// The system's word.
+        error: String,
+    },
+}
+
+/// Builds the stack and listens.
+///
+/// # Errors
+/// [`P2pError::Listen`] if a wanted port is taken or no address could be listened on.
+pub fn start(options: Options) -> Result<Swarm<Behaviour>, P2pError> {
+    let (port, loopback_only) = (options.listen_port, options.loopback_only);
+    let hosts: [IpAddr; 2] = if loopback_only {
+        [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
+    } else {
+        [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()]
+    };
+    let port = free_port(hosts[0], port)?;
+    let mut swarm = build(options)?;
+    let tried = hosts.into_iter().flat_map(|host| listen_addrs(host, port)).map(|addr| swarm.listen_on(addr)).collect::<Vec<_>>();
+    match tried.iter().find_map(|listening| listening.as_ref().err()) {
+        Some(error) if tried.iter().all(Result::is_err) => Err(P2pError::Listen { port, error: error.to_string() }),
+        _ => Ok(swarm),
+    }
+}
+
+/// A port that is free for TCP and UDP: the wanted one, or any if 0 is wanted. libp2p shares its ports (`SO_REUSEPORT`), so it would
+/// not notice a second program.
+fn free_port(host: IpAddr, wanted: u16) -> Result<u16, P2pError> {
+    let try_once = || {
+        let port = TcpListener::bind((host, wanted))?.local_addr()?.port();
+        UdpSocket::bind((host, port)).map(|_| port)
+    };
+    let tries = if wanted == 0 { PORT_TRIES } else { 1 };
+    let mut tried = (0..tries).map(|_| try_once());
+    let first = tried.next().unwrap_or(Ok(wanted));
+    first
+        .or_else(|error| tried.find_map(Result::ok).ok_or(error))
+        .map_err(|error| P2pError::Listen { port: wanted, error: error.to_string() })
+}
+
+/// TCP and QUIC on the same port.
+fn listen_addrs(host: IpAddr, port: u16) -> [Multiaddr; 2] {
+    let host = Multiaddr::from(host);
+    [host.clone().with(Protocol::Tcp(port)), host.with(Protocol::Udp(port)).with(Protocol::QuicV1)]
+}
+
+fn build(options: Options) -> Result<Swarm<Behaviour>, P2pError> {
+    let gossip = gossip::router(&options.key, &options.topic).map_err(P2pError::Build)?;
+    let lan = same_link::Behaviour::new(gossip, same_link::Links::new(options.own_subnet));
+    let streams = streams::Behaviour::new(options.served);
+    let swarm = SwarmBuilder::with_existing_identity(options.key)
+        .with_tokio()
+        .with_tcp(tcp::Config::default().nodelay(true), (noise::Config::new, tls::Config::new), yamux::Config::default)
+        .map_err(|error| P2pError::Build(error.to_string()))?
+        .with_quic()
+        .with_other_transport(|key| {
+            let secured = link_local::Zoned.upgrade(Version::V1Lazy).authenticate(noise::Config::new(key)?);
+            Ok::<_, Box<dyn std::error::Error + Send + Sync>>(secured.multiplex(yamux::Config::default()))
+        })
+        .map_err(|error| P2pError::Build(error.to_string()))?
+        .with_behaviour(|key| Behaviour {
+            limits: connection_limits::Behaviour::new(limits()),
+            memory: memory_connection_limits::Behaviour::with_max_percentage(MAX_MEMORY_SHARE),
+            ip_limit: ip_limit::Behaviour::default(),
+            identify: identify::Behaviour::new(
+                identify::Config::new("ipfs/0.1.0".into(), key.public())
+                    .with_agent_version(concat!("goop/", env!("CARGO_PKG_VERSION")).into())
+                    .with_push_listen_addr_updates(true),
+            ),
+            ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_EVERY).with_timeout(PING_TIMEOUT)),
+            streams,
+            lan,
+        })
+        .map_err(|error| P2pError::Build(error.to_string()))?
+        .with_swarm_config(|config| {
+            config
+                .with_idle_connection_timeout(IDLE)
+                .with_max_negotiating_inbound_streams(MAX_NEGOTIATING)
+                .with_dial_concurrency_factor(NonZeroU8::MIN.saturating_add(3))
+        })
+        .build();
+    Ok(swarm)
+}
+
+/// THREATS 49.
+fn limits() -> connection_limits::ConnectionLimits {
+    connection_limits::ConnectionLimits::default()
+        .with_max_pending_incoming(Some(64))
+        .with_max_pending_outgoing(Some(64))
+        .with_max_established_incoming(Some(256))
+        .with_max_established(Some(512))
+        .with_max_established_per_peer(Some(2))
+}

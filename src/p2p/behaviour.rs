@@ -1,0 +1,22 @@
+//! Everything this node does on a connection, as one libp2p behaviour.
+#![allow(missing_docs, reason = "the derive names an event after each field")]
+
+use libp2p::swarm::NetworkBehaviour;
+use libp2p::{connection_limits, identify, memory_connection_limits, ping};
+
+use super::{ip_limit, same_link, streams};
+
+/// Those that refuse connections come first: a connection refused by a later one would leave traces in the earlier ones.
+#[derive(NetworkBehaviour)]
+pub struct Behaviour {
+    pub(super) limits: connection_limits::Behaviour,
+    pub(super) memory: memory_connection_limits::Behaviour,
+    /// Connections per address.
+    pub ip_limit: ip_limit::Behaviour,
+    pub(super) identify: identify::Behaviour,
+    pub(super) ping: ping::Behaviour,
+    /// Streams of our own protocols.
+    pub streams: streams::Behaviour,
+    /// Presence gossip with same-link neighbours.
+    pub lan: same_link::Behaviour,
+}

@@ -1,0 +1,161 @@
+//! Streams to other peers, opened and accepted without losing any.
+//!
+//! Inbound: every negotiated stream of a registered protocol becomes an [`Event`]; none is dropped because several finished
+//! negotiating at once. Outbound: [`Behaviour::open`] asks the best connection for a stream of the first protocol the other side
+//! knows; requests run side by side. Each connection has a [`Pulse`] that its streams feed whenever bytes move, so that a busy
+//! connection is not mistaken for a dead one.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use libp2p::core::transport::PortUse;
+use libp2p::core::{Endpoint, Multiaddr};
+use libp2p::swarm::behaviour::{ConnectionClosed, ConnectionEstablished};
+use libp2p::swarm::{
+    ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, NotifyHandler, StreamProtocol, THandler, THandlerInEvent,
+    THandlerOutEvent, ToSwarm,
+};
+use libp2p::{PeerId, Stream};
+use tokio::sync::oneshot;
+
+mod handler;
+mod pulse;
+
+pub use pulse::{Pulse, Pulsing};
+
+use handler::{Handler, Request};
+
+/// Streams that one connection may have waiting to be negotiated or handed over; above it they are refused.
+pub const MAX_WAITING: usize = 256;
+
+/// A stream that the other side opened.
+#[derive(Debug)]
+pub struct Event {
+    /// Who opened it, as the connection proved.
+    pub peer: PeerId,
+    /// What it speaks.
+    pub protocol: StreamProtocol,
+    /// The stream.
+    pub stream: Pulsing<Stream>,
+}
+
+/// Why no stream came of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenFailure {
+    /// There is no connection to the peer, or it closed meanwhile.
+    NotConnected,
+    /// The other side speaks none of the protocols.
+    Unsupported,
+    /// The other side did not answer in time.
+    TimedOut,
+    /// [`MAX_WAITING`] requests wait already.
+    Busy,
+}
+
+/// What a request for a stream comes to.
+pub type Opened = Result<(StreamProtocol, Pulsing<Stream>), OpenFailure>;
+
+/// One open connection, as this behaviour sees it.
+#[derive(Debug)]
+struct Link {
+    id: ConnectionId,
+    pulse: Arc<Pulse>,
+}
+
+/// The behaviour: see the head of this file.
+#[derive(Debug)]
+pub struct Behaviour {
+    served: Arc<[StreamProtocol]>,
+    links: HashMap<PeerId, Vec<Link>>,
+    events: VecDeque<ToSwarm<Event, Request>>,
+}
+
+impl Behaviour {
+    /// Serves the protocols `served`; others can be opened but not answered.
+    pub fn new(served: impl IntoIterator<Item = StreamProtocol>) -> Self {
+        Self { served: served.into_iter().collect(), links: HashMap::new(), events: VecDeque::new() }
+    }
+
+    /// Open a stream of the first of `protocols` that `peer` knows, on its newest connection; the answer comes on `reply`.
+    pub fn open(&mut self, peer: PeerId, protocols: Vec<StreamProtocol>, reply: oneshot::Sender<Opened>) {
+        match self.links.get(&peer).and_then(|links| links.last()) {
+            Some(link) => self.events.push_back(ToSwarm::NotifyHandler {
+                peer_id: peer,
+                handler: NotifyHandler::One(link.id),
+                event: Request { protocols, reply },
+            }),
+            None => drop(reply.send(Err(OpenFailure::NotConnected))),
+        }
+    }
+
+    /// The pulse of one connection.
+    pub fn pulse(&self, peer: &PeerId, connection: ConnectionId) -> Option<&Pulse> {
+        let links = self.links.get(peer)?;
+        links.iter().find(|link| link.id == connection).map(|link| &*link.pulse)
+    }
+
+    fn new_handler(&self) -> Handler {
+        Handler::new(self.served.clone())
+    }
+}
+
+impl NetworkBehaviour for Behaviour {
+    type ConnectionHandler = Handler;
+    type ToSwarm = Event;
+
+    fn handle_established_inbound_connection(
+        &mut self,
+        _: ConnectionId,
+        _: PeerId,
+        _: &Multiaddr,
+        _: &Multiaddr,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        Ok(self.new_handler())
+    }
+
+    fn handle_established_outbound_connection(
+        &mut self,
+        _: ConnectionId,
+        _: PeerId,
+        _: &Multiaddr,
+        _: Endpoint,
+        _: PortUse,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        Ok(self.new_handler())
+    }
+
+    fn on_swarm_event(&mut self, event: FromSwarm) {
+        match event {
+            FromSwarm::ConnectionEstablished(ConnectionEstablished { peer_id, connection_id, .. }) => {
+                self.links.entry(peer_id).or_default().push(Link { id: connection_id, pulse: Arc::default() });
+            }
+            FromSwarm::ConnectionClosed(ConnectionClosed { peer_id, connection_id, remaining_established, .. }) => {
+                if remaining_established == 0 {
+                    self.links.remove(&peer_id);
+                } else if let Some(links) = self.links.get_mut(&peer_id) {
+                    links.retain(|link| link.id != connection_id);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn on_connection_handler_event(&mut self, peer: PeerId, connection: ConnectionId, event: THandlerOutEvent<Self>) {
+        let pulse = self.links.get(&peer).and_then(|links| links.iter().find(|link| link.id == connection)).map(|l| l.pulse.clone());
+        let Some(pulse) = pulse else { return };
+        match event {
+            handler::Negotiated::Inbound { protocol, stream } => {
+                let stream = Pulsing::new(stream, pulse);
+                self.events.push_back(ToSwarm::GenerateEvent(Event { peer, protocol, stream }));
+            }
+            handler::Negotiated::Outbound { protocol, stream, reply } => {
+                let _ = reply.send(Ok((protocol, Pulsing::new(stream, pulse))));
+            }
+        }
+    }
+
+    fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
+        self.events.pop_front().map_or(Poll::Pending, Poll::Ready)
+    }
+}
