@@ -18,6 +18,7 @@ pub mod identity;
 
 pub mod proto;
 
+pub mod http;
 pub mod p2p;
 pub mod shutdown;
 pub mod telemetry;

@@ -1,0 +1,30 @@
+//! HTTP manners that every role shares: a listener with deadlines, one error format, server-sent events, who may ask, headers, files.
+//!
+//! - `listener`, `connection`, `socket`, `pulse`: accept, bound, time and drain connections (THREATS 8, 10, 11).
+//! - `body`: reads a request's body with a limit and a minimum speed (THREATS 11–13).
+//! - [`Problem`]: the one error answer (RFC 9457).
+//! - `sse`: frames, keep-alive, and an end on the stop token.
+//! - `origin`: whose page is asking, secrets compared in constant time (THREATS 24, 29–31).
+//! - `headers`: the headers a browser is told with every answer (THREATS 27).
+//! - `media`: media types by our own table, never by another's word (THREATS 28).
+//! - `assets`: files built into the program.
+//!
+//! No policy lives here: who may do what is said by the roles.
+
+pub mod assets;
+pub mod body;
+mod connection;
+pub mod error;
+pub mod headers;
+pub mod listener;
+pub mod media;
+mod metrics;
+pub mod origin;
+mod pulse;
+mod socket;
+pub mod sse;
+
+pub use connection::Client;
+pub use error::Problem;
+pub use listener::{Limits, listen, serve};
+pub use metrics::HttpMetrics;

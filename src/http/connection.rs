@@ -1,0 +1,142 @@
+//! One connection: its requests, its answers, and how it ends. What may take how long is in `pulse`.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::Router;
+use axum::body::{Body, HttpBody};
+use axum::http::{Request, Response};
+use axum::response::IntoResponse;
+use bytes::Bytes;
+use futures::FutureExt;
+use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use super::body::Timed;
+use super::pulse::Pulse;
+use super::socket::Watched;
+use super::{HttpMetrics, Problem};
+
+/// Largest request head, in bytes, request line included.
+const MAX_HEAD: usize = 16 * 1024;
+/// Most header lines of a request.
+const MAX_HEADERS: usize = 64;
+/// What hyper may gather before it writes, in bytes; also bounds what a stuck reader costs.
+const MAX_BUFFER: usize = 64 * 1024;
+
+/// Who is at the other end of the socket; handlers find it among the request's extensions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Client(pub SocketAddr);
+
+/// How a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Closed by either side, or broken.
+    Closed,
+    /// Cut by one of its deadlines.
+    TimedOut,
+}
+
+/// Serves `socket` until it ends; on `stop` an idle connection ends at once, a running request gets the drain deadline.
+pub(super) async fn serve(
+    socket: TcpStream,
+    client: SocketAddr,
+    router: Router,
+    pulse: Arc<Pulse>,
+    metrics: HttpMetrics,
+    stop: CancellationToken,
+) -> Ending {
+    let io = TokioIo::new(Watched::new(socket, pulse.clone()));
+    let service = service_fn({
+        let pulse = pulse.clone();
+        move |request| answer(request, client, router.clone(), pulse.clone(), metrics.clone())
+    });
+    let connection = http1::Builder::new()
+        .header_read_timeout(None)
+        .max_headers(MAX_HEADERS)
+        .max_header_size(MAX_HEAD)
+        .max_buf_size(MAX_BUFFER)
+        .serve_connection(io, service);
+    let mut connection = pin!(connection);
+    let mut stopping = pin!(stop.cancelled());
+    let mut timer = pin!(sleep_until(Instant::now()));
+    let mut draining = false;
+    poll_fn(|cx| {
+        if !draining && stopping.as_mut().poll(cx).is_ready() {
+            draining = true;
+            pulse.drain();
+            connection.as_mut().graceful_shutdown();
+        }
+        if connection.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Ending::Closed);
+        }
+        let Some(due) = pulse.due() else { return Poll::Pending };
+        if timer.deadline() != due {
+            timer.as_mut().reset(due);
+        }
+        timer.as_mut().poll(cx).map(|()| if pulse.leaving() { Ending::Closed } else { Ending::TimedOut })
+    })
+    .await
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    client: SocketAddr,
+    router: Router,
+    pulse: Arc<Pulse>,
+    metrics: HttpMetrics,
+) -> Result<Response<Answer>, Infallible> {
+    pulse.busy();
+    metrics.requests.inc();
+    let mut request = request.map(|body| Body::new(Timed::new(body, pulse.clone())));
+    request.extensions_mut().insert(Client(client));
+    let response = match AssertUnwindSafe(router.oneshot(request)).catch_unwind().await {
+        Ok(Ok(response)) => response,
+        Err(_panic) => {
+            metrics.panics.inc();
+            tracing::error!("a request's handler panicked");
+            Problem::internal().into_response()
+        }
+    };
+    Ok(response.map(|body| Answer { body, pulse }))
+}
+
+/// A response's body that tells the pulse when hyper is done with it.
+struct Answer {
+    body: Body,
+    pulse: Arc<Pulse>,
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        self.pulse.answered();
+    }
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,102 @@
+//! Whose page is asking: the checks that come before anything else of a request is looked at.
+//!
+//! A browser sends a user's requests for any page that asks it to; what it adds is `Host` (which name was asked, so that a
+//! name which someone re-pointed at us is seen), `Origin` and `Sec-Fetch-Site` (whose page asked). Programs send neither of the
+//! last two. THREATS 24, 29–31.
+
+use std::hint::black_box;
+
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, header};
+
+/// The one `Host` the request names; `None` if there is none, several, or the request line names another.
+pub fn host(parts: &Parts) -> Option<&str> {
+    let host = only(&parts.headers, &header::HOST)?;
+    match parts.uri.authority() {
+        Some(authority) if authority.as_str() != host => None,
+        _ => Some(host),
+    }
+}
+
+/// Whether a page of another origin asks. `own` is the origin that the request was sent to, as `http://host:port`.
+pub fn is_foreign(headers: &HeaderMap, own: &str) -> bool {
+    let foreign_origin = headers.contains_key(header::ORIGIN) && only(headers, &header::ORIGIN) != Some(own);
+    foreign_origin || comes_from_another_site(headers)
+}
+
+/// Whether the browser says that another origin made it ask; absent in programs and in old browsers.
+pub fn comes_from_another_site(headers: &HeaderMap) -> bool {
+    let name = HeaderName::from_static("sec-fetch-site");
+    headers.contains_key(&name) && !matches!(only(headers, &name), Some("same-origin" | "none"))
+}
+
+/// Whether the user goes to a page of ours: a navigation of a whole tab, which shows its answer to nobody but the user.
+pub fn is_visit(headers: &HeaderMap) -> bool {
+    only(headers, &HeaderName::from_static("sec-fetch-mode")) == Some("navigate")
+        && only(headers, &HeaderName::from_static("sec-fetch-dest")) == Some("document")
+}
+
+/// Whether two secrets are the same, in a time that depends on their lengths alone (THREATS 33).
+pub fn same_secret(one: &[u8], other: &[u8]) -> bool {
+    one.len() == other.len() && black_box(one.iter().zip(other).fold(0, |differ, (a, b)| differ | (a ^ b))) == 0
+}
+
+/// The value of a header that stands there exactly once, as text.
+pub fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Request;
+
+    use super::*;
+
+    fn headers(list: &[(&'static str, &'static str)]) -> HeaderMap {
+        list.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn only_the_same_origin_or_a_program_is_not_foreign() {
+        let own = "http://localhost:1";
+        for ours in [&[][..], &[("origin", "http://localhost:1")], &[("sec-fetch-site", "same-origin")], &[("sec-fetch-site", "none")]] {
+            assert!(!is_foreign(&headers(ours), own), "{ours:?}");
+        }
+        for origin in
+            ["null", "http://localhost", "http://localhost:2", "https://localhost:1", "http://x.localhost:1", "http://localhost:1.evil", ""]
+        {
+            assert!(is_foreign(&headers(&[("origin", origin)]), own), "{origin}");
+        }
+        for site in ["cross-site", "same-site", "", "new-word"] {
+            assert!(is_foreign(&headers(&[("origin", own), ("sec-fetch-site", site)]), own), "{site}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_stands_twice_counts_as_foreign() {
+        let mut twice = headers(&[("origin", "http://localhost:1")]);
+        twice.append(header::ORIGIN, "http://localhost:1".parse().unwrap());
+        assert!(is_foreign(&twice, "http://localhost:1"));
+    }
+
+    #[test]
+    fn the_request_line_cannot_name_another_host() {
+        let parts = |uri: &str, host: &str| Request::get(uri).header("host", host).body(()).unwrap().into_parts().0;
+        assert_eq!(host(&parts("/", "a:1")), Some("a:1"));
+        assert_eq!(host(&parts("http://a:1/", "a:1")), Some("a:1"));
+        assert_eq!(host(&parts("http://evil/", "a:1")), None);
+        assert_eq!(host(&Request::get("/").body(()).unwrap().into_parts().0), None);
+    }
+
+    #[test]
+    fn a_secret_differs_wherever_it_differs() {
+        assert!(same_secret(b"abc", b"abc"));
+        for other in [&b"abd"[..], b"xbc", b"ab", b"abcd", b""] {
+            assert!(!same_secret(b"abc", other));
+        }
+    }
+}
