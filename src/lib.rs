@@ -22,3 +22,5 @@ pub mod http;
 pub mod p2p;
 pub mod shutdown;
 pub mod telemetry;
+
+pub mod peer;

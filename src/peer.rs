@@ -1,0 +1,176 @@
+//! The peer: finds others on the LAN, tells them who is here, and serves its owner's site, avatar and chat over libp2p.
+//!
+//! [`PeerHandle`] is the cheap-clone handle that the viewer and the command line hold. The state lives in one actor
+//! (`peer/actor.rs`), which owns the swarm and the tables; handle and actor talk in [`Command`]s and [`PeerEvent`]s.
+//!
+//! A presence walks in like this: libp2p hands the actor a gossip message, [`crate::proto::presence`] judges it and the table
+//! answers what changed, and the change goes out as a [`PeerEvent`] to whoever watches.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use libp2p::Swarm;
+use libp2p::gossipsub::IdentTopic;
+use libp2p::identity::Keypair;
+use libp2p::swarm::SwarmEvent;
+use thiserror::Error;
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Moment;
+use crate::p2p::{self, P2pError};
+use crate::proto::announcer::Announcer;
+use crate::proto::chat::ChatLog;
+use crate::proto::neighbours::Neighbours;
+use crate::proto::presence::table::PresenceTable;
+use crate::proto::rate::{GOSSIP_PER_SOURCE, GOSSIP_SOURCES, RateTable};
+use crate::shutdown::Tasks;
+use crate::telemetry;
+
+mod actor;
+mod address_book;
+mod command;
+mod connections;
+pub mod discovery;
+mod handle;
+mod metrics;
+mod openings;
+mod profile;
+mod serving;
+pub mod site_root;
+pub mod streams;
+mod view;
+
+pub use command::{Command, Duplex, OpenError, PeerStream};
+pub use handle::{ChatError, FetchError, PeerHandle};
+pub use profile::Profile;
+pub use view::{Path, PeerEvent, PeerRow, SelfInfo};
+
+use actor::Actor;
+use address_book::AddressBook;
+use connections::Connections;
+use discovery::{Discovery, Subnets};
+use openings::Openings;
+use serving::{Served, Serving};
+use site_root::SiteRoot;
+
+/// Questions that wait for the actor; whoever asks more waits.
+const COMMANDS: usize = 256;
+/// News of discovery that wait for the actor; discovery waits when it is full.
+const DISCOVERED: usize = 256;
+/// Events that a watcher may be behind before it is told that it missed some.
+const EVENTS: usize = 1024;
+/// How long the start waits for the first listen address, and after each for another.
+const LISTENING: Duration = Duration::from_millis(250);
+const LISTENING_MORE: Duration = Duration::from_millis(10);
+
+/// What a peer is made of.
+pub struct Options {
+    /// Who we are.
+    pub key: Keypair,
+    /// What the owner shows of themselves.
+    pub profile: Profile,
+    /// The owner's site; the folder may appear later.
+    pub site_root: PathBuf,
+    /// TCP and UDP port; 0 takes a free one.
+    pub listen_port: u16,
+    /// Listen, announce and discover on loopback only.
+    pub loopback_only: bool,
+    /// The DNS-SD tag; `None` switches LAN discovery off.
+    pub mdns_tag: Option<String>,
+    /// The gossip topic of presence.
+    pub topic: String,
+    /// How long a peer counts as online after it was last heard of.
+    pub ttl: Duration,
+    /// How often this peer says that it is here.
+    pub heartbeat: Duration,
+}
+
+/// Why a peer did not start.
+#[derive(Debug, Error)]
+pub enum PeerError {
+    /// libp2p did not start.
+    #[error(transparent)]
+    P2p(#[from] P2pError),
+    /// LAN discovery did not start.
+    #[error(transparent)]
+    Discovery(#[from] discovery::DiscoveryError),
+    /// The peer ended while it started.
+    #[error("the peer ended while it started")]
+    Ended,
+}
+
+/// Starts a peer: its actor runs as one of `tasks` until `stop`, then says goodbye.
+///
+/// # Errors
+/// See [`PeerError`]; nothing runs then.
+pub async fn start(
+    options: Options,
+    metrics: &telemetry::Metrics,
+    tasks: &mut Tasks,
+    stop: CancellationToken,
+) -> Result<PeerHandle, PeerError> {
+    let me = options.key.public().to_peer_id();
+    let now = Moment::now();
+    let subnets = Subnets::of_this_host().unwrap_or_default();
+    let topic = IdentTopic::new(options.topic);
+    let mut swarm = p2p::start(p2p::Options {
+        key: options.key,
+        listen_port: options.listen_port,
+        loopback_only: options.loopback_only,
+        topic: topic.clone(),
+        served: vec![streams::CONTENT, streams::SITE, streams::AVATAR, streams::CHAT, streams::MQ],
+        own_subnet: Box::new({
+            let subnets = subnets.clone();
+            move |ip| subnets.contains(ip)
+        }),
+    })?;
+    wait_until_listening(&mut swarm).await;
+    let (discovered_tx, discovered) = mpsc::channel(DISCOVERED);
+    let lan = options.mdns_tag.map(|tag| discovery::Options { me, tag, loopback_only: options.loopback_only });
+    let discovery = lan.map(|lan| Discovery::start(lan, discovered_tx)).transpose()?;
+    let (commands_tx, commands) = mpsc::channel(COMMANDS);
+    let (events, _) = broadcast::channel(EVENTS);
+    let (profile, shown) = watch::channel(Arc::new(options.profile));
+    let site = SiteRoot::new(options.site_root);
+    let served = Served { me, site: site.clone(), profile: shown, received: commands_tx.clone() };
+    let counters = metrics::Metrics::default();
+    metrics.register("peer", |room| counters.register(room));
+    let actor = Actor {
+        me,
+        swarm,
+        topic,
+        commands,
+        discovery,
+        discovered,
+        events: events.clone(),
+        table: PresenceTable::new(me, options.ttl),
+        announcer: Announcer::new(options.heartbeat, now),
+        neighbours: Neighbours::new(me, rand::random(), now),
+        rates: RateTable::new(GOSSIP_PER_SOURCE, GOSSIP_SOURCES),
+        book: AddressBook::default(),
+        connections: Connections::default(),
+        openings: Openings::default(),
+        serving: Serving::new(served),
+        chats: ChatLog::new(me),
+        profile,
+        listen_addrs_changed: true,
+        subnets: subnets.clone(),
+        metrics: counters,
+        next_tick: now,
+    };
+    tasks.spawn("peer", actor.run(stop));
+    Ok(PeerHandle::new(me, commands_tx, events, site))
+}
+
+/// The first addresses are there as soon as the swarm is polled, the others right after; a host without any interface has none yet.
+async fn wait_until_listening(swarm: &mut Swarm<p2p::Behaviour>) {
+    let mut patience = LISTENING;
+    while let Ok(event) = tokio::time::timeout(patience, swarm.select_next_some()).await {
+        if matches!(event, SwarmEvent::NewListenAddr { .. }) {
+            patience = LISTENING_MORE;
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The actor: owns the swarm and every table of the peer, and is the only one that changes them.
+//!
+//! One loop waits for whatever comes first (a libp2p event, a command of the handle, news of discovery, a stream that ended, a
+//! deadline) and hands it to the method that knows; then [`Actor::settle`] does what the cores want done: publish, dial, expire.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use libp2p::gossipsub::IdentTopic;
+use libp2p::{PeerId, Swarm};
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::error;
+
+use super::address_book::AddressBook;
+use super::connections::Connections;
+use super::discovery::{self, Discovery, Subnets};
+use super::metrics::Metrics;
+use super::openings::Openings;
+use super::profile::Profile;
+use super::serving::Serving;
+use super::{Command, PeerEvent};
+use crate::clock::Moment;
+use crate::p2p;
+use crate::proto::announcer::Announcer;
+use crate::proto::chat::ChatLog;
+use crate::proto::neighbours::Neighbours;
+use crate::proto::presence::table::PresenceTable;
+use crate::proto::rate::RateTable;
+
+mod asked;
+mod gossip;
+mod links;
+
+/// How often silent connections and impatient requests are looked for.
+const TICK: Duration = Duration::from_millis(500);
+/// How long the swarm goes on after the last message, so that `offline` reaches the neighbours.
+const FAREWELL: Duration = Duration::from_millis(250);
+
+/// See the head of this file.
+pub(super) struct Actor {
+    pub(super) me: PeerId,
+    pub(super) swarm: Swarm<p2p::Behaviour>,
+    pub(super) topic: IdentTopic,
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) discovery: Option<Discovery>,
+    pub(super) discovered: mpsc::Receiver<discovery::Event>,
+    pub(super) events: broadcast::Sender<PeerEvent>,
+    pub(super) table: PresenceTable,
+    pub(super) announcer: Announcer,
+    pub(super) neighbours: Neighbours,
+    pub(super) rates: RateTable<PeerId>,
+    pub(super) book: AddressBook,
+    pub(super) connections: Connections,
+    pub(super) openings: Openings,
+    pub(super) serving: Serving,
+    pub(super) chats: ChatLog,
+    pub(super) profile: watch::Sender<Arc<Profile>>,
+    pub(super) listen_addrs_changed: bool,
+    pub(super) subnets: Subnets,
+    pub(super) metrics: Metrics,
+    pub(super) next_tick: Moment,
+}
+
+impl Actor {
+    /// Runs until `stop`; then says goodbye on every channel.
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        loop {
+            let now = Moment::now();
+            let wakeup = self.next_wakeup(now);
+            tokio::select! {
+                () = stop.cancelled() => break,
+                event = self.swarm.select_next_some() => self.on_swarm(event),
+                Some(command) = self.commands.recv() => self.on_command(command),
+                Some(event) = self.discovered.recv() => self.on_discovery(event),
+                part = discovery_failed(&mut self.discovery) => {
+                    error!(part, "LAN discovery ended");
+                    break;
+                }
+                () = self.serving.next_end() => {}
+                () = tokio::time::sleep(wakeup.since(now)) => {}
+            }
+            self.settle(Moment::now());
+            self.announce_addresses().await;
+        }
+        self.farewell().await;
+    }
+
+    /// Does what the cores want done by now.
+    fn settle(&mut self, now: Moment) {
+        if now >= self.next_tick {
+            self.next_tick = now + TICK;
+            self.suspect_silent_connections(now);
+            self.openings.expire(now);
+        }
+        self.expire_presence(now);
+        while let Some(kind) = self.announcer.poll(now) {
+            self.publish(kind);
+        }
+        self.dial_neighbours(now);
+    }
+
+    async fn announce_addresses(&mut self) {
+        if let Some(discovery) = self.discovery.as_ref().filter(|_| std::mem::take(&mut self.listen_addrs_changed)) {
+            discovery.announce(self.swarm.listeners().cloned().collect()).await;
+        }
+    }
+
+    fn next_wakeup(&self, now: Moment) -> Moment {
+        let cores = [self.announcer.next_wakeup(now), self.neighbours.next_wakeup(), self.table.next_expiry()];
+        cores.into_iter().flatten().fold(self.next_tick, Moment::min)
+    }
+
+    /// Tells everyone that we leave: on gossip, and by mDNS goodbyes; whichever reaches them.
+    async fn farewell(mut self) {
+        self.announcer.stop();
+        while let Some(kind) = self.announcer.poll(Moment::now()) {
+            self.publish(kind);
+        }
+        let goodbye = async {
+            if let Some(discovery) = self.discovery.take() {
+                discovery.shutdown().await;
+            }
+        };
+        let until = Instant::now() + FAREWELL;
+        let flush = async {
+            let _ = tokio::time::timeout_at(until, async { while self.swarm.next().await.is_some() {} }).await;
+        };
+        tokio::join!(goodbye, flush);
+    }
+
+    fn jitter() -> f64 {
+        rand::random()
+    }
+}
+
+async fn discovery_failed(discovery: &mut Option<Discovery>) -> &'static str {
+    match discovery {
+        Some(discovery) => discovery.failed().await,
+        None => std::future::pending().await,
+    }
+}

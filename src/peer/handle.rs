@@ -1,0 +1,188 @@
+//! What the viewer and the command line can ask of a running peer.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use libp2p::{Multiaddr, PeerId, StreamProtocol};
+use serde_json::json;
+use thiserror::Error;
+use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::site_root::SiteRoot;
+use super::streams::{self, StreamError, site::RemoteFile};
+use super::{Command, OpenError, Path, PeerEvent, PeerRow, PeerStream, SelfInfo};
+use crate::clock::UnixMillis;
+use crate::proto::chat::{ChatMessage, MAX_CONTENT};
+
+/// Peers that a message to everyone is sent to at the same time.
+const BROADCAST_WIDTH: usize = 64;
+/// A message that was not acknowledged is sent once more after this long, as goop2 does.
+const RETRY_AFTER: Duration = Duration::from_millis(300);
+
+/// A cheap-clone handle to the peer; every method fails with [`OpenError::Stopping`] or answers empty once the node stops.
+#[derive(Clone)]
+pub struct PeerHandle {
+    me: PeerId,
+    commands: mpsc::Sender<Command>,
+    events: broadcast::Sender<PeerEvent>,
+    site: SiteRoot,
+}
+
+/// Why a file could not be fetched.
+#[derive(Debug, Error)]
+pub enum FetchError {
+    /// No stream could be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The peer refused; the text is its own word: `not found`, `forbidden`, `site disabled`, `bad request`.
+    #[error("the peer answered: {0}")]
+    Refused(String),
+    /// The stream failed.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+}
+
+/// Why a message was not sent.
+#[derive(Debug, Error)]
+pub enum ChatError {
+    /// Empty, or longer than [`MAX_CONTENT`].
+    #[error("a message has between 1 and {MAX_CONTENT} bytes")]
+    Length,
+    /// To oneself.
+    #[error("a peer does not chat with itself")]
+    Oneself,
+    /// No stream could be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The stream failed before the message was taken.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+}
+
+impl PeerHandle {
+    /// A handle of the peer `me` whose actor reads `commands` and sends `events`.
+    pub fn new(me: PeerId, commands: mpsc::Sender<Command>, events: broadcast::Sender<PeerEvent>, site: SiteRoot) -> Self {
+        Self { me, commands, events, site }
+    }
+
+    /// Who this peer is.
+    pub fn peer_id(&self) -> PeerId {
+        self.me
+    }
+
+    /// The owner's site.
+    pub fn site(&self) -> &SiteRoot {
+        &self.site
+    }
+
+    /// Everything that happens from now on; a receiver that falls behind is told so and asks for [`Self::peers`] again.
+    pub fn events(&self) -> broadcast::Receiver<PeerEvent> {
+        self.events.subscribe()
+    }
+
+    /// The peer list, sorted by label and id.
+    pub async fn peers(&self) -> Vec<PeerRow> {
+        self.ask(Command::Peers).await.unwrap_or_default()
+    }
+
+    /// What this peer says about itself.
+    pub async fn me(&self) -> Result<SelfInfo, OpenError> {
+        self.ask(Command::Me).await.ok_or(OpenError::Stopping)
+    }
+
+    /// Remember where a peer can be dialled (the address ends in `/p2p/<id>`), and dial it.
+    pub async fn dial(&self, addr: Multiaddr) -> Result<PeerId, OpenError> {
+        self.ask(|reply| Command::Dial { addr, reply }).await.unwrap_or(Err(OpenError::Stopping))
+    }
+
+    /// A stream of the first of `protocols` that `peer` speaks.
+    pub async fn open(&self, peer: PeerId, protocols: &[StreamProtocol]) -> Result<PeerStream, OpenError> {
+        let protocols = protocols.to_vec();
+        self.ask(|reply| Command::Open { peer, protocols, reply }).await.unwrap_or(Err(OpenError::Stopping))
+    }
+
+    /// One file of a peer's site, its body still on the wire.
+    pub async fn fetch_site(&self, peer: PeerId, path: &str) -> Result<RemoteFile, FetchError> {
+        let stream = self.open(peer, &[streams::SITE]).await?;
+        streams::site::fetch(stream.io, path).await
+    }
+
+    /// A peer's avatar, if it has one; at most 512 KiB.
+    pub async fn fetch_avatar(&self, peer: PeerId) -> Result<Option<Bytes>, FetchError> {
+        let stream = self.open(peer, &[streams::AVATAR]).await?;
+        Ok(streams::avatar::fetch(stream.io).await?)
+    }
+
+    /// The owner's avatar is now this one, or none.
+    pub async fn avatar_changed(&self, avatar: Option<Bytes>) {
+        let _ = self.commands.send(Command::AvatarChanged(avatar)).await;
+    }
+
+    /// The owner goes by another name now, or shares another email (`None`: none).
+    pub async fn name_changed(&self, label: String, email: Option<String>) {
+        let _ = self.commands.send(Command::NameChanged { label, email }).await;
+    }
+
+    /// The kept messages with one peer, or to everyone; oldest first.
+    pub async fn history(&self, with: Option<PeerId>) -> Vec<ChatMessage> {
+        self.ask(|reply| Command::History { with, reply }).await.unwrap_or_default()
+    }
+
+    /// Send a message to one peer, or to everyone on the LAN; answers when it was taken (to everyone: when all were tried).
+    pub async fn chat(&self, to: Option<PeerId>, content: String) -> Result<ChatMessage, ChatError> {
+        if content.is_empty() || content.len() > MAX_CONTENT {
+            return Err(ChatError::Length);
+        }
+        let mut message = ChatMessage { id: Uuid::new_v4().to_string(), from: self.me, to, content, at: UnixMillis::now(), delivered: 0 };
+        message.delivered = match to {
+            Some(peer) if peer == self.me => return Err(ChatError::Oneself),
+            Some(peer) => self.deliver(peer, &message).await.map(|()| 1)?,
+            None => self.deliver_to_all(&message).await,
+        };
+        let _ = self.commands.send(Command::Record(message.clone())).await;
+        Ok(message)
+    }
+
+    async fn deliver_to_all(&self, message: &ChatMessage) -> u32 {
+        let everyone = self.peers().await.into_iter().filter(|row| row.online && row.path != Path::Relayed);
+        let mut sending = JoinSet::new();
+        let mut delivered = 0;
+        for row in everyone {
+            if sending.len() >= BROADCAST_WIDTH {
+                delivered += u32::from(matches!(sending.join_next().await, Some(Ok(true))));
+            }
+            let (handle, message) = (self.clone(), message.clone());
+            sending.spawn(async move { handle.deliver(row.peer_id, &message).await.is_ok() });
+        }
+        while let Some(sent) = sending.join_next().await {
+            delivered += u32::from(matches!(sent, Ok(true)));
+        }
+        delivered
+    }
+
+    /// Newest goop2 peers and we speak `/goop/mq`, older goop2 peers `/goop/chat`. Only the first can say that a message did not
+    /// come; sent again it keeps its id, by which the receiver knows it.
+    async fn deliver(&self, peer: PeerId, message: &ChatMessage) -> Result<(), ChatError> {
+        let stream = self.open(peer, &[streams::MQ, streams::CHAT]).await?;
+        if stream.protocol == streams::CHAT {
+            return Ok(streams::chat::send(stream.io, message).await?);
+        }
+        let topic = if message.to.is_some() { streams::mq::TOPIC_CHAT } else { streams::mq::TOPIC_CHAT_ALL };
+        let payload = json!({ "content": message.content });
+        if streams::mq::send(stream.io, &message.id, topic, &payload).await.is_ok() {
+            return Ok(());
+        }
+        tokio::time::sleep(RETRY_AFTER).await;
+        let again = self.open(peer, &[streams::MQ]).await?;
+        Ok(streams::mq::send(again.io, &message.id, topic, &payload).await?)
+    }
+
+    /// `None` once the actor is gone.
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).await.ok()?;
+        answer.await.ok()
+    }
+}

@@ -1,0 +1,110 @@
+//! Answers the streams that others open: each in a task of its own, so many per peer and in all (THREATS 42).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use libp2p::PeerId;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{Id, JoinSet};
+use tokio_util::compat::FuturesAsyncReadCompatExt;
+use tracing::debug;
+
+use super::profile::Profile;
+use super::site_root::SiteRoot;
+use super::streams::{self, StreamError};
+use super::{Command, Duplex};
+use crate::p2p::streams::Event as Inbound;
+use crate::proto::chat::ChatMessage;
+
+/// Streams of one peer that are answered at the same time; more are closed unanswered.
+pub const MAX_PER_PEER: u32 = 64;
+/// Streams of all peers that are answered at the same time.
+pub const MAX_IN_ALL: usize = 1024;
+
+/// What an answer may need.
+#[derive(Clone)]
+pub struct Served {
+    /// Who we are.
+    pub me: PeerId,
+    /// The owner's site.
+    pub site: SiteRoot,
+    /// The owner's profile.
+    pub profile: watch::Receiver<Arc<Profile>>,
+    /// Where received messages go.
+    pub received: mpsc::Sender<Command>,
+}
+
+/// The streams under way.
+pub struct Serving {
+    served: Served,
+    tasks: JoinSet<()>,
+    owners: HashMap<Id, PeerId>,
+    per_peer: HashMap<PeerId, u32>,
+}
+
+impl Serving {
+    /// Serves nothing yet.
+    pub fn new(served: Served) -> Self {
+        Self { served, tasks: JoinSet::new(), owners: HashMap::new(), per_peer: HashMap::new() }
+    }
+
+    /// Answers a stream; false if its peer, or everybody together, has too many.
+    pub fn accept(&mut self, inbound: Inbound) -> bool {
+        let of_peer = self.per_peer.entry(inbound.peer).or_default();
+        if *of_peer >= MAX_PER_PEER || self.tasks.len() >= MAX_IN_ALL {
+            return false;
+        }
+        *of_peer += 1;
+        let (peer, served) = (inbound.peer, self.served.clone());
+        let id = self.tasks.spawn(served.answer(inbound)).id();
+        self.owners.insert(id, peer);
+        true
+    }
+
+    /// Waits until an answer ends (for ever where none is under way) and gives its place back.
+    pub async fn next_end(&mut self) {
+        let ended = match self.tasks.join_next_with_id().await {
+            Some(Ok((id, ()))) => id,
+            Some(Err(error)) => error.id(),
+            None => std::future::pending().await,
+        };
+        let Some(peer) = self.owners.remove(&ended) else { return };
+        if let Some(of_peer) = self.per_peer.get_mut(&peer) {
+            *of_peer -= 1;
+            if *of_peer == 0 {
+                self.per_peer.remove(&peer);
+            }
+        }
+    }
+}
+
+impl Served {
+    async fn answer(self, Inbound { peer, protocol, stream }: Inbound) {
+        if let Err(error) = self.speak(peer, protocol.as_ref(), Box::new(stream.compat())).await {
+            debug!(%peer, %protocol, %error, "stream ended early");
+        }
+    }
+
+    async fn speak(&self, peer: PeerId, protocol: &str, io: Box<dyn Duplex>) -> Result<(), StreamError> {
+        let profile = self.profile.borrow().clone();
+        if protocol == streams::SITE.as_ref() {
+            streams::site::serve(io, &self.site).await?;
+        } else if protocol == streams::CONTENT.as_ref() {
+            streams::content::serve(io, &profile.label).await?;
+        } else if protocol == streams::AVATAR.as_ref() {
+            streams::avatar::serve(io, profile.avatar.as_deref()).await?;
+        } else if protocol == streams::CHAT.as_ref() {
+            self.keep(Some(streams::chat::receive(io, peer, self.me).await?)).await;
+        } else if protocol == streams::MQ.as_ref() {
+            let delivery = streams::mq::receive(io).await?;
+            self.keep(streams::mq::chat_message(delivery, peer, self.me)).await;
+        }
+        Ok(())
+    }
+
+    async fn keep(&self, message: Option<ChatMessage>) {
+        if let Some(message) = message {
+            let _ = self.received.send(Command::Record(message)).await;
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Writing and removing files of the site, for its owner.
+//!
+//! A new version is written beside the old one under a private name, synced, and renamed over it: readers see the old or the new
+//! one, and a full disk or a crash leaves the old one.
+
+use std::io;
+
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, OpenOptions};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use uuid::Uuid;
+
+use super::file::etag;
+use super::{SiteError, SitePath, SiteRoot};
+
+impl SiteRoot {
+    /// Put what `body` yields, at most `limit` bytes, at `path`; folders are made. Answers the new ETag.
+    ///
+    /// With `if_match` the file must be there in that version, else [`SiteError::Changed`]. On every error the files are as before.
+    /// Deadlines for `body` are its owner's.
+    pub async fn write(&self, path: &str, body: impl AsyncRead + Unpin, if_match: Option<String>, limit: u64) -> Result<String, SiteError> {
+        let path = SitePath::parse(path)?;
+        let (target, file) = self.blocking(move |site| Target::create(site, &path, if_match)).await?;
+        let file = fill(tokio::fs::File::from_std(file), body, limit).await?;
+        self.blocking(move |site| target.commit(site, &file)).await
+    }
+
+    /// Remove the file at `path`, with `if_match` only in that version. Folders stay.
+    pub async fn remove(&self, path: &str, if_match: Option<String>) -> Result<(), SiteError> {
+        let path = SitePath::parse(path)?;
+        self.blocking(move |site| {
+            let (parent, _) = path.parent_and_name().ok_or(SiteError::NotFound)?;
+            let root = site.dir()?;
+            let _one_at_a_time = site.inner.commit.lock();
+            check_version(&root, path.relative(), if_match.as_deref())?;
+            root.remove_file(path.relative())?;
+            sync(&root, parent);
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// Where a new version goes; the half-written file disappears with this value.
+struct Target {
+    root: Dir,
+    parent: String,
+    path: String,
+    temporary: String,
+    if_match: Option<String>,
+}
+
+impl Target {
+    fn create(site: &SiteRoot, path: &SitePath, if_match: Option<String>) -> Result<(Self, std::fs::File), SiteError> {
+        let (parent, _) = path.parent_and_name().ok_or(SiteError::NotFound)?;
+        Dir::create_ambient_dir_all(site.path(), ambient_authority())?;
+        let root = site.dir()?;
+        check_version(&root, path.relative(), if_match.as_deref())?;
+        root.create_dir_all(parent)?;
+        let temporary = format!("{parent}/.goop-{}.tmp", Uuid::new_v4());
+        let file = root.open_with(&temporary, OpenOptions::new().write(true).create_new(true))?;
+        Ok((Self { root, parent: parent.into(), path: path.relative().into(), temporary, if_match }, file.into_std()))
+    }
+
+    fn commit(self, site: &SiteRoot, file: &std::fs::File) -> Result<String, SiteError> {
+        make_readable(file)?;
+        file.sync_all()?;
+        let _one_at_a_time = site.inner.commit.lock();
+        check_version(&self.root, &self.path, self.if_match.as_deref())?;
+        self.root.rename(&self.temporary, &self.root, &self.path)?;
+        sync(&self.root, &self.parent);
+        Ok(etag(&self.root.symlink_metadata(&self.path)?))
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        let _ = self.root.remove_file(&self.temporary);
+    }
+}
+
+/// Callers hold the commit lock where the answer must stay true.
+fn check_version(root: &Dir, path: &str, if_match: Option<&str>) -> Result<(), SiteError> {
+    let there = match root.metadata(path) {
+        Ok(metadata) if metadata.is_dir() => return Err(SiteError::NotFound),
+        Ok(metadata) => Some(etag(&metadata)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error.into()),
+    };
+    if if_match.is_some() && there.as_deref() != if_match { Err(SiteError::Changed) } else { Ok(()) }
+}
+
+async fn fill(mut file: tokio::fs::File, body: impl AsyncRead + Unpin, limit: u64) -> Result<std::fs::File, SiteError> {
+    let copied = tokio::io::copy(&mut body.take(limit.saturating_add(1)), &mut file).await.map_err(full_or_broken)?;
+    if copied > limit {
+        return Err(SiteError::TooLarge { limit });
+    }
+    file.flush().await.map_err(full_or_broken)?;
+    Ok(file.into_std().await)
+}
+
+/// The body's own errors must not pass for an answer about the path.
+fn full_or_broken(error: io::Error) -> SiteError {
+    match SiteError::from(error) {
+        SiteError::Full => SiteError::Full,
+        SiteError::Io(error) => SiteError::Io(error),
+        other => SiteError::Io(io::Error::other(other.to_string())),
+    }
+}
+
+/// Mode 0644 whatever the umask: the site is for everyone, and other programs of the owner may serve it too.
+fn make_readable(_file: &std::fs::File) -> io::Result<()> {
+    #[cfg(unix)]
+    _file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
+    Ok(())
+}
+
+/// The renamed entry outlives a power cut; a system that cannot sync folders has its own ways.
+fn sync(root: &Dir, folder: &str) {
+    if cfg!(unix) {
+        let _ = root.open(folder).and_then(|folder| folder.sync_all());
+    }
+}

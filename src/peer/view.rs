@@ -1,0 +1,97 @@
+//! What the viewer and the command line see of the peer list.
+
+use libp2p::{Multiaddr, PeerId};
+use serde::Serialize;
+
+use crate::clock::UnixMillis;
+use crate::proto::chat::ChatMessage;
+
+/// How a peer is reached, or why it is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Path {
+    /// Connected, or known to be reachable, on the same link.
+    Lan,
+    /// Connected across networks.
+    Direct,
+    /// Connected through a relay.
+    Relayed,
+    /// Tried and failed.
+    Unreachable,
+    /// Nobody has needed a connection yet.
+    NotTried,
+}
+
+/// One row of the peer list, as the API shows it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PeerRow {
+    /// Who, as base58 text.
+    #[serde(serialize_with = "as_text")]
+    pub peer_id: PeerId,
+    /// The name that its owner chose; may be empty.
+    pub label: String,
+    /// Its owner's email, where they share it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// First 16 hex digits of the SHA-256 of its avatar, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub avatar_hash: Option<String>,
+    /// Whether any source has heard from it within the TTL.
+    pub online: bool,
+    /// When it was last heard of.
+    pub last_seen: UnixMillis,
+    /// How it is reached.
+    pub path: Path,
+    /// Whether its presence was proven by its own key.
+    pub signed: bool,
+    /// Who told us: `lan`, or the name of a rendezvous.
+    pub sources: Vec<String>,
+    /// Where it can be dialled, as far as known.
+    pub addrs: Vec<Multiaddr>,
+}
+
+fn as_text<S: serde::Serializer>(peer: &PeerId, out: S) -> Result<S::Ok, S::Error> {
+    out.collect_str(peer)
+}
+
+/// What this peer says about itself.
+#[derive(Debug, Clone, Serialize)]
+pub struct SelfInfo {
+    /// Who, as base58 text.
+    #[serde(serialize_with = "as_text")]
+    pub peer_id: PeerId,
+    /// The name its owner chose.
+    pub label: String,
+    /// First 16 hex digits of the SHA-256 of the avatar, where there is one.
+    pub avatar_hash: Option<String>,
+    /// Where it can be dialled, each ending in `/p2p/<id>`.
+    pub listen: Vec<Multiaddr>,
+    /// The program's version.
+    pub version: &'static str,
+}
+
+/// Something the viewer shows the moment it happens.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum PeerEvent {
+    /// A peer appeared or came back.
+    Online {
+        /// Its row as it stands now.
+        peer: PeerRow,
+    },
+    /// A row changed.
+    Update {
+        /// Its row as it stands now.
+        peer: PeerRow,
+    },
+    /// A peer left, or its TTL lapsed.
+    Offline {
+        /// Its row as it stands now.
+        peer: PeerRow,
+    },
+    /// A chat message was sent or received.
+    Chat {
+        /// The message.
+        message: ChatMessage,
+    },
+}

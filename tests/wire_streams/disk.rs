@@ -1,0 +1,46 @@
+//! THREATS 54: a full disk fails the write, says so, leaves the old version whole, and reading goes on.
+
+use std::path::Path;
+use std::process::Command;
+
+use futures::TryStreamExt;
+use goop::peer::site_root::{SiteError, SiteRoot};
+
+/// A file system of 256 KiB, mounted where it is asked for; gone with this value.
+struct TinyDisk<'a>(&'a Path);
+
+impl<'a> TinyDisk<'a> {
+    /// `None` where this user may not mount.
+    fn mount(at: &'a Path) -> Option<Self> {
+        let status = Command::new("mount").args(["-t", "tmpfs", "-o", "size=256k", "goop-test"]).arg(at).status();
+        status.is_ok_and(|status| status.success()).then_some(Self(at))
+    }
+}
+
+impl Drop for TinyDisk<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0).status();
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_fails_the_write_and_leaves_the_old_version() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(disk) = TinyDisk::mount(folder.path()) else {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "this test needs the right to mount a tmpfs");
+        eprintln!("skipped: no right to mount a tmpfs");
+        return;
+    };
+    let site = SiteRoot::new(disk.0.join("site"));
+    site.write("/a.html", &b"old"[..], None, 100).await.unwrap();
+    let more = vec![b'a'; 1 << 20];
+    for path in ["/a.html", "/new/b.html"] {
+        assert!(matches!(site.write(path, &more[..], None, 2 << 20).await, Err(SiteError::Full)), "{path}");
+    }
+    let pieces: Vec<_> = site.open("/a.html").await.unwrap().body.into_stream().try_collect().await.unwrap();
+    assert_eq!(pieces.concat(), b"old");
+    assert_eq!(site.list().await.unwrap().entries.len(), 1);
+    assert_eq!(std::fs::read_dir(site.path()).unwrap().count(), 2, "nothing half-written is left beside a.html and the folder");
+    assert_eq!(std::fs::read_dir(site.path().join("new")).unwrap().count(), 0);
+    site.write("/a.html", &b"new"[..], None, 100).await.expect("there is room for small files again");
+}
