@@ -24,3 +24,5 @@ pub mod shutdown;
 pub mod telemetry;
 
 pub mod peer;
+
+pub mod viewer;

@@ -1,0 +1,149 @@
+//! The local web pages a person looks at, and the JSON API that the command line asks; on loopback only.
+//!
+//! ```text
+//! http://localhost:PORT/                     page, API, static files        (also 127.0.0.1 and [::1])
+//! http://<peer id in base36>.localhost:PORT/ that peer's site, an origin of its own, where the API does not exist
+//! any other Host                             421
+//! ```
+//! - `bind`: both loopback families on one port (THREATS 73).
+//! - `hosts`: which of the two worlds a `Host` names (THREATS 25, 29).
+//! - `door`: what every request passes first; `guard`: who may ask for what (THREATS 24, 30).
+//! - `api`: the JSON API; `live`: its event stream; `pages`: the page.
+//! - `site_origin`: a peer's site as its own browser origin (THREATS 24–28).
+//! - `failure`: what a peer's or a disk's failure is called in HTTP.
+//!
+//! Bytes that others wrote never render on the viewer's own origin.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::http::{self, HttpMetrics, Limits};
+use crate::peer::PeerHandle;
+
+mod api;
+mod bind;
+mod door;
+mod failure;
+mod guard;
+mod hosts;
+mod live;
+mod pages;
+mod site_origin;
+
+pub use bind::{DEFAULT_ADDR, ViewerError};
+pub use guard::TOKEN_HEADER;
+pub use live::MAX_STREAMS;
+
+use guard::Token;
+use hosts::Hosts;
+
+/// Largest file that may be put into one's own site unless said otherwise, in bytes.
+pub const DEFAULT_MAX_FILE: u64 = 1024 * 1024 * 1024;
+/// Largest avatar one may give oneself, in bytes (goop2 has the same limit).
+pub const MAX_OWN_AVATAR: u64 = 256 * 1024;
+
+/// How a viewer is started.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// `127.0.0.1` or `[::1]` and the port; whichever is named, both are bound. Port 0 takes a free one.
+    pub addr: SocketAddr,
+    /// Whether somebody chose `addr`: then a port in use is an error; otherwise the viewer moves to a free one and says so.
+    pub explicit: bool,
+    /// The file of one's own avatar, whatever its format.
+    pub avatar: PathBuf,
+    /// Largest file that may be put into one's own site, in bytes.
+    pub max_file: u64,
+    /// How many connections, and how long each may take for what.
+    pub limits: Limits,
+    /// What the listener counts.
+    pub metrics: HttpMetrics,
+}
+
+impl Options {
+    /// The default address and limits, and the avatar in this file.
+    pub fn new(avatar: PathBuf) -> Self {
+        let (limits, metrics) = (Limits::default(), HttpMetrics::default());
+        Self { addr: DEFAULT_ADDR, explicit: false, avatar, max_file: DEFAULT_MAX_FILE, limits, metrics }
+    }
+}
+
+/// What all handlers share.
+struct App {
+    peer: PeerHandle,
+    token: Token,
+    hosts: Hosts,
+    options: Options,
+    streams: Arc<tokio::sync::Semaphore>,
+    metrics_text: Box<dyn Fn() -> String + Send + Sync>,
+    /// One writer at a time, so that what is announced and what is on the disk are the same.
+    writing: tokio::sync::Mutex<()>,
+    stop: CancellationToken,
+}
+
+/// A running viewer; dropping it stops it without waiting.
+pub struct Viewer {
+    app: Arc<App>,
+    addr: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl Viewer {
+    /// Binds both loopback addresses and starts to answer. `metrics_text` makes what `/metrics` shows, as OpenMetrics text.
+    ///
+    /// # Errors
+    /// When `options.addr` is not loopback, is in use although it was chosen, or nothing can be bound at all.
+    pub fn bind(
+        options: Options,
+        peer: PeerHandle,
+        metrics_text: impl Fn() -> String + Send + Sync + 'static,
+        stop: CancellationToken,
+    ) -> Result<Self, ViewerError> {
+        let bound = bind::loopback(options.addr, options.explicit)?;
+        let app = Arc::new(App {
+            peer,
+            token: Token::random(),
+            hosts: Hosts::new(bound.addr.port()),
+            streams: Arc::new(tokio::sync::Semaphore::new(MAX_STREAMS)),
+            metrics_text: Box::new(metrics_text),
+            writing: tokio::sync::Mutex::new(()),
+            stop: stop.child_token(),
+            options,
+        });
+        let (limits, metrics) = (app.options.limits, app.options.metrics.clone());
+        let task = tokio::spawn(http::serve(bound.listeners, door::router(app.clone()), limits, metrics, app.stop.clone()));
+        Ok(Self { app, addr: bound.addr, task })
+    }
+
+    /// The address that was bound; the other family has the same port.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The page's address, `http://localhost:PORT/`.
+    pub fn url(&self) -> String {
+        format!("{}/", self.app.hosts.viewer_origin())
+    }
+
+    /// What a request that changes state must carry as [`TOKEN_HEADER`]; new with every start.
+    pub fn token(&self) -> &str {
+        self.app.token.as_str()
+    }
+
+    /// Ends every stream and connection; done when all have ended, at most the drain deadline later.
+    pub async fn shutdown(mut self) {
+        self.app.stop.cancel();
+        if let Err(failed) = (&mut self.task).await {
+            tracing::error!(%failed, "the viewer's listener ended badly");
+        }
+    }
+}
+
+impl Drop for Viewer {
+    fn drop(&mut self) {
+        self.app.stop.cancel();
+    }
+}

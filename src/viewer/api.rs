@@ -1,0 +1,29 @@
+//! The JSON API under `/api/v1/`: this is the URL table and nothing else.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+
+use super::{App, live};
+
+mod avatar;
+mod chat;
+mod peers;
+mod site;
+
+/// What stands under `/api/v1`.
+pub(super) fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/self", get(peers::me))
+        .route("/peers", get(peers::list).post(peers::dial))
+        .route("/peers/{id}/site", get(peers::index))
+        .route("/peers/{id}/site/", get(peers::index))
+        .route("/peers/{id}/site/{*path}", get(peers::file))
+        .route("/peers/{id}/avatar", get(peers::avatar))
+        .route("/events", get(live::events))
+        .route("/chat", get(chat::history).post(chat::send))
+        .route("/site", get(site::list))
+        .route("/site/{*path}", get(site::read).put(site::write).delete(site::remove))
+        .route("/avatar", get(avatar::read).put(avatar::write).delete(avatar::remove))
+}

@@ -1,0 +1,78 @@
+//! `site`: the owner lists, reads, writes and removes files of their own site.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::{Body, HttpBody};
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::peers;
+use crate::http::{Problem, body, origin};
+use crate::peer::site_root::SiteError;
+use crate::viewer::{App, site_origin};
+
+/// `GET site`: every file that the site serves; `cut` says whether there are more than are listed.
+pub(super) async fn list(State(app): State<Arc<App>>) -> Result<Json<Value>, Problem> {
+    let listing = match app.peer.site().list().await {
+        Err(SiteError::NoSite) => return Ok(Json(json!({ "entries": [], "cut": false }))),
+        listing => listing?,
+    };
+    Ok(Json(json!(listing)))
+}
+
+/// `GET site/{path}`: a download, with the ETag that a later write names.
+pub(super) async fn read(State(app): State<Arc<App>>, Path(path): Path<String>) -> Result<Response, Problem> {
+    download(&app, &path).await
+}
+
+/// One file of the own site as a download.
+pub(super) async fn download(app: &App, path: &str) -> Result<Response, Problem> {
+    let file = app.peer.site().open(path).await?;
+    let tag = site_origin::etag(&file);
+    let mut response = peers::download(path, file.size, Body::from_stream(file.body.into_stream()));
+    response.headers_mut().insert(header::ETAG, tag);
+    Ok(response)
+}
+
+/// `PUT site/{path}`: 204 with the new ETag. `If-Match` names the version that is replaced, `If-None-Match: *` none; else 412.
+pub(super) async fn write(State(app): State<Arc<App>>, Path(path): Path<String>, request: Request) -> Result<Response, Problem> {
+    let limit = app.options.max_file;
+    if request.body().size_hint().lower() > limit {
+        return Err(Problem::too_large(limit));
+    }
+    let if_match = tag(request.headers(), &header::IF_MATCH)?;
+    let must_be_new = is_new(request.headers())?;
+    let _one_at_a_time = app.writing.lock().await;
+    if must_be_new && !matches!(app.peer.site().open(&path).await, Err(SiteError::NotFound | SiteError::NoSite)) {
+        return Err(SiteError::Changed.into());
+    }
+    let etag = app.peer.site().write(&path, body::reader(request.into_body()), if_match, limit).await?;
+    Ok((StatusCode::NO_CONTENT, [(header::ETAG, format!("\"{etag}\""))]).into_response())
+}
+
+/// `DELETE site/{path}`: 204; with `If-Match` only that version.
+pub(super) async fn remove(State(app): State<Arc<App>>, Path(path): Path<String>, headers: HeaderMap) -> Result<StatusCode, Problem> {
+    let if_match = tag(&headers, &header::IF_MATCH)?;
+    app.peer.site().remove(&path, if_match).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The one strong tag that a header names, without its quotes.
+fn tag(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, Problem> {
+    if !headers.contains_key(name) {
+        return Ok(None);
+    }
+    let bare = origin::only(headers, name).and_then(|tag| tag.strip_prefix('"')?.strip_suffix('"')).filter(|tag| !tag.contains('"'));
+    bare.map(|tag| Some(tag.to_owned())).ok_or_else(|| Problem::bad_request(format!("{name} takes one strong ETag in quotes")))
+}
+
+fn is_new(headers: &HeaderMap) -> Result<bool, Problem> {
+    match headers.contains_key(header::IF_NONE_MATCH) {
+        false => Ok(false),
+        true if origin::only(headers, &header::IF_NONE_MATCH) == Some("*") => Ok(true),
+        true => Err(Problem::bad_request("If-None-Match takes only * on a write")),
+    }
+}

@@ -1,0 +1,103 @@
+//! What the failure of a peer, a stream or the disk is called in HTTP.
+
+use axum::http::StatusCode;
+
+use crate::http::Problem;
+use crate::peer::site_root::SiteError;
+use crate::peer::streams::StreamError;
+use crate::peer::{ChatError, FetchError, OpenError};
+
+impl From<OpenError> for Problem {
+    fn from(error: OpenError) -> Self {
+        let (status, code) = match error {
+            OpenError::NoAddress => (StatusCode::BAD_GATEWAY, "no-address"),
+            OpenError::Unreachable(_) => (StatusCode::BAD_GATEWAY, "unreachable"),
+            OpenError::Unsupported => (StatusCode::BAD_GATEWAY, "unsupported"),
+            OpenError::TimedOut => (StatusCode::GATEWAY_TIMEOUT, "timed-out"),
+            OpenError::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
+        };
+        Self::new(status, code, error.to_string())
+    }
+}
+
+impl From<StreamError> for Problem {
+    fn from(error: StreamError) -> Self {
+        match error {
+            StreamError::Idle => Self::new(StatusCode::GATEWAY_TIMEOUT, "timed-out", "the peer stopped answering"),
+            other => Self::new(StatusCode::BAD_GATEWAY, "broken-stream", other.to_string()),
+        }
+    }
+}
+
+impl From<FetchError> for Problem {
+    fn from(error: FetchError) -> Self {
+        match error {
+            FetchError::Open(error) => error.into(),
+            FetchError::Stream(error) => error.into(),
+            FetchError::Refused(word) => match word.as_str() {
+                "not found" => Self::not_found("this peer's site has no such file"),
+                "forbidden" => Self::forbidden("this peer does not serve that file"),
+                "site disabled" => Self::not_found("this peer has no site"),
+                "bad request" => Self::bad_request("the peer did not understand the path"),
+                _ => Self::new(StatusCode::BAD_GATEWAY, "refused", format!("the peer answered: {word}")),
+            },
+        }
+    }
+}
+
+impl From<ChatError> for Problem {
+    fn from(error: ChatError) -> Self {
+        match error {
+            ChatError::Length | ChatError::Oneself => Self::bad_request(error.to_string()),
+            ChatError::Open(error) => error.into(),
+            ChatError::Stream(error) => error.into(),
+        }
+    }
+}
+
+impl From<SiteError> for Problem {
+    fn from(error: SiteError) -> Self {
+        match error {
+            SiteError::NoSite | SiteError::NotFound => Self::not_found(error.to_string()),
+            SiteError::Forbidden => Self::forbidden("a site never serves files of this name"),
+            SiteError::Changed => Self::new(StatusCode::PRECONDITION_FAILED, "changed", error.to_string()),
+            SiteError::TooLarge { limit } => Self::too_large(limit),
+            SiteError::Full => full(),
+            SiteError::Io(cause) if cause.kind() == std::io::ErrorKind::TimedOut => {
+                Self::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "the body came too slowly")
+            }
+            SiteError::Io(cause) if cause.kind() == std::io::ErrorKind::UnexpectedEof => Self::bad_request("the body ended early"),
+            SiteError::Io(cause) => broken_disk(&cause),
+        }
+    }
+}
+
+/// A failed write outside the site, to our own files.
+pub(super) fn of_disk(cause: &std::io::Error) -> Problem {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    if matches!(cause.kind(), StorageFull | QuotaExceeded) { full() } else { broken_disk(cause) }
+}
+
+fn full() -> Problem {
+    Problem::new(StatusCode::INSUFFICIENT_STORAGE, "disk-full", "the disk is full; nothing was changed")
+}
+
+/// The cause names paths of this machine, so it goes to the log and not over the wire.
+fn broken_disk(cause: &std::io::Error) -> Problem {
+    tracing::error!(%cause, "the disk failed");
+    Problem::internal()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// THREATS 54.
+    #[test]
+    fn a_full_disk_is_507_wherever_it_is_met() {
+        for problem in [Problem::from(SiteError::Full), of_disk(&std::io::ErrorKind::StorageFull.into())] {
+            assert_eq!(problem.status(), StatusCode::INSUFFICIENT_STORAGE);
+        }
+        assert_eq!(of_disk(&std::io::ErrorKind::PermissionDenied.into()).status(), StatusCode::INTERNAL_SERVER_ERROR);
+    }
+}

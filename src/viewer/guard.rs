@@ -1,0 +1,61 @@
+//! Who may ask the viewer for what; judged by the head of a request alone, before its body is read.
+//!
+//! - What changes something carries the token, which only our page and this user's `run.json` know, and comes from no other origin.
+//! - What only reads comes from no other origin either: peers' sites share the machine's name, and would count as near (THREATS 24).
+//!   A visit is the exception: a user may follow a link to a page, which shows its answer to nobody else.
+//! - No answer ever carries a CORS header.
+
+use axum::http::Method;
+use axum::http::request::Parts;
+use axum::http::{HeaderName, StatusCode};
+
+use crate::http::{Problem, origin};
+
+/// The header of the token.
+pub const TOKEN_HEADER: &str = "x-goop-token";
+
+/// What proves that a request comes from our page or this user's programs: 32 random bytes in hex.
+pub(super) struct Token(String);
+
+impl Token {
+    /// A new one.
+    pub(super) fn random() -> Self {
+        let bytes: [u8; 32] = rand::random();
+        Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// For the page and `run.json`; it never goes into a log or a URL.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn is_in(&self, parts: &Parts) -> bool {
+        let given = origin::only(&parts.headers, &HeaderName::from_static(TOKEN_HEADER));
+        given.is_some_and(|given| origin::same_secret(given.as_bytes(), self.0.as_bytes()))
+    }
+}
+
+/// Whether this request, sent to the viewer under the origin `own`, may go on.
+pub(super) fn admit(parts: &Parts, own: &str, token: &Token) -> Result<(), Problem> {
+    let foreign = origin::is_foreign(&parts.headers, own);
+    if matches!(parts.method, Method::GET | Method::HEAD) {
+        let visit = is_page(parts.uri.path()) && origin::is_visit(&parts.headers);
+        return if foreign && !visit { Err(not_for_other_pages()) } else { Ok(()) };
+    }
+    if foreign {
+        return Err(not_for_other_pages());
+    }
+    if !token.is_in(parts) {
+        let detail = "what changes something carries X-Goop-Token; it stands in the page and in run.json";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "token", detail));
+    }
+    Ok(())
+}
+
+fn is_page(path: &str) -> bool {
+    !path.starts_with("/api/") && !["/metrics", "/healthz", "/readyz"].contains(&path)
+}
+
+fn not_for_other_pages() -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "foreign-origin", "pages of other origins may not ask this")
+}

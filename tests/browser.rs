@@ -1,0 +1,322 @@
+//! A real browser between hostile sites: what one peer's site can reach is itself, and nothing else (THREATS 21, 24–28, 30).
+//!
+//! Needs `chromedriver` and Chromium; without them it is skipped with a message, and fails where `CI=true`.
+//! The attacks need nothing of the sites but a page, so [`Scene`] may as well name sites of real nodes.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where it stands")]
+
+mod stage;
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use goop::peer::PeerEvent;
+use serde_json::{Value, json};
+use stage::{Script, Stage, new_peer, row};
+use thirtyfour::prelude::*;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+const SOON: Duration = Duration::from_secs(60);
+
+/// Where things are, with a slash at the end.
+struct Scene {
+    viewer: String,
+    hostile: String,
+    victim: String,
+}
+
+struct Browser {
+    driver: WebDriver,
+    process: Child,
+    _profile: tempfile::TempDir,
+}
+
+impl Browser {
+    /// `None` where there is no browser to be had.
+    async fn open() -> Option<Self> {
+        let Ok(mut process) =
+            Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true).spawn()
+        else {
+            assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "chromedriver is missing");
+            eprintln!("skipped: chromedriver is missing (apt install chromium-driver)");
+            return None;
+        };
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let port = loop {
+            let line = timeout(SOON, lines.next_line()).await.expect("chromedriver says nothing").unwrap().expect("chromedriver ended");
+            if let Some(port) = line.strip_suffix('.').and_then(|line| line.rsplit_once("on port ")) {
+                break port.1.to_owned();
+            }
+        };
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        let profile = tempfile::tempdir().unwrap();
+        let mut wanted = DesiredCapabilities::chrome();
+        let folder = format!("--user-data-dir={}", profile.path().display());
+        let quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"];
+        for argument in ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", &folder].into_iter().chain(quiet) {
+            wanted.add_arg(argument).unwrap();
+        }
+        let driver = WebDriver::new(format!("http://127.0.0.1:{port}"), wanted).await.expect("the browser does not start");
+        driver.set_script_timeout(SOON).await.unwrap();
+        Some(Self { driver, process, _profile: profile })
+    }
+
+    async fn go(&self, url: &str) {
+        self.driver.goto(url).await.unwrap();
+    }
+
+    /// Runs `body` as an async function in the page; what it throws comes back as `{"threw": name}`.
+    async fn run(&self, body: &str, arguments: Vec<Value>) -> Value {
+        let script = format!(
+            "const done = arguments[arguments.length - 1]; const given = [...arguments].slice(0, -1);
+             (async (...given) => {{ {body} }})(...given).then(done, (error) => done({{ threw: error.name }}));"
+        );
+        self.driver.execute_async(script, arguments).await.unwrap().json().clone()
+    }
+
+    /// Waits until `condition`, a script, is true in the page.
+    async fn until(&self, condition: &str) {
+        let body = format!("while (!({condition})) await new Promise((again) => setTimeout(again, 20)); return true;");
+        assert_eq!(timeout(SOON, self.run(&body, vec![])).await.expect(condition), json!(true), "{condition}");
+    }
+
+    async fn close(mut self) {
+        let _ = self.driver.quit().await;
+        let _ = self.process.kill().await;
+    }
+}
+
+/// What a hostile page tries, by name; each answers `"blocked"`, or what it got.
+const ATTACKS: &[(&str, &str)] = &[
+    ("fetch of the API", "return await attempt(() => fetch(viewer + 'api/v1/peers'))"),
+    ("fetch of the API without CORS", "return await attempt(() => fetch(viewer + 'api/v1/peers', { mode: 'no-cors' }))"),
+    (
+        "fetch of the API by address",
+        "return await attempt(() => fetch(viewer.replace('localhost', '127.0.0.1') + 'api/v1/peers', { mode: 'no-cors' }))",
+    ),
+    ("fetch of the page with the token", "return await attempt(async () => (await fetch(viewer)).text())"),
+    ("fetch of another site", "return await attempt(() => fetch(victim + 'secret.txt', { mode: 'no-cors' }))"),
+    (
+        "fetch out into the world",
+        "return await attempt(() => fetch('http://192.0.2.1/', { mode: 'no-cors', signal: AbortSignal.timeout(3000) }))",
+    ),
+    (
+        "a post without preflight",
+        "return await attempt(() => fetch(viewer + 'api/v1/chat', { method: 'POST', mode: 'no-cors', body: '{\"content\":\"forged\"}' }))",
+    ),
+    (
+        "XMLHttpRequest",
+        "return await loads((x) => { const r = new XMLHttpRequest(); r.onload = x.got; r.onerror = x.not; r.open('GET', viewer + 'api/v1/peers'); r.send(); })",
+    ),
+    (
+        "img of the viewer",
+        "return await loads((x) => { const i = new Image(); i.onload = x.got; i.onerror = x.not; i.src = viewer + 'static/icon.svg'; })",
+    ),
+    (
+        "img of another site",
+        "return await loads((x) => { const i = new Image(); i.onload = x.got; i.onerror = x.not; i.src = victim + 'dot.svg'; })",
+    ),
+    (
+        "script of the viewer",
+        "return await loads((x) => { const s = document.createElement('script'); s.onload = x.got; s.onerror = x.not; s.src = viewer + 'static/viewer.js'; document.head.append(s); })",
+    ),
+    (
+        "style of the viewer",
+        "return await loads((x) => { const s = document.createElement('link'); s.rel = 'stylesheet'; s.onload = x.got; s.onerror = x.not; s.href = viewer + 'static/viewer.css'; document.head.append(s); })",
+    ),
+    (
+        "EventSource",
+        "return await loads((x) => { const e = new EventSource(viewer + 'api/v1/events'); e.onopen = x.got; e.onerror = x.not; })",
+    ),
+    (
+        "WebSocket",
+        "return await loads((x) => { const s = new WebSocket(viewer.replace('http', 'ws') + 'ws'); s.onopen = x.got; s.onerror = x.not; })",
+    ),
+    (
+        "a worker of the viewer's",
+        "return await loads((x) => { const w = new Worker(viewer + 'static/viewer.js'); w.onmessage = x.got; w.onerror = x.not; })",
+    ),
+    (
+        "a worker from a blob",
+        "return await loads((x) => { const w = new Worker(URL.createObjectURL(new Blob(['postMessage(1)']))); w.onmessage = x.got; w.onerror = x.not; })",
+    ),
+    (
+        "a worker of its own that asks",
+        "return await loads((x) => { const w = new Worker('worker.js'); w.onmessage = (m) => m.data === 'blocked' ? x.not() : x.got(); w.onerror = x.not; w.postMessage([viewer, victim]); })",
+    ),
+    ("a service worker", "return await attempt(() => navigator.serviceWorker.register('worker.js'))"),
+    ("a frame of the viewer", "return await frame(viewer)"),
+    ("a frame of another site", "return await frame(victim)"),
+    (
+        "document.domain",
+        "try { document.domain = 'localhost'; } catch { return 'blocked'; } return document.domain === 'localhost' ? document.domain : 'blocked'",
+    ),
+    ("another site's localStorage", "return localStorage.getItem('secret') ?? 'blocked'"),
+    (
+        "another site's cookies",
+        "document.cookie = 'probe=1; domain=localhost'; return document.cookie.includes('secret') || document.cookie.includes('probe') ? document.cookie : 'blocked'",
+    ),
+    ("another site's databases", "return (await indexedDB.databases()).some((d) => d.name === 'secret') ? 'there' : 'blocked'"),
+    ("another site's caches", "return (await caches.has('secret')) ? 'there' : 'blocked'"),
+    ("a beacon", "navigator.sendBeacon(viewer + 'api/v1/chat', '{\"content\":\"forged\"}'); return 'blocked'"),
+    (
+        "a form",
+        "return await loads((x) => { document.addEventListener('securitypolicyviolation', x.not); const f = document.createElement('form'); \
+         f.method = 'post'; f.enctype = 'text/plain'; f.action = viewer + 'api/v1/chat'; const i = document.createElement('input'); \
+         i.name = '{\"content\":\"forged\",\"x\":\"'; i.value = '\"}'; f.append(i); document.body.append(f); f.submit(); })",
+    ),
+    (
+        "a base element",
+        "const b = document.createElement('base'); b.href = viewer; document.head.append(b); return document.baseURI.startsWith(viewer) ? 'moved' : 'blocked'",
+    ),
+];
+
+const TOOLS: &str = "const [viewer, victim] = given;
+    const attempt = async (ask) => { try { await ask(); return 'got it'; } catch { return 'blocked'; } };
+    const loads = (start) => new Promise((answer) => {
+        try { start({ got: () => answer('got it'), not: () => answer('blocked') }); } catch { answer('blocked'); }
+        setTimeout(() => answer('silence'), 10000);
+    });
+    const frame = (url) => new Promise((answer) => {
+        const made = document.createElement('iframe');
+        made.onload = () => { try { answer(made.contentDocument?.body?.innerText ? 'got it' : 'blocked'); } catch { answer('blocked'); } };
+        made.onerror = () => answer('blocked');
+        made.src = url;
+        document.body.append(made);
+    });";
+
+async fn attack(browser: &Browser, scene: &Scene) -> Vec<String> {
+    browser.go(&scene.victim).await;
+    let hidden = "localStorage.setItem('secret', 'secret'); document.cookie = 'secret=1'; indexedDB.open('secret'); await caches.open('secret'); return 'hidden'";
+    let mut got_through = vec![];
+    if browser.run(hidden, vec![]).await != "hidden" {
+        got_through.push("the victim could not keep its own things".into());
+    }
+    browser.go(&scene.hostile).await;
+    for (name, script) in ATTACKS {
+        let answer = browser.run(&format!("{TOOLS} {script}"), vec![json!(scene.viewer), json!(scene.victim)]).await;
+        if answer != "blocked" {
+            got_through.push(format!("{name}: {answer}"));
+        }
+    }
+    got_through
+}
+
+/// A window that a hostile page opens is no handle to what is in it.
+async fn open_windows(browser: &Browser, scene: &Scene) -> Vec<String> {
+    let mut got_through = vec![];
+    for url in [&scene.viewer, &scene.victim] {
+        browser.go(&scene.hostile).await;
+        let before = browser.driver.windows().await.unwrap();
+        let script = "window.other = window.open(given[0]); return other ? 'opened' : 'refused'";
+        let opened = browser.run(script, vec![json!(url)]).await;
+        let hostile = browser.driver.window().await.unwrap();
+        let windows = browser.driver.windows().await.unwrap();
+        if let Some(new) = windows.into_iter().find(|window| !before.contains(window)) {
+            browser.driver.switch_to_window(new).await.unwrap();
+            browser.until("document.readyState === 'complete' && location.href !== 'about:blank'").await;
+            if browser.run("return window.opener", vec![]).await != Value::Null {
+                got_through.push(format!("{url} has an opener"));
+            }
+            browser.driver.switch_to_window(hostile.clone()).await.unwrap();
+            let peek = "try { return other.document.body.innerText } catch (error) { return 'blocked' }";
+            let seen = browser.run(peek, vec![]).await;
+            if seen != "blocked" && seen != json!({ "threw": "TypeError" }) {
+                got_through.push(format!("{url}: {seen}"));
+            }
+        } else if opened == "opened" {
+            got_through.push(format!("{url}: opened, but where?"));
+        }
+    }
+    browser.go(&scene.hostile).await;
+    browser.driver.execute("location = arguments[0]", vec![json!(format!("{}api/v1/peers", scene.viewer))]).await.unwrap();
+    browser.until("location.hostname === 'localhost' && document.readyState === 'complete'").await;
+    if !browser.driver.source().await.unwrap().contains("foreign-origin") {
+        got_through.push("a link to the API shows it".into());
+    }
+    got_through
+}
+
+fn set_scene(stage: &Stage, hostile: goop::peer::PeerRow, victim: goop::peer::PeerRow) {
+    let mut play = stage.play.lock().unwrap();
+    let page = "<!doctype html><title>site</title><p>a site</p><script>window.ran = 1</script>";
+    let worker = "onmessage = async ({ data }) => { const tried = await Promise.allSettled(data.map((url) => fetch(url, { mode: 'no-cors' }))); \
+                  postMessage(tried.every((one) => one.status === 'rejected') ? 'blocked' : 'got it'); }";
+    play.files.insert((hostile.peer_id, "/".into()), Script::file("text/html", page));
+    play.files.insert((hostile.peer_id, "/worker.js".into()), Script::file("text/javascript", worker));
+    play.files.insert((victim.peer_id, "/".into()), Script::file("text/html", page));
+    play.files.insert((victim.peer_id, "/secret.txt".into()), Script::file("text/plain", "secret"));
+    let dot = "<svg xmlns='http://www.w3.org/2000/svg' width='1' height='1'/>";
+    play.files.insert((victim.peer_id, "/dot.svg".into()), Script::file("image/svg+xml", dot));
+    play.rows = vec![hostile, victim];
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hostile_site_reaches_itself_and_nothing_else() {
+    let Some(browser) = Browser::open().await else { return };
+    let stage = Stage::set().await;
+    let (eve, bob) = (new_peer(), new_peer());
+    let site = async |peer| format!("http://{}/", stage.site_host(peer).await);
+    let scene = Scene { viewer: stage.viewer.url(), hostile: site(eve).await, victim: site(bob).await };
+    set_scene(&stage, row(eve, "Eve"), row(bob, "Bob"));
+
+    let mut got_through = attack(&browser, &scene).await;
+    got_through.extend(open_windows(&browser, &scene).await);
+    browser.go(&scene.hostile).await;
+    let inline = browser.run("return window.ran", vec![]).await;
+    let dialog = browser.driver.get_alert_text().await.is_ok();
+    browser.close().await;
+
+    assert!(got_through.is_empty(), "{got_through:#?}");
+    assert_eq!(inline, json!(1), "a hand-written page with a script in it works");
+    assert!(!dialog, "a dialog is open");
+    let messages = stage.get("/api/v1/chat").await.json();
+    assert_eq!(messages["messages"], json!([]), "a forged message was sent");
+}
+
+const PAYLOADS: &[&str] = &[
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "\"><svg onload=alert(1)>",
+    "'-alert(1)-'",
+    "</bdi></a><iframe srcdoc='<script>parent.alert(1)</script>'>",
+    "javascript:alert(1)",
+    "<a href=javascript:alert(1)>x</a>",
+    "{{ 7*7 }}${alert(1)}",
+    "<!--<script>-->alert(1)",
+    "<details open ontoggle=alert(1)>",
+    "\u{202e}evil\u{0}<b>",
+];
+
+/// THREATS 21, on the page as it is served and as it changes while it is open.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_and_messages_of_others_never_become_markup() {
+    let Some(browser) = Browser::open().await else { return };
+    let stage = Stage::set().await;
+    let rows: Vec<_> = PAYLOADS.iter().map(|payload| row(new_peer(), payload)).collect();
+    stage.play.lock().unwrap().rows = rows.clone();
+    for payload in PAYLOADS {
+        stage.post_json("/api/v1/chat", &json!({ "content": payload }).to_string()).await;
+    }
+    browser.go(&stage.viewer.url()).await;
+    browser.until("document.querySelectorAll('#peers li').length === 11 && document.querySelectorAll('#messages li').length === 11").await;
+    browser.until("!document.getElementById('say').hidden").await;
+    for payload in PAYLOADS {
+        let newcomer = row(new_peer(), payload);
+        stage.events.send(PeerEvent::Online { peer: newcomer.clone() }).unwrap();
+        browser.until(&format!("document.querySelector('[data-peer=\"{}\"]')", newcomer.peer_id)).await;
+    }
+    let said =
+        "const form = document.getElementById('say'); form.elements.content.value = '<b>mine</b>'; form.requestSubmit(); return true";
+    browser.run(said, vec![]).await;
+    browser.until("[...document.querySelectorAll('#messages bdi')].some((said) => said.textContent === '<b>mine</b>')").await;
+    let markup = browser.run("return document.querySelectorAll('main :is(script, img, svg, iframe, b, details)').length", vec![]).await;
+    let dialog = browser.driver.get_alert_text().await.is_ok();
+    if let Some(folder) = std::env::var_os("GOOP_TEST_SCREENSHOTS") {
+        browser.driver.screenshot(&std::path::Path::new(&folder).join("home.png")).await.unwrap();
+    }
+    browser.close().await;
+    assert_eq!((markup, dialog), (json!(0), false));
+}
