@@ -26,3 +26,6 @@ pub mod telemetry;
 pub mod peer;
 
 pub mod viewer;
+
+pub mod cli;
+pub mod node;

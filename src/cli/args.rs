@@ -1,0 +1,147 @@
+//! The options and operands of each command.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+use toml_edit::{Array, Value};
+
+use crate::config::FlagValue;
+
+/// Options that may stand before or after any command and its operands.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub struct GlobalArgs {
+    /// The data folder [env: GOOP_DATA] [default: goop in the data folder of your system]
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub data: Option<PathBuf>,
+    /// The configuration file [default: goop.toml in the data folder]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+    /// Set a key of the configuration, as in --set presence.ttl_seconds=30
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// Options of `goop run`.
+#[derive(Debug, Clone, Default, PartialEq, Args)]
+#[command(next_help_heading = "Options of goop run")]
+pub struct RunArgs {
+    /// When ready, print one line of JSON on stdout and nothing after it
+    #[arg(long)]
+    pub json: bool,
+    /// The name that others see
+    #[arg(long, value_name = "TEXT")]
+    pub label: Option<String>,
+    /// The port for other peers, TCP and UDP alike [default: a free one]
+    #[arg(long, value_name = "N")]
+    pub listen_port: Option<u16>,
+    /// See only peers with the same tag
+    #[arg(long, value_name = "TAG")]
+    pub mdns_tag: Option<String>,
+    /// Where the pages for you are, or "off" [default: 127.0.0.1:8788]
+    #[arg(long, value_name = "ADDR")]
+    pub viewer: Option<String>,
+    /// Run a rendezvous server beside the peer
+    #[arg(long)]
+    pub rendezvous_host: bool,
+    /// Run a rendezvous server and no peer
+    #[arg(long)]
+    pub rendezvous_only: bool,
+    /// Run a super hub
+    #[arg(long)]
+    pub superhub: bool,
+    /// The address of the public roles [default: 127.0.0.1]
+    #[arg(long, value_name = "ADDR")]
+    pub bind: Option<String>,
+    /// The port of the public roles [default: 8787]
+    #[arg(long, value_name = "N")]
+    pub port: Option<u16>,
+    /// A rendezvous server to join; may be given again
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub rendezvous_wan: Vec<String>,
+    /// A super hub to ask for communities; may be given again
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub hub: Vec<String>,
+}
+
+impl RunArgs {
+    /// The keys that these options stand for.
+    pub fn flags(&self) -> Vec<FlagValue> {
+        let text = |value: &Option<String>| value.as_deref().map(Value::from);
+        let port = |value: Option<u16>| value.map(|port| Value::from(i64::from(port)));
+        let truth = |given: bool| given.then(|| Value::from(true));
+        let list = |urls: &[String]| (!urls.is_empty()).then(|| Value::Array(urls.iter().map(String::as_str).collect::<Array>()));
+        let table = [
+            ("--label", "profile.label", text(&self.label)),
+            ("--listen-port", "p2p.listen_port", port(self.listen_port)),
+            ("--mdns-tag", "p2p.mdns_tag", text(&self.mdns_tag)),
+            ("--viewer", "viewer.http_addr", text(&self.viewer)),
+            ("--rendezvous-host", "presence.rendezvous_host", truth(self.rendezvous_host)),
+            ("--rendezvous-only", "presence.rendezvous_only", truth(self.rendezvous_only)),
+            ("--superhub", "superhub.enabled", truth(self.superhub)),
+            ("--bind", "presence.rendezvous_bind", text(&self.bind)),
+            ("--port", "presence.rendezvous_port", port(self.port)),
+            ("--rendezvous-wan", "presence.rendezvous_wan", list(&self.rendezvous_wan)),
+            ("--hub", "discovery.hubs", list(&self.hub)),
+        ];
+        table.into_iter().filter_map(|(flag, key, value)| value.map(|value| FlagValue { flag, key, value })).collect()
+    }
+}
+
+/// Options of `goop demo`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct DemoArgs {
+    /// When ready, print one line of JSON per peer on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `goop peers`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct PeersArgs {
+    /// Print JSON, as the viewer's API gives it
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Operands of `goop get`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  goop get 12D3KooW…\n  goop get 12D3KooW… photos/cat.jpg -o cat.jpg")]
+pub struct GetArgs {
+    /// Whose site
+    pub peer: String,
+    /// Which file
+    #[arg(default_value = "/")]
+    pub path: String,
+    /// Where to put it; without this the bytes go to stdout
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+}
+
+/// Operands of `goop chat`.
+#[derive(Debug, Clone, Args)]
+#[command(
+    override_usage = "goop chat <PEER> <TEXT>\n       goop chat --all <TEXT>",
+    after_help = "Examples:\n  goop chat 12D3KooW… 'Are you there?'\n  goop chat --all 'Lunch!'"
+)]
+pub struct ChatArgs {
+    /// To whom
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub peer: Option<String>,
+    /// What to say
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub text: Option<String>,
+    /// Say it to everyone on the LAN
+    #[arg(long, value_name = "TEXT")]
+    pub all: Option<String>,
+}
+
+impl ChatArgs {
+    /// To whom (`None`: everyone) and what.
+    pub fn message(&self) -> (Option<&str>, &str) {
+        match &self.all {
+            Some(text) => (None, text),
+            None => (self.peer.as_deref(), self.text.as_deref().unwrap_or_default()),
+        }
+    }
+}

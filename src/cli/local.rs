@@ -1,0 +1,123 @@
+//! Asks the node that runs with the same data folder, through its viewer's API.
+
+use anyhow::{Context, Result, anyhow, bail};
+use libp2p::{Multiaddr, PeerId};
+use reqwest::{Client, Method, RequestBuilder, Response, Url};
+use serde::Deserialize;
+use serde_json::Value;
+use thiserror::Error;
+
+use super::Cli;
+use crate::identity::peer_id_from_text;
+use crate::node::RunFile;
+use crate::viewer::TOKEN_HEADER;
+
+/// Longest error answer that is read, in bytes.
+const MAX_ANSWER: usize = 16 * 1024;
+
+/// There is no node to ask.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub struct NotRunning(String);
+
+/// The node answered with an error.
+#[derive(Debug, Error)]
+#[error("{detail}")]
+pub struct Answered {
+    /// The HTTP status.
+    pub status: u16,
+    /// What the node said.
+    pub detail: String,
+}
+
+/// The running node.
+pub struct LocalNode {
+    api: Url,
+    token: String,
+    client: Client,
+}
+
+#[derive(Deserialize)]
+struct PeerList {
+    peers: Vec<Listed>,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    peer_id: String,
+    label: String,
+}
+
+impl LocalNode {
+    /// The node that runs with this command line's data folder.
+    ///
+    /// # Errors
+    /// [`NotRunning`] where there is none, or its viewer is off.
+    pub fn find(cli: &Cli) -> Result<Self> {
+        let data = cli.load()?.data;
+        let ready = RunFile::read(&data.run_json()).map_err(|error| NotRunning(error.to_string()))?;
+        let viewer = ready.viewer.ok_or_else(|| NotRunning("the running goop has its viewer off, so it cannot be asked".into()))?;
+        let api = Url::parse(&viewer).and_then(|url| url.join("api/v1/")).context("run.json holds no URL")?;
+        let client = Client::builder().no_proxy().build().context("no HTTP client")?;
+        Ok(Self { api, token: ready.token.unwrap_or_default(), client })
+    }
+
+    /// A request to `path` of the API.
+    pub fn request(&self, method: Method, path: &str) -> Result<RequestBuilder> {
+        let url = self.api.join(path).with_context(|| format!("`{path}` is no path"))?;
+        Ok(self.client.request(method, url).header(TOKEN_HEADER, &self.token))
+    }
+
+    /// Sends a request; an error status becomes [`Answered`].
+    pub async fn send(&self, request: RequestBuilder) -> Result<Response> {
+        let response = request.send().await.map_err(not_running)?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let status = response.status().as_u16();
+        let body = response.bytes().await.unwrap_or_default();
+        let problem: Option<Value> = serde_json::from_slice(&body[..body.len().min(MAX_ANSWER)]).ok();
+        let said = |key: &str| problem.as_ref().and_then(|problem| problem[key].as_str()).map(str::to_owned);
+        let detail = said("detail").or_else(|| said("title")).unwrap_or_else(|| format!("the node answered {status}"));
+        Err(Answered { status, detail }.into())
+    }
+
+    /// The peer list as the API gives it.
+    pub async fn peers(&self) -> Result<String> {
+        Ok(self.send(self.request(Method::GET, "peers")?).await?.text().await?)
+    }
+
+    /// Whom `text` means: a peer id, a multiaddr that ends in `/p2p/<id>` (which is dialled), or the whole name of one peer.
+    pub async fn whom(&self, text: &str) -> Result<PeerId> {
+        if text.starts_with('/') {
+            return self.dial(text).await;
+        }
+        if let Ok(peer) = peer_id_from_text(text) {
+            return Ok(peer);
+        }
+        let list: PeerList = serde_json::from_str(&self.peers().await?).context("the peer list is not understood")?;
+        let called: Vec<_> = list.peers.iter().filter(|peer| peer.label == text).collect();
+        match called.as_slice() {
+            [one] => peer_id_from_text(&one.peer_id).map_err(|_| anyhow!("the peer list holds `{}`", one.peer_id)),
+            [] => bail!("nobody here is called `{text}`, and it is no peer id; see `goop peers`"),
+            several => bail!("{} peers are called `{text}`; name one by its id, see `goop peers`", several.len()),
+        }
+    }
+
+    async fn dial(&self, addr: &str) -> Result<PeerId> {
+        let addr: Multiaddr = addr.parse().with_context(|| format!("`{addr}` is no multiaddr"))?;
+        let body = serde_json::json!({ "addr": addr.to_string() });
+        let answer: Value = self.send(self.request(Method::POST, "peers")?.json(&body)).await?.json().await?;
+        let peer = answer["peer_id"].as_str().unwrap_or_default();
+        peer_id_from_text(peer).map_err(|_| anyhow!("the node answered `{peer}`"))
+    }
+}
+
+/// A node that was killed leaves its `run.json` behind: nobody answers there.
+fn not_running(error: reqwest::Error) -> anyhow::Error {
+    if error.is_connect() {
+        NotRunning("goop does not answer: it was killed, or is still starting; start it with `goop run`".into()).into()
+    } else {
+        error.into()
+    }
+}
