@@ -47,7 +47,7 @@ impl Actor {
     fn believe(&mut self, presence: &Presence, now: Moment) {
         match presence.kind {
             Kind::Offline => self.neighbours.goodbye(&presence.peer),
-            Kind::Online | Kind::Update => self.neighbours.alive(&presence.peer),
+            Kind::Online | Kind::Update => self.neighbours.returned(&presence.peer),
         }
         let change = self.table.apply(Source::Lan, presence, now);
         if let Some(Change::Online(_)) = &change {
