@@ -101,4 +101,11 @@ impl Actor {
         };
         let _ = self.events.send(event);
     }
+
+    /// How a peer is reached changed: whoever shows its row hears of it.
+    pub(super) fn tell_path(&self, peer: &PeerId) {
+        if let Some(row) = self.table.get(peer) {
+            let _ = self.events.send(PeerEvent::Update { peer: self.shown(row) });
+        }
+    }
 }
