@@ -4,6 +4,10 @@
 //! gossipsub and decides for each connection: on the same link it gets gossipsub's handler and is kept open; on any other, a
 //! handler that speaks nothing, and gossipsub never hears of it. Gossipsub counts the connections of a peer by what the swarm
 //! says; those counts are rewritten to the connections it was shown, because its close path relies on knowing each.
+//!
+//! Gossipsub tells a peer what it subscribes to once, with the first connection. The other side may have lost that connection long
+//! before us (a pulled cable, a new process), so here every new connection says it, and so does one that remains when another
+//! closes, since what was queued may have gone down with it.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -11,7 +15,7 @@ use std::task::{Context, Poll};
 
 use libp2p::PeerId;
 use libp2p::core::transport::PortUse;
-use libp2p::core::{Endpoint, Multiaddr};
+use libp2p::core::{ConnectedPoint, Endpoint, Multiaddr};
 use libp2p::gossipsub;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::behaviour::{ConnectionClosed, ConnectionEstablished};
@@ -81,12 +85,18 @@ pub fn ip_of(addr: &Multiaddr) -> Option<IpAddr> {
     })
 }
 
+/// A connection that gossipsub sees.
+struct Shown {
+    id: ConnectionId,
+    endpoint: ConnectedPoint,
+}
+
 /// Gossipsub on same-link connections only: see the head of this file.
 pub struct Behaviour {
     gossip: Gossip,
     /// Who is on the same link.
     pub links: Links,
-    shown: HashMap<PeerId, Vec<ConnectionId>>,
+    shown: HashMap<PeerId, Vec<Shown>>,
 }
 
 impl Behaviour {
@@ -106,26 +116,34 @@ impl Behaviour {
     }
 
     fn is_shown(&self, peer: &PeerId, connection: ConnectionId) -> bool {
-        self.shown.get(peer).is_some_and(|shown| shown.contains(&connection))
+        self.shown.get(peer).is_some_and(|shown| shown.iter().any(|one| one.id == connection))
     }
 
-    fn show(&mut self, peer: PeerId, connection: ConnectionId) {
-        self.shown.entry(peer).or_default().push(connection);
+    fn show(&mut self, peer: PeerId, id: ConnectionId, endpoint: ConnectedPoint) {
+        self.shown.entry(peer).or_default().push(Shown { id, endpoint });
+    }
+
+    /// Makes gossipsub say what we subscribe to, over whichever of its connections with the peer.
+    fn introduce(&mut self, peer_id: PeerId) {
+        if let Some(Shown { id, endpoint }) = self.shown.get(&peer_id).and_then(|shown| shown.last()) {
+            let established = ConnectionEstablished { peer_id, connection_id: *id, endpoint, failed_addresses: &[], other_established: 0 };
+            self.gossip.on_swarm_event(FromSwarm::ConnectionEstablished(established));
+        }
     }
 
     /// Passes a swarm event on as gossipsub has to see it, or not at all.
     fn forward(&mut self, event: FromSwarm) {
         match event {
             FromSwarm::ConnectionEstablished(established) => {
-                if let Some(shown) = self.shown.get(&established.peer_id).filter(|s| s.contains(&established.connection_id)) {
-                    let other_established = shown.len() - 1;
-                    self.gossip
-                        .on_swarm_event(FromSwarm::ConnectionEstablished(ConnectionEstablished { other_established, ..established }));
+                if self.is_shown(&established.peer_id, established.connection_id) {
+                    self.introduce(established.peer_id);
                 }
             }
             FromSwarm::ConnectionClosed(closed) => {
                 if let Some(remaining_established) = self.hide(&closed.peer_id, closed.connection_id) {
+                    let peer = closed.peer_id;
                     self.gossip.on_swarm_event(FromSwarm::ConnectionClosed(ConnectionClosed { remaining_established, ..closed }));
+                    self.introduce(peer);
                 }
             }
             FromSwarm::AddressChange(change) if !self.is_shown(&change.peer_id, change.connection_id) => {}
@@ -136,7 +154,7 @@ impl Behaviour {
     /// Forgets a shown connection; answers how many others of the peer gossipsub still sees, or `None` if it never saw this one.
     fn hide(&mut self, peer: &PeerId, connection: ConnectionId) -> Option<usize> {
         let shown = self.shown.get_mut(peer)?;
-        let at = shown.iter().position(|id| *id == connection)?;
+        let at = shown.iter().position(|one| one.id == connection)?;
         shown.remove(at);
         let remaining = shown.len();
         if remaining == 0 {
@@ -152,7 +170,7 @@ impl Behaviour {
                 let one = match handler {
                     NotifyHandler::One(id) if self.is_shown(&peer_id, id) => id,
                     NotifyHandler::One(_) => return None,
-                    NotifyHandler::Any => *self.shown.get(&peer_id)?.first()?,
+                    NotifyHandler::Any => self.shown.get(&peer_id)?.first()?.id,
                 };
                 Some(ToSwarm::NotifyHandler { peer_id, handler: NotifyHandler::One(one), event })
             }
@@ -176,7 +194,7 @@ impl NetworkBehaviour for Behaviour {
             return Ok(Either::Right(dummy::ConnectionHandler));
         }
         let handler = self.gossip.handle_established_inbound_connection(connection, peer, local, remote)?;
-        self.show(peer, connection);
+        self.show(peer, connection, ConnectedPoint::Listener { local_addr: local.clone(), send_back_addr: remote.clone() });
         Ok(Either::Left(KeptOpen(handler)))
     }
 
@@ -192,7 +210,7 @@ impl NetworkBehaviour for Behaviour {
             return Ok(Either::Right(dummy::ConnectionHandler));
         }
         let handler = self.gossip.handle_established_outbound_connection(connection, peer, addr, role, port_use)?;
-        self.show(peer, connection);
+        self.show(peer, connection, ConnectedPoint::Dialer { address: addr.clone(), role_override: role, port_use });
         Ok(Either::Left(KeptOpen(handler)))
     }
 

@@ -61,6 +61,7 @@ pub type Opened = Result<(StreamProtocol, Pulsing<Stream>), OpenFailure>;
 struct Link {
     id: ConnectionId,
     pulse: Arc<Pulse>,
+    trusted: bool,
 }
 
 /// The behaviour: see the head of this file.
@@ -77,15 +78,24 @@ impl Behaviour {
         Self { served: served.into_iter().collect(), links: HashMap::new(), events: VecDeque::new() }
     }
 
-    /// Open a stream of the first of `protocols` that `peer` knows, on its newest connection; the answer comes on `reply`.
+    /// Open a stream of the first of `protocols` that `peer` knows, on its oldest trusted connection; the answer comes on `reply`.
     pub fn open(&mut self, peer: PeerId, protocols: Vec<StreamProtocol>, reply: oneshot::Sender<Opened>) {
-        match self.links.get(&peer).and_then(|links| links.last()) {
+        let links = self.links.get(&peer).map_or(&[][..], Vec::as_slice);
+        match links.iter().find(|link| link.trusted).or(links.last()) {
             Some(link) => self.events.push_back(ToSwarm::NotifyHandler {
                 peer_id: peer,
                 handler: NotifyHandler::One(link.id),
                 event: Request { protocols, reply },
             }),
             None => drop(reply.send(Err(OpenFailure::NotConnected))),
+        }
+    }
+
+    /// Whether a connection is worth a new stream while there is another.
+    pub fn trust(&mut self, peer: &PeerId, connection: ConnectionId, trusted: bool) {
+        let link = self.links.get_mut(peer).and_then(|links| links.iter_mut().find(|link| link.id == connection));
+        if let Some(link) = link {
+            link.trusted = trusted;
         }
     }
 
@@ -128,7 +138,7 @@ impl NetworkBehaviour for Behaviour {
     fn on_swarm_event(&mut self, event: FromSwarm) {
         match event {
             FromSwarm::ConnectionEstablished(ConnectionEstablished { peer_id, connection_id, .. }) => {
-                self.links.entry(peer_id).or_default().push(Link { id: connection_id, pulse: Arc::default() });
+                self.links.entry(peer_id).or_default().push(Link { id: connection_id, pulse: Arc::default(), trusted: true });
             }
             FromSwarm::ConnectionClosed(ConnectionClosed { peer_id, connection_id, remaining_established, .. }) => {
                 if remaining_established == 0 {

@@ -92,7 +92,7 @@ impl Actor {
     fn settle(&mut self, now: Moment) {
         if now >= self.next_tick {
             self.next_tick = now + TICK;
-            self.suspect_silent_connections(now);
+            self.look_after_connections(now);
             self.openings.expire(now);
         }
         self.expire_presence(now);

@@ -21,10 +21,13 @@ pub struct Connection {
     pub id: ConnectionId,
     /// Whether it stays on this link, so that it carries gossip.
     pub same_link: bool,
+    opened: Moment,
     answered: Moment,
     suspect: bool,
 }
 
+/// A connection is settled this long after it was opened.
+const SETTLED: Duration = Duration::from_secs(2);
 /// Peers that could not be reached are remembered up to this number; above it, nothing new is remembered.
 const MAX_UNREACHABLE: usize = 4096;
 
@@ -39,7 +42,7 @@ impl Connections {
     /// A connection was established.
     pub fn opened(&mut self, peer: PeerId, id: ConnectionId, same_link: bool, now: Moment) {
         self.unreachable.remove(&peer);
-        self.open.entry(peer).or_default().push(Connection { id, same_link, answered: now, suspect: false });
+        self.open.entry(peer).or_default().push(Connection { id, same_link, opened: now, answered: now, suspect: false });
     }
 
     /// A connection closed; true if it was the peer's last.
@@ -62,35 +65,44 @@ impl Connections {
         })
     }
 
-    /// Same-link peers none of whose connections has answered within [`SUSPECT_AFTER`]; each is told once per silence.
-    pub fn new_suspects(&mut self, now: Moment) -> Vec<PeerId> {
+    /// Connections that have not answered within [`SUSPECT_AFTER`], each told once per silence; and with them whether the peer has
+    /// none left on this link that answers.
+    pub fn new_suspects(&mut self, now: Moment) -> Vec<(PeerId, ConnectionId, bool)> {
         let silent = |connection: &Connection| now.since(connection.answered) >= SUSPECT_AFTER;
         let mut suspects = Vec::new();
         for (peer, open) in &mut self.open {
-            let all_silent = open.iter().all(silent) && open.iter().any(|connection| connection.same_link);
-            let newly = open.iter().any(|connection| silent(connection) && !connection.suspect);
-            open.iter_mut().filter(|connection| silent(connection)).for_each(|connection| connection.suspect = true);
-            if all_silent && newly {
-                suspects.push(*peer);
+            let cut_off = open.iter().any(|connection| connection.same_link) && open.iter().all(silent);
+            for connection in open.iter_mut().filter(|connection| silent(connection) && !connection.suspect) {
+                connection.suspect = true;
+                suspects.push((*peer, connection.id, cut_off));
             }
         }
         suspects
     }
 
-    /// The connections of `peer` that `newest` makes unnecessary: suspect ones always, and healthy ones on the same link where the
-    /// two sides dialled each other at once; of those the side with the lower id closes the older, so that both keep the same one.
-    /// `busy` says how long ago bytes moved on a connection; one that moved some within [`SUSPECT_AFTER`] is left alone.
-    pub fn superseded(
+    /// The suspect connections of `peer`, which a new one makes unnecessary. One on which bytes moved within [`SUSPECT_AFTER`] is
+    /// left alone; `quiet` says how long ago that was.
+    pub fn superseded(&self, peer: &PeerId, quiet: impl Fn(ConnectionId) -> Option<Duration>) -> Vec<ConnectionId> {
+        let suspects = self.of(peer).iter().filter(|connection| connection.suspect);
+        suspects.map(|connection| connection.id).filter(|id| is_idle(quiet(*id))).collect()
+    }
+
+    /// Connections that two sides made by dialling each other at once, settled and idle: of each peer with a higher id all on this
+    /// link but the oldest. The side with the higher id leaves it to the other, so that never both close one each.
+    pub fn duplicates(
         &self,
         me: &PeerId,
-        peer: &PeerId,
-        newest: ConnectionId,
-        busy: impl Fn(ConnectionId) -> Option<Duration>,
-    ) -> Vec<ConnectionId> {
-        let others = self.open.get(peer).into_iter().flatten().filter(|connection| connection.id != newest);
-        let idle = others.filter(|connection| busy(connection.id).is_none_or(|quiet| quiet >= SUSPECT_AFTER));
-        idle.filter(|connection| connection.suspect || (connection.same_link && me.to_bytes() < peer.to_bytes()))
-            .map(|connection| connection.id)
+        quiet: impl Fn(&PeerId, ConnectionId) -> Option<Duration>,
+        now: Moment,
+    ) -> Vec<(PeerId, ConnectionId)> {
+        let ours = self.open.iter().filter(|(peer, open)| open.len() > 1 && me.to_bytes() < peer.to_bytes());
+        let surplus = ours.flat_map(|(peer, open)| {
+            let healthy = open.iter().filter(|connection| connection.same_link && !connection.suspect);
+            healthy.skip(1).map(move |connection| (*peer, connection))
+        });
+        surplus
+            .filter(|(peer, connection)| now.since(connection.opened) >= SETTLED && is_idle(quiet(peer, connection.id)))
+            .map(|(peer, connection)| (peer, connection.id))
             .collect()
     }
 
@@ -115,6 +127,10 @@ impl Connections {
             _ => Path::Direct,
         }
     }
+}
+
+fn is_idle(quiet: Option<Duration>) -> bool {
+    quiet.is_none_or(|quiet| quiet >= SUSPECT_AFTER)
 }
 
 #[cfg(test)]
@@ -145,42 +161,53 @@ mod tests {
         let peer = PeerId::random();
         let mut connections = one_open(peer);
         assert!(connections.new_suspects(Moment::from_millis(4000)).is_empty());
-        assert_eq!(connections.new_suspects(Moment::from_millis(4500)), [peer]);
+        assert_eq!(connections.new_suspects(Moment::from_millis(4500)), [(peer, a(), true)]);
         assert!(connections.new_suspects(Moment::from_millis(5000)).is_empty(), "told once");
         assert!(connections.answered(&peer, a(), Moment::from_millis(6000)));
         assert!(!connections.answered(&peer, a(), Moment::from_millis(7000)));
-        assert_eq!(connections.new_suspects(Moment::from_millis(11_500)), [peer], "a new silence is told again");
+        assert_eq!(connections.new_suspects(Moment::from_millis(11_500)), [(peer, a(), true)], "a new silence is told again");
     }
 
     #[test]
-    fn a_new_connection_replaces_a_suspect_one_whoever_is_lower() {
-        let (lower, higher) = lower_and_higher();
-        for (me, peer) in [(lower, higher), (higher, lower)] {
-            let mut connections = one_open(peer);
-            connections.new_suspects(Moment::from_millis(5000));
-            connections.opened(peer, b(), true, Moment::from_millis(5000));
-            assert_eq!(connections.superseded(&me, &peer, b(), |_| None), [a()]);
-        }
+    fn a_peer_with_another_connection_that_answers_is_not_cut_off() {
+        let peer = PeerId::random();
+        let mut connections = one_open(peer);
+        connections.opened(peer, b(), true, Moment::from_millis(3000));
+        assert_eq!(connections.new_suspects(Moment::from_millis(5000)), [(peer, a(), false)]);
+    }
+
+    #[test]
+    fn a_new_connection_replaces_a_suspect_one_and_no_other() {
+        let peer = PeerId::random();
+        let mut connections = one_open(peer);
+        connections.opened(peer, b(), true, Moment::from_millis(1000));
+        assert!(connections.superseded(&peer, |_| None).is_empty());
+        connections.new_suspects(Moment::from_millis(5000));
+        assert_eq!(connections.superseded(&peer, |_| None), [a()]);
     }
 
     #[test]
     fn a_connection_that_moves_bytes_is_never_closed() {
-        let peer = PeerId::random();
-        let mut connections = one_open(peer);
+        let (lower, higher) = lower_and_higher();
+        let mut connections = one_open(higher);
+        connections.opened(higher, b(), true, Moment::START);
+        let busy = Some(Duration::from_secs(1));
+        assert!(connections.duplicates(&lower, |_, _| busy, Moment::from_millis(3000)).is_empty());
         connections.new_suspects(Moment::from_millis(5000));
-        connections.opened(peer, b(), true, Moment::from_millis(5000));
-        assert!(connections.superseded(&PeerId::random(), &peer, b(), |_| Some(Duration::from_secs(1))).is_empty());
+        assert!(connections.superseded(&higher, |_| busy).is_empty());
     }
 
     #[test]
-    fn of_two_simultaneous_connections_both_sides_keep_the_same() {
+    fn of_two_simultaneous_connections_the_lower_side_closes_the_newer_once_it_is_settled() {
         let (lower, higher) = lower_and_higher();
         let both = |peer| {
             let mut connections = one_open(peer);
             connections.opened(peer, b(), true, Moment::START);
             connections
         };
-        assert_eq!(both(higher).superseded(&lower, &higher, b(), |_| None), [a()]);
-        assert!(both(lower).superseded(&higher, &lower, b(), |_| None).is_empty());
+        let later = Moment::from_millis(2000);
+        assert_eq!(both(higher).duplicates(&lower, |_, _| None, later), [(higher, b())]);
+        assert!(both(higher).duplicates(&lower, |_, _| None, Moment::from_millis(1000)).is_empty());
+        assert!(both(lower).duplicates(&higher, |_, _| None, later).is_empty());
     }
 }

@@ -2,6 +2,8 @@
 
 use libp2p::core::ConnectedPoint;
 use libp2p::multiaddr::Protocol;
+use std::time::Duration;
+
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionError, ConnectionId, DialError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, ping};
@@ -45,6 +47,7 @@ impl Actor {
             BehaviourEvent::Ping(ping::Event { peer, connection, result: Ok(_) })
                 if self.connections.answered(&peer, connection, Moment::now()) =>
             {
+                self.swarm.behaviour_mut().streams.trust(&peer, connection, true);
                 self.neighbours.alive(&peer);
             }
             _ => {}
@@ -62,21 +65,23 @@ impl Actor {
             self.neighbours.connected(peer, dialled, now);
         }
         self.tell_path(&peer);
-        self.close_superseded(peer, id, now);
+        self.close_superseded(peer, now);
         for opening in self.openings.connected(&peer) {
             self.open_now(peer, opening);
         }
     }
 
-    /// What a silent connection still had to say was lost with it: the neighbour hears who we are once more.
-    fn close_superseded(&mut self, peer: PeerId, newest: ConnectionId, now: Moment) {
-        let streams = &self.swarm.behaviour().streams;
-        let busy = |id| streams.pulse(&peer, id).and_then(|pulse| pulse.quiet_for(now));
-        let superseded = self.connections.superseded(&self.me, &peer, newest, busy);
-        for id in superseded {
-            debug!(%peer, "closing the older connection");
+    fn close_superseded(&mut self, peer: PeerId, now: Moment) {
+        let quiet = |id| self.quiet(&peer, id, now);
+        for id in self.connections.superseded(&peer, quiet) {
+            debug!(%peer, "closing a silent connection");
             self.swarm.close_connection(id);
         }
+    }
+
+    /// How long ago streams moved bytes on a connection; `None` if they never did.
+    fn quiet(&self, peer: &PeerId, id: ConnectionId, now: Moment) -> Option<Duration> {
+        self.swarm.behaviour().streams.pulse(peer, id).and_then(|pulse| pulse.quiet_for(now))
     }
 
     fn on_closed(&mut self, peer: PeerId, id: ConnectionId, cause: Option<&ConnectionError>) {
@@ -88,6 +93,7 @@ impl Actor {
             let on_purpose = matches!(cause, None | Some(ConnectionError::KeepAliveTimeout));
             self.neighbours.disconnected(&peer, if on_purpose { Ended::OnPurpose } else { Ended::Lost }, now);
         } else if was_same_link {
+            // What was queued for the neighbour may have gone down with the connection.
             self.announcer.subscribed(now);
         }
     }
@@ -106,11 +112,21 @@ impl Actor {
         }
     }
 
-    pub(super) fn suspect_silent_connections(&mut self, now: Moment) {
-        for peer in self.connections.new_suspects(now) {
-            info!(%peer, "a neighbour fell silent");
-            self.metrics.neighbours_suspected.inc();
-            self.neighbours.suspect(&peer, now);
+    /// Looks after open connections: those that fell silent, and those that are one too many.
+    pub(super) fn look_after_connections(&mut self, now: Moment) {
+        for (peer, id, cut_off) in self.connections.new_suspects(now) {
+            self.swarm.behaviour_mut().streams.trust(&peer, id, false);
+            if cut_off {
+                info!(%peer, "a neighbour fell silent");
+                self.metrics.neighbours_suspected.inc();
+                self.neighbours.suspect(&peer, now);
+            } else {
+                self.close_superseded(peer, now);
+            }
+        }
+        for (peer, id) in self.connections.duplicates(&self.me, |peer, id| self.quiet(peer, id, now), now) {
+            debug!(%peer, "closing a second connection");
+            self.swarm.close_connection(id);
         }
     }
 
