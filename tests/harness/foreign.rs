@@ -136,10 +136,8 @@ impl Drop for Foreign {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            let events = self.events.text();
-            let tail = events.len().saturating_sub(6000);
-            eprintln!("--- events of the foreign peer (end)\n{}", events.get(tail..).unwrap_or(&events));
-            eprintln!("--- its stderr\n{}", self.stderr.text());
+            eprintln!("--- last events of the foreign peer\n{}", self.events.tail());
+            eprintln!("--- end of its stderr\n{}", self.stderr.tail());
         }
     }
 }

@@ -294,7 +294,7 @@ impl Drop for Goop {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            eprintln!("--- log of {}\n{}", self.name(), self.log());
+            eprintln!("--- end of the log of {}\n{}", self.name(), self.stderr.tail());
         }
     }
 }

@@ -8,6 +8,8 @@ use goop::clock::Moment;
 
 /// Lines kept; a child that says more than this is out of its mind, and the rest is dropped.
 const KEPT: usize = 100_000;
+/// Lines shown of a child that took part in a failure.
+const SHOWN: usize = 30;
 
 #[derive(Default)]
 struct Heard {
@@ -52,6 +54,12 @@ impl Lines {
     /// All lines, for a message to the person who reads a failure.
     pub(crate) fn text(&self) -> String {
         self.heard.0.lock().expect("no reader panics").lines.join("\n")
+    }
+
+    /// The last lines, for the same.
+    pub(crate) fn tail(&self) -> String {
+        let heard = self.heard.0.lock().expect("no reader panics");
+        heard.lines[heard.lines.len().saturating_sub(SHOWN)..].join("\n")
     }
 
     /// The first line from number `from` on that `pick` takes; `None` when `limit` has passed or the pipe has ended.
