@@ -1,4 +1,4 @@
-//! Binds 127.0.0.1 and [::1] on the same port. Browsers try either for `localhost`: a program that held the other one would be
+//! Binds 127.0.0.1 and `[::1]` on the same port. Browsers try either for `localhost`: a program that held the other one would be
 //! shown in our place, and would get what is meant for us (THREATS 73).
 
 use std::io::{self, ErrorKind};
