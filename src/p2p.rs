@@ -37,6 +37,8 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 const IDLE: Duration = Duration::from_secs(60);
 /// A free TCP port whose UDP twin is taken is tried again this often.
 const PORT_TRIES: usize = 16;
+/// A connection whose handshakes take longer is given up, whoever dialled.
+const CONNECTING: Duration = Duration::from_secs(5);
 /// Streams that may be negotiating at once on one connection.
 const MAX_NEGOTIATING: usize = 128;
 /// Connections are refused above this share of the machine's memory.
@@ -149,6 +151,7 @@ fn build(options: Options) -> Result<Swarm<Behaviour>, P2pError> {
                 .with_max_negotiating_inbound_streams(MAX_NEGOTIATING)
                 .with_dial_concurrency_factor(NonZeroU8::MIN.saturating_add(3))
         })
+        .with_connection_timeout(CONNECTING)
         .build();
     Ok(swarm)
 }

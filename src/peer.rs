@@ -6,6 +6,7 @@
 //! A presence walks in like this: libp2p hands the actor a gossip message, [`crate::proto::presence`] judges it and the table
 //! answers what changed, and the change goes out as a [`PeerEvent`] to whoever watches.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -152,6 +153,7 @@ pub async fn start(
         rates: RateTable::new(GOSSIP_PER_SOURCE, GOSSIP_SOURCES),
         book: AddressBook::default(),
         connections: Connections::default(),
+        neighbour_dials: HashMap::new(),
         openings: Openings::default(),
         serving: Serving::new(served),
         chats: ChatLog::new(me),

@@ -3,6 +3,7 @@
 //! One loop waits for whatever comes first (a libp2p event, a command of the handle, news of discovery, a stream that ended, a
 //! deadline) and hands it to the method that knows; then [`Actor::settle`] does what the cores want done: publish, dial, expire.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +55,8 @@ pub(super) struct Actor {
     pub(super) rates: RateTable<PeerId>,
     pub(super) book: AddressBook,
     pub(super) connections: Connections,
+    /// Dials of neighbours under way, since when; the core bounds them.
+    pub(super) neighbour_dials: HashMap<PeerId, Moment>,
     pub(super) openings: Openings,
     pub(super) serving: Serving,
     pub(super) chats: ChatLog,
@@ -94,6 +97,7 @@ impl Actor {
             self.next_tick = now + TICK;
             self.look_after_connections(now);
             self.openings.expire(now);
+            self.expire_neighbour_dials(now);
         }
         self.expire_presence(now);
         while let Some(kind) = self.announcer.poll(now) {

@@ -2,6 +2,7 @@
 
 use libp2p::core::ConnectedPoint;
 use libp2p::multiaddr::Protocol;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
@@ -16,6 +17,9 @@ use crate::p2p::link_local::dialable;
 use crate::p2p::same_link::ip_of;
 use crate::peer::{OpenError, discovery};
 use crate::proto::neighbours::{Condition, Ended};
+
+/// A neighbour answers a dial within this time, or not at all; after it, it may be dialled anew.
+const NEIGHBOUR_ANSWERS: Duration = Duration::from_millis(1500);
 
 impl Actor {
     pub(super) fn on_swarm(&mut self, event: SwarmEvent<BehaviourEvent>) {
@@ -60,6 +64,7 @@ impl Actor {
         let same_link = self.swarm.behaviour().lan.carries(&peer, id);
         debug!(%peer, remote = %endpoint.get_remote_address(), same_link, "connected");
         self.connections.opened(peer, id, same_link, now);
+        self.neighbour_dials.remove(&peer);
         if same_link {
             let dialled = endpoint.is_dialer().then_some(endpoint.get_remote_address());
             self.neighbours.connected(peer, dialled, now);
@@ -104,7 +109,9 @@ impl Actor {
         }
         debug!(%peer, %error, "dial failed");
         self.metrics.dials_failed.inc();
-        self.neighbours.dial_failed(&peer, Moment::now());
+        if self.neighbour_dials.remove(&peer).is_some() {
+            self.neighbours.dial_failed(&peer, Moment::now());
+        }
         if !self.swarm.is_connected(&peer) {
             self.connections.failed(peer);
             self.tell_path(&peer);
@@ -134,15 +141,24 @@ impl Actor {
         let table = &self.table;
         for dial in self.neighbours.poll(|peer| table.get(peer).is_some_and(|row| row.online), now) {
             let condition = match dial.condition {
-                Condition::Disconnected => PeerCondition::DisconnectedAndNotDialing,
+                Condition::Disconnected => PeerCondition::Disconnected,
                 Condition::Always => PeerCondition::Always,
             };
             let addrs = preferring_tcp(dial.addrs).into_iter().map(dialable).collect();
             let opts = DialOpts::peer_id(dial.peer).addresses(addrs).condition(condition).build();
-            if let Err(error) = self.swarm.dial(opts) {
-                self.on_dial_failed(dial.peer, &error);
+            match self.swarm.dial(opts) {
+                Ok(()) => drop(self.neighbour_dials.insert(dial.peer, now)),
+                Err(_) => self.neighbours.dial_failed(&dial.peer, now),
             }
         }
+    }
+
+    /// A neighbour that did not answer in time may be dialled again; the dial itself goes on until libp2p gives up.
+    pub(super) fn expire_neighbour_dials(&mut self, now: Moment) {
+        let (late, waiting) = self.neighbour_dials.drain().partition(|(_, since)| now.since(*since) >= NEIGHBOUR_ANSWERS);
+        self.neighbour_dials = waiting;
+        let late: HashMap<_, _> = late;
+        late.keys().for_each(|peer| self.neighbours.dial_failed(peer, now));
     }
 
     pub(super) fn on_discovery(&mut self, event: discovery::Event) {
