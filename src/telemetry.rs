@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use prometheus_client::registry::Registry;
 use tracing_subscriber::EnvFilter;
 
-/// What is logged where `GOOP_LOG` and `RUST_LOG` say nothing: our own events, and warnings of others.
-const DEFAULT_FILTER: &str = "warn,goop=info,mdns_sd=error,libp2p_gossipsub=error,if_watch=error";
+/// What is logged where `GOOP_LOG` and `RUST_LOG` say nothing: our own events, and errors of others, whose warnings a stranger could cause
+/// by the thousand.
+const DEFAULT_FILTER: &str = "error,goop=info";
 
 /// Starts logging to stderr: readable lines on a terminal, JSON elsewhere. Field values are escaped, so no foreign text can forge a
 /// line (THREATS 20). Called once; later calls change nothing.
