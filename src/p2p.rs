@@ -28,9 +28,9 @@ pub use behaviour::{Behaviour, BehaviourEvent};
 
 /// How often each connection is pinged. With [`SUSPECT_AFTER`] it decides how soon a pulled cable is noticed: TCP alone takes
 /// more than a minute.
-pub const PING_EVERY: Duration = Duration::from_secs(2);
+pub const PING_EVERY: Duration = Duration::from_secs(3);
 /// A connection without an answered ping for this long is suspect: it is dialled anew beside the old one.
-pub const SUSPECT_AFTER: Duration = Duration::from_millis(4500);
+pub const SUSPECT_AFTER: Duration = Duration::from_secs(5);
 /// A ping that is not answered within this time has failed.
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// A connection that carries neither gossip nor streams closes after this time.

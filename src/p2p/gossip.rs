@@ -1,5 +1,8 @@
 //! How this node speaks gossipsub: as goop2 does on the wire, stricter where strangers could hurt.
 //!
+//! Fewer mesh neighbours than usual, because on a LAN almost everybody is connected to everybody and each copy of a message costs a
+//! signature check; what the mesh misses, lazy gossip and the next heartbeat bring.
+//!
 //! Only signed messages, only our topic, small messages, and none is passed on before the application judged it. Peers that send
 //! bad messages or break the protocol are scored down until nobody listens to them (THREATS 45, 46).
 
@@ -31,6 +34,10 @@ pub fn router(key: &Keypair, topic: &IdentTopic) -> Result<Gossip, String> {
         .validate_messages()
         .max_transmit_size(MAX_FRAME)
         .max_transmit_size_for_topic(MAX_MESSAGE, topic.hash())
+        .mesh_n_low(3)
+        .mesh_n(4)
+        .mesh_n_high(8)
+        .mesh_outbound_min(1)
         .message_id_fn(message_id)
         .build()
         .map_err(|error| error.to_string())?;

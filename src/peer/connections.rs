@@ -161,8 +161,8 @@ mod tests {
         let peer = PeerId::random();
         let mut connections = one_open(peer);
         assert!(connections.new_suspects(Moment::from_millis(4000)).is_empty());
-        assert_eq!(connections.new_suspects(Moment::from_millis(4500)), [(peer, a(), true)]);
-        assert!(connections.new_suspects(Moment::from_millis(5000)).is_empty(), "told once");
+        assert_eq!(connections.new_suspects(Moment::from_millis(5000)), [(peer, a(), true)]);
+        assert!(connections.new_suspects(Moment::from_millis(5500)).is_empty(), "told once");
         assert!(connections.answered(&peer, a(), Moment::from_millis(6000)));
         assert!(!connections.answered(&peer, a(), Moment::from_millis(7000)));
         assert_eq!(connections.new_suspects(Moment::from_millis(11_500)), [(peer, a(), true)], "a new silence is told again");
