@@ -38,6 +38,8 @@ pub fn router(key: &Keypair, topic: &IdentTopic) -> Result<Gossip, String> {
         .mesh_n(4)
         .mesh_n_high(8)
         .mesh_outbound_min(1)
+        .gossip_lazy(2)
+        .gossip_factor(0.1)
         .message_id_fn(message_id)
         .build()
         .map_err(|error| error.to_string())?;

@@ -165,7 +165,7 @@ mod tests {
         assert!(connections.new_suspects(Moment::from_millis(5500)).is_empty(), "told once");
         assert!(connections.answered(&peer, a(), Moment::from_millis(6000)));
         assert!(!connections.answered(&peer, a(), Moment::from_millis(7000)));
-        assert_eq!(connections.new_suspects(Moment::from_millis(11_500)), [(peer, a(), true)], "a new silence is told again");
+        assert_eq!(connections.new_suspects(Moment::from_millis(12_000)), [(peer, a(), true)], "a new silence is told again");
     }
 
     #[test]
