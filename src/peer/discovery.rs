@@ -11,12 +11,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
 use libp2p::{Multiaddr, PeerId};
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
-use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{debug, warn};
 
@@ -25,6 +22,7 @@ use self::counters::Tally;
 pub use self::interfaces::{Subnet, Subnets};
 use self::merge::Merge;
 use self::table::Report;
+use crate::shutdown::Tasks;
 
 mod budget;
 mod counters;
@@ -96,7 +94,7 @@ pub struct Discovery {
     loopback_only: bool,
     listen: watch::Sender<Vec<Multiaddr>>,
     tally: Arc<Tally>,
-    tasks: Vec<(&'static str, JoinHandle<()>)>,
+    tasks: Tasks,
     stop: DropGuard,
 }
 
@@ -125,13 +123,12 @@ impl Discovery {
             tally: tally.clone(),
             stop: stop.clone(),
         };
-        let mut tasks = vec![
-            ("interfaces", tokio::spawn(interfaces::watch(subnets, stop.clone()))),
-            ("discovery", tokio::spawn(merge.run())),
-            ("mdns", tokio::spawn(mdns::run(context.clone()))),
-        ];
+        let mut tasks = Tasks::default();
+        tasks.spawn("interfaces", interfaces::watch(subnets, stop.clone()));
+        tasks.spawn("discovery", merge.run());
+        tasks.spawn("mdns", mdns::run(context.clone()));
         if with_goop2 {
-            tasks.push(("goop2-mdns", tokio::spawn(goop2_mdns::run(context))));
+            tasks.spawn("goop2-mdns", goop2_mdns::run(context));
         }
         Ok(Self { me, loopback_only, listen, tally, tasks, stop: stop.drop_guard() })
     }
@@ -154,23 +151,16 @@ impl Discovery {
 
     /// Waits until one of the tasks ends, which none does by itself; answers its name. Whoever sees it stops (THREATS 57).
     pub async fn failed(&mut self) -> &'static str {
-        let ends = self.tasks.iter_mut().map(|(name, task)| task.map(|_| *name));
-        futures::future::select_all(ends).await.0
+        self.tasks.any_end().await.name
     }
 
     /// Says goodbye and ends every task, within 300 ms.
     pub async fn shutdown(self) {
         let Self { tasks, stop, .. } = self;
         drop(stop);
-        let all = async {
-            for (name, task) in tasks {
-                if let Err(error) = task.await {
-                    warn!(task = name, %error, "a discovery task failed");
-                }
-            }
-        };
-        if timeout(SHUTDOWN_DEADLINE, all).await.is_err() {
-            debug!("discovery left some goodbyes unsaid");
+        let cut_off = tasks.finish(SHUTDOWN_DEADLINE).await;
+        if !cut_off.is_empty() {
+            debug!(?cut_off, "discovery left some goodbyes unsaid");
         }
     }
 }
@@ -229,6 +219,24 @@ fn random_label() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_died_is_named_and_the_shutdown_still_ends_the_others() {
+        let stop = CancellationToken::new();
+        let (stopping, (listen, _)) = (stop.clone(), watch::channel(Vec::new()));
+        let (ended, mut goodbye_said) = tokio::sync::oneshot::channel();
+        let mut tasks = Tasks::default();
+        tasks.spawn("broken", async { panic!("as the test wants") });
+        tasks.spawn("living", async move {
+            stopping.cancelled().await;
+            let _ = ended.send(());
+        });
+        let (me, tally) = (PeerId::random(), Arc::default());
+        let mut discovery = Discovery { me, loopback_only: true, listen, tally, tasks, stop: stop.drop_guard() };
+        assert_eq!(discovery.failed().await, "broken");
+        discovery.shutdown().await;
+        assert_eq!(goodbye_said.try_recv(), Ok(()));
+    }
 
     #[test]
     fn a_tag_is_a_service_name() {
