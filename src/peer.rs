@@ -67,6 +67,9 @@ const EVENTS: usize = 1024;
 const LISTENING: Duration = Duration::from_millis(250);
 const LISTENING_MORE: Duration = Duration::from_millis(10);
 
+/// Events that the start waits for the listen addresses through; what happens after so many has to wait for the actor.
+const EARLY: usize = 1024;
+
 /// What a peer is made of.
 pub struct Options {
     /// Who we are.
@@ -128,7 +131,7 @@ pub async fn start(
             move |ip| subnets.contains(ip)
         }),
     })?;
-    wait_until_listening(&mut swarm).await;
+    let early = until_listening(&mut swarm).await;
     let (discovered_tx, discovered) = mpsc::channel(DISCOVERED);
     let lan = options.mdns_tag.map(|tag| discovery::Options { me, tag, loopback_only: options.loopback_only });
     let discovery = lan.map(|lan| Discovery::start(lan, discovered_tx)).transpose()?;
@@ -142,6 +145,7 @@ pub async fn start(
     let actor = Actor {
         me,
         swarm,
+        early,
         topic,
         commands,
         discovery,
@@ -168,11 +172,16 @@ pub async fn start(
 }
 
 /// The first addresses are there as soon as the swarm is polled, the others right after; a host without any interface has none yet.
-async fn wait_until_listening(swarm: &mut Swarm<p2p::Behaviour>) {
-    let mut patience = LISTENING;
-    while let Ok(event) = tokio::time::timeout(patience, swarm.select_next_some()).await {
+/// Others may connect meanwhile: what happened is handed on.
+async fn until_listening(swarm: &mut Swarm<p2p::Behaviour>) -> Vec<SwarmEvent<p2p::BehaviourEvent>> {
+    let (mut patience, mut early) = (LISTENING, Vec::new());
+    while early.len() < EARLY
+        && let Ok(event) = tokio::time::timeout(patience, swarm.select_next_some()).await
+    {
         if matches!(event, SwarmEvent::NewListenAddr { .. }) {
             patience = LISTENING_MORE;
         }
+        early.push(event);
     }
+    early
 }

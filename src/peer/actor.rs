@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use libp2p::gossipsub::IdentTopic;
+use libp2p::swarm::SwarmEvent;
 use libp2p::{PeerId, Swarm};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::Instant;
@@ -24,7 +25,7 @@ use super::profile::Profile;
 use super::serving::Serving;
 use super::{Command, PeerEvent};
 use crate::clock::Moment;
-use crate::p2p;
+use crate::p2p::{self, BehaviourEvent};
 use crate::proto::announcer::Announcer;
 use crate::proto::chat::ChatLog;
 use crate::proto::neighbours::Neighbours;
@@ -44,6 +45,8 @@ const FAREWELL: Duration = Duration::from_millis(250);
 pub(super) struct Actor {
     pub(super) me: PeerId,
     pub(super) swarm: Swarm<p2p::Behaviour>,
+    /// What the swarm told before the actor ran.
+    pub(super) early: Vec<SwarmEvent<BehaviourEvent>>,
     pub(super) topic: IdentTopic,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) discovery: Option<Discovery>,
@@ -70,6 +73,9 @@ pub(super) struct Actor {
 impl Actor {
     /// Runs until `stop`; then says goodbye on every channel.
     pub(super) async fn run(mut self, stop: CancellationToken) {
+        for event in std::mem::take(&mut self.early) {
+            self.on_swarm(event);
+        }
         loop {
             let now = Moment::now();
             let wakeup = self.next_wakeup(now);
