@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use libp2p::PeerId;
+use libp2p::{PeerId, StreamProtocol};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinSet};
 use tokio_util::compat::FuturesAsyncReadCompatExt;
@@ -50,13 +50,17 @@ impl Serving {
 
     /// Answers a stream; false if its peer, or everybody together, has too many.
     pub fn accept(&mut self, inbound: Inbound) -> bool {
-        let of_peer = self.per_peer.entry(inbound.peer).or_default();
-        if *of_peer >= MAX_PER_PEER || self.tasks.len() >= MAX_IN_ALL {
+        let answer = self.served.clone().answer(inbound.peer, inbound.protocol, Box::new(inbound.stream.compat()));
+        self.run(inbound.peer, answer)
+    }
+
+    fn run(&mut self, peer: PeerId, answer: impl Future<Output = ()> + Send + 'static) -> bool {
+        let of_peer = self.per_peer.get(&peer).copied().unwrap_or_default();
+        if of_peer >= MAX_PER_PEER || self.tasks.len() >= MAX_IN_ALL {
             return false;
         }
-        *of_peer += 1;
-        let (peer, served) = (inbound.peer, self.served.clone());
-        let id = self.tasks.spawn(served.answer(inbound)).id();
+        self.per_peer.insert(peer, of_peer + 1);
+        let id = self.tasks.spawn(answer).id();
         self.owners.insert(id, peer);
         true
     }
@@ -79,8 +83,8 @@ impl Serving {
 }
 
 impl Served {
-    async fn answer(self, Inbound { peer, protocol, stream }: Inbound) {
-        if let Err(error) = self.speak(peer, protocol.as_ref(), Box::new(stream.compat())).await {
+    async fn answer(self, peer: PeerId, protocol: StreamProtocol, io: Box<dyn Duplex>) {
+        if let Err(error) = self.speak(peer, protocol.as_ref(), io).await {
             debug!(%peer, %protocol, %error, "stream ended early");
         }
     }
@@ -106,5 +110,36 @@ impl Served {
         if let Some(message) = message {
             let _ = self.received.send(Command::Record(message)).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn serving() -> (Serving, mpsc::Receiver<Command>, tempfile::TempDir) {
+        let (received, commands) = mpsc::channel(64);
+        let folder = tempfile::tempdir().unwrap();
+        let (site, profile) = (SiteRoot::new(folder.path().to_owned()), watch::channel(Arc::default()).1);
+        (Serving::new(Served { me: PeerId::random(), site, profile, received }), commands, folder)
+    }
+
+    #[tokio::test]
+    async fn attack_peers_that_are_refused_leave_nothing_behind() {
+        let (mut serving, _commands, _folder) = serving();
+        let accepted = (0..2 * MAX_IN_ALL).filter(|_| serving.run(PeerId::random(), std::future::pending())).count();
+        assert_eq!((accepted, serving.per_peer.len(), serving.owners.len()), (MAX_IN_ALL, MAX_IN_ALL, MAX_IN_ALL));
+    }
+
+    #[tokio::test]
+    async fn a_peer_has_its_share_and_gets_it_back() {
+        let (mut serving, _commands, _folder) = serving();
+        let crowd = PeerId::random();
+        assert!((0..MAX_PER_PEER).all(|_| serving.run(crowd, std::future::ready(()))));
+        assert!(!serving.run(crowd, std::future::ready(())) && serving.run(PeerId::random(), std::future::ready(())));
+        for _ in 0..=MAX_PER_PEER {
+            serving.next_end().await;
+        }
+        assert!(serving.per_peer.is_empty() && serving.owners.is_empty());
     }
 }
