@@ -21,7 +21,7 @@ use crate::config::{GivenKey, Loaded, Warning};
 
 pub use key_file::KeyFault;
 pub use lock::{DataLock, LockError};
-pub use peer_text::{NotAPeerId, peer_id_from_text, to_base36};
+pub use peer_text::{NotAPeerId, nameless, peer_id_from_text, to_base36};
 
 /// Longest file that can hold a key (base64 of the legacy form, and some), in bytes.
 const MAX_KEY_FILE: u64 = 4096;

@@ -4,6 +4,7 @@ use libp2p::PeerId;
 
 use super::section::section;
 use super::text::Line;
+use crate::identity::nameless;
 
 section! {
     /// What others see of the owner.
@@ -18,17 +19,28 @@ section! {
 }
 
 impl ProfileConfig {
-    /// The name that others see: `label`, or `goop-` and the last six characters of the peer id.
+    /// The name that others see: `label`, or what a peer without a name is called where that has nothing but blanks.
     pub fn label_or_id(&self, peer: &PeerId) -> String {
-        if !self.label.is_empty() {
-            return self.label.as_str().to_owned();
-        }
-        let id = peer.to_base58();
-        format!("goop-{}", &id[id.len().saturating_sub(6)..])
+        let label = self.label.as_str();
+        if label.trim().is_empty() { nameless(peer) } else { label.to_owned() }
     }
 
     /// The email address, if there is one and its owner shares it.
     pub fn shared_email(&self) -> Option<&str> {
         (self.share_email && !self.email.is_empty()).then(|| self.email.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_of_blanks_is_no_label() {
+        let peer = PeerId::random();
+        for label in ["", " ", "  \u{a0}\u{3000}"] {
+            let profile = ProfileConfig { label: Line::parse(label).unwrap(), ..ProfileConfig::default() };
+            assert_eq!(profile.label_or_id(&peer), nameless(&peer));
+        }
     }
 }

@@ -20,6 +20,12 @@ pub fn to_base36(peer: &PeerId) -> String {
     format!("k{}", encode_number(&[CID_PREFIX.as_slice(), &peer.to_bytes()].concat(), BASE36))
 }
 
+/// What a peer without a name is called: `goop-` and the last six characters of its id.
+pub fn nameless(peer: &PeerId) -> String {
+    let id = peer.to_base58();
+    format!("goop-{}", &id[id.len().saturating_sub(6)..])
+}
+
 /// Read a peer id: base58 (`12D3KooW…`, `Qm…`), or CIDv1 in base36 (`k…`), base32 (`b…`) or base58 (`z…`); the first two of these in
 /// any letter case.
 pub fn peer_id_from_text(text: &str) -> Result<PeerId, NotAPeerId> {

@@ -28,7 +28,7 @@ pub struct PeerRow {
     /// Who, as base58 text.
     #[serde(serialize_with = "as_text")]
     pub peer_id: PeerId,
-    /// The name that its owner chose; may be empty.
+    /// The name that its owner chose, fit to be shown; `goop-` and the end of its id where they chose none.
     pub label: String,
     /// Its owner's email, where they share it.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -19,6 +19,7 @@ use libp2p::{Multiaddr, PeerId};
 use thiserror::Error;
 
 use crate::clock::UnixMillis;
+use crate::identity::nameless;
 
 pub mod label;
 pub mod table;
@@ -147,9 +148,9 @@ impl Presence {
         Self { content, ..bare }.to_json()
     }
 
-    /// The label fit for logs and rows: see [`label::clean`].
+    /// The label fit for logs and rows: see [`label::clean`]; a peer whose label shows nothing is called by its id.
     pub fn display_label(&self) -> String {
-        label::clean(&self.content, label::MAX_SHOWN)
+        if label::is_blank(&self.content) { nameless(&self.peer) } else { label::clean(&self.content, label::MAX_SHOWN) }
     }
 }
 

@@ -110,11 +110,11 @@ impl Actor {
     }
 
     pub(super) fn shown(&self, row: &Row) -> PeerRow {
-        let Presence { peer, content, email, avatar_hash, .. } = row.presence.clone();
+        let Presence { peer, email, avatar_hash, .. } = row.presence.clone();
         let ago = u64::try_from(Moment::now().since(row.last_seen).as_millis()).unwrap_or(u64::MAX);
         PeerRow {
             peer_id: peer,
-            label: content,
+            label: row.presence.display_label(),
             email,
             avatar_hash,
             online: row.online,

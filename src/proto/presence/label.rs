@@ -25,6 +25,12 @@ pub fn clean(text: &str, max_chars: usize) -> String {
     shown
 }
 
+/// Whether `text` shows anything: joiners and variation selectors alone do not.
+pub fn is_blank(text: &str) -> bool {
+    let unseen = |c: char| matches!(c, '\u{200c}' | '\u{200d}' | '\u{2800}' | '\u{fe00}'..='\u{fe0f}');
+    text.chars().all(|c| c.is_whitespace() || c.is_control() || is_invisible(c) || unseen(c))
+}
+
 /// The longest beginning of `text` that has at most `max` bytes.
 pub fn cut_bytes(text: &str, max: usize) -> &str {
     let mut end = text.len().min(max);
@@ -71,6 +77,14 @@ mod tests {
         for (text, shown) in nasty {
             assert_eq!(clean(text, MAX_SHOWN), shown, "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_name_that_shows_nothing_is_blank() {
+        for blank in ["", " \t", "\u{200b}\u{202e}", "\u{200d}\u{200c} \u{fe0f}", "\u{2800}"] {
+            assert!(is_blank(blank), "{blank:?}");
+        }
+        assert!(!is_blank("\u{202e}a") && !is_blank("."));
     }
 
     #[test]

@@ -227,3 +227,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_peer_whose_name_shows_nothing_is_called_by_its_id() {
+    let shown = |content: &str| Presence { content: content.into(), ..Presence::new(Kind::Update, five(), UnixMillis(0)) }.display_label();
+    for blank in ["", "   ", "\u{202e}\u{200b}", "\u{200d}"] {
+        assert_eq!(shown(blank), "goop-6wQGfa", "{blank:?}");
+    }
+    assert_eq!(shown("Ann\u{202e} "), "Ann");
+    assert_eq!(shown(&"a".repeat(4096)).chars().count(), label::MAX_SHOWN);
+}
