@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -12,18 +12,34 @@ use super::{ChatArgs, Cli, Exit, run::runtime};
 /// Run `goop chat`, writing to `out`.
 pub fn run(cli: &Cli, args: &ChatArgs, out: &mut dyn Write) -> Result<Exit> {
     let (to, text) = args.message();
-    let message = runtime()?.block_on(send(cli, to, text))?;
-    if to.is_none() {
-        writeln!(out, "delivered to {}", message["delivered"])?;
-    }
+    let said = runtime()?.block_on(async {
+        let node = LocalNode::find(cli)?;
+        match to {
+            Some(peer) => tell(&node, peer, text).await,
+            None => tell_all(&node, text).await,
+        }
+    })?;
+    writeln!(out, "{said}")?;
     Ok(Exit::Done)
 }
 
-async fn send(cli: &Cli, to: Option<&str>, text: &str) -> Result<Value> {
-    let node = LocalNode::find(cli)?;
-    let body = match to {
-        Some(peer) => json!({ "to": node.whom(peer).await?.to_string(), "content": text }),
-        None => json!({ "content": text }),
-    };
-    Ok(node.send(node.request(Method::POST, "chat")?.json(&body)).await?.json().await?)
+async fn tell(node: &LocalNode, peer: &str, text: &str) -> Result<String> {
+    let to = node.whom(peer).await?;
+    if to.is_me {
+        bail!("that is you");
+    }
+    send(node, &json!({ "to": to.peer.to_string(), "content": text })).await?;
+    Ok("delivered".into())
+}
+
+async fn tell_all(node: &LocalNode, text: &str) -> Result<String> {
+    let message = send(node, &json!({ "content": text })).await?;
+    if message["delivered"] == 0 && !node.list().await?.peers.iter().any(|peer| peer.online) {
+        return Ok("nobody is here".into());
+    }
+    Ok(format!("delivered to {}", message["delivered"]))
+}
+
+async fn send(node: &LocalNode, body: &Value) -> Result<Value> {
+    Ok(node.send(node.request(Method::POST, "chat")?.json(body)).await?.json().await?)
 }

@@ -18,7 +18,7 @@ pub fn run(cli: &Cli, args: &GetArgs, out: &mut dyn Write) -> Result<Exit> {
 
 async fn fetch(cli: &Cli, args: &GetArgs, out: &mut dyn Write) -> Result<()> {
     let node = LocalNode::find(cli)?;
-    let peer = node.whom(&args.peer).await?;
+    let peer = node.whom(&args.peer).await?.peer;
     let path = format!("peers/{peer}/site/{}", encode(args.path.trim_start_matches('/')));
     let response = node.send(node.request(Method::GET, &path)?).await?;
     match &args.output {

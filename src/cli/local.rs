@@ -1,9 +1,9 @@
 //! Asks the node that runs with the same data folder, through its viewer's API.
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
+use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 use reqwest::{Client, Method, RequestBuilder, Response, Url};
-use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
 
@@ -12,8 +12,10 @@ use crate::identity::peer_id_from_text;
 use crate::node::RunFile;
 use crate::viewer::TOKEN_HEADER;
 
-/// Longest error answer that is read, in bytes.
-const MAX_ANSWER: usize = 16 * 1024;
+mod whom;
+
+use whom::Oneself;
+pub use whom::{Listed, PeerList};
 
 /// There is no node to ask.
 #[derive(Debug, Error)]
@@ -37,15 +39,13 @@ pub struct LocalNode {
     client: Client,
 }
 
-#[derive(Deserialize)]
-struct PeerList {
-    peers: Vec<Listed>,
-}
-
-#[derive(Deserialize)]
-struct Listed {
-    peer_id: String,
-    label: String,
+/// Somebody who was named on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Whom {
+    /// Who.
+    pub peer: PeerId,
+    /// Whether that is the running node itself.
+    pub is_me: bool,
 }
 
 impl LocalNode {
@@ -76,7 +76,7 @@ impl LocalNode {
         }
         let status = response.status().as_u16();
         let body = response.bytes().await.unwrap_or_default();
-        let problem: Option<Value> = serde_json::from_slice(&body[..body.len().min(MAX_ANSWER)]).ok();
+        let problem: Option<Value> = serde_json::from_slice(&body).ok();
         let said = |key: &str| problem.as_ref().and_then(|problem| problem[key].as_str()).map(str::to_owned);
         let detail = said("detail").or_else(|| said("title")).unwrap_or_else(|| format!("the node answered {status}"));
         Err(Answered { status, detail }.into())
@@ -87,25 +87,29 @@ impl LocalNode {
         Ok(self.send(self.request(Method::GET, "peers")?).await?.text().await?)
     }
 
-    /// Whom `text` means: a peer id, a multiaddr that ends in `/p2p/<id>` (which is dialled), or the whole name of one peer.
-    pub async fn whom(&self, text: &str) -> Result<PeerId> {
-        if text.starts_with('/') {
-            return self.dial(text).await;
-        }
-        if let Ok(peer) = peer_id_from_text(text) {
-            return Ok(peer);
-        }
-        let list: PeerList = serde_json::from_str(&self.peers().await?).context("the peer list is not understood")?;
-        let called: Vec<_> = list.peers.iter().filter(|peer| peer.label == text).collect();
-        match called.as_slice() {
-            [one] => peer_id_from_text(&one.peer_id).map_err(|_| anyhow!("the peer list holds `{}`", one.peer_id)),
-            [] => bail!("nobody here is called `{text}`, and it is no peer id; see `goop peers`"),
-            several => bail!("{} peers are called `{text}`; name one by its id, see `goop peers`", several.len()),
-        }
+    /// The peer list.
+    pub async fn list(&self) -> Result<PeerList> {
+        PeerList::read(&self.peers().await?)
     }
 
-    async fn dial(&self, addr: &str) -> Result<PeerId> {
+    /// Whom `text` means: a peer id, a multiaddr that ends in `/p2p/<id>` (which is dialled), or a name, see [`PeerList::called`].
+    pub async fn whom(&self, text: &str) -> Result<Whom> {
+        let me: Oneself = self.send(self.request(Method::GET, "self")?).await?.json().await?;
+        let id = |text: &str| peer_id_from_text(text).map_err(|_| anyhow!("the node answered `{text}`"));
+        let my_id = id(&me.peer_id)?;
+        let peer = match peer_id_from_text(text) {
+            Ok(peer) => peer,
+            Err(_) if text.starts_with('/') => self.dial(text, my_id).await?,
+            Err(_) => id(&self.list().await?.called(text, &me)?)?,
+        };
+        Ok(Whom { peer, is_me: peer == my_id })
+    }
+
+    async fn dial(&self, addr: &str, me: PeerId) -> Result<PeerId> {
         let addr: Multiaddr = addr.parse().with_context(|| format!("`{addr}` is no multiaddr"))?;
+        if addr.iter().last() == Some(Protocol::P2p(me)) {
+            return Ok(me);
+        }
         let body = serde_json::json!({ "addr": addr.to_string() });
         let answer: Value = self.send(self.request(Method::POST, "peers")?.json(&body)).await?.json().await?;
         let peer = answer["peer_id"].as_str().unwrap_or_default();
