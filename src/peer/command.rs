@@ -24,6 +24,9 @@ pub struct PeerStream {
 /// Why no stream could be opened.
 #[derive(Debug, Clone, Error, PartialEq, Eq)]
 pub enum OpenError {
+    /// The peer is this one.
+    #[error("that is this peer itself")]
+    Oneself,
     /// No address is known for the peer.
     #[error("no address is known for this peer")]
     NoAddress,

@@ -10,6 +10,7 @@ use crate::peer::{ChatError, FetchError, OpenError};
 impl From<OpenError> for Problem {
     fn from(error: OpenError) -> Self {
         let (status, code) = match error {
+            OpenError::Oneself => (StatusCode::BAD_REQUEST, "oneself"),
             OpenError::NoAddress => (StatusCode::BAD_GATEWAY, "no-address"),
             OpenError::Unreachable(_) => (StatusCode::BAD_GATEWAY, "unreachable"),
             OpenError::Unsupported => (StatusCode::BAD_GATEWAY, "unsupported"),

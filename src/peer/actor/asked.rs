@@ -39,6 +39,9 @@ impl Actor {
     }
 
     fn open(&mut self, peer: PeerId, opening: Opening) {
+        if peer == self.me {
+            return drop(opening.reply.send(Err(OpenError::Oneself)));
+        }
         if self.swarm.is_connected(&peer) {
             return self.open_now(peer, opening);
         }
@@ -57,9 +60,12 @@ impl Actor {
     }
 
     fn dial_address(&mut self, addr: Multiaddr, reply: oneshot::Sender<Result<PeerId, OpenError>>) {
-        let Some(peer) = peer_of(&addr).filter(|peer| *peer != self.me) else {
+        let Some(peer) = peer_of(&addr) else {
             return drop(reply.send(Err(OpenError::NoAddress)));
         };
+        if peer == self.me {
+            return drop(reply.send(Err(OpenError::Oneself)));
+        }
         self.book.learn(peer, &[addr]);
         self.openings.wait_for_connection(peer, reply, Moment::now());
         if self.swarm.is_connected(&peer) {
