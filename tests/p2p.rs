@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
 use goop::p2p::{self, Behaviour, BehaviourEvent};
+use goop::proto::presence::MAX_GOSSIP_BYTES;
 use libp2p::gossipsub::{self, IdentTopic};
 use libp2p::identity::Keypair;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
@@ -190,7 +191,11 @@ impl Pair {
     }
 
     fn publish(&mut self, side: usize) -> bool {
-        self.nodes[side].behaviour_mut().lan.gossip().publish(topic(), b"here".to_vec()).is_ok()
+        self.publish_bytes(side, b"here".to_vec())
+    }
+
+    fn publish_bytes(&mut self, side: usize, message: Vec<u8>) -> bool {
+        self.nodes[side].behaviour_mut().lan.gossip().publish(topic(), message).is_ok()
     }
 
     async fn close_all(&mut self) {
@@ -208,6 +213,18 @@ async fn gossip_reaches_a_neighbour_on_the_same_link() {
     let mut pair = Pair::connected([true, true]).await;
     let published = timeout(PATIENCE, async {
         while !pair.publish(0) {
+            pair.step().await;
+        }
+    });
+    published.await.expect("the neighbour subscribes");
+    pair.until(|pair| pair.heard[1] == 1).await;
+}
+
+#[tokio::test]
+async fn the_longest_presence_reaches_a_neighbour() {
+    let mut pair = Pair::connected([true, true]).await;
+    let published = timeout(PATIENCE, async {
+        while !pair.publish_bytes(0, vec![b'x'; MAX_GOSSIP_BYTES]) {
             pair.step().await;
         }
     });

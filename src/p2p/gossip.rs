@@ -15,8 +15,11 @@ use libp2p::gossipsub::{
 };
 use libp2p::identity::Keypair;
 
-/// Longest presence message on gossip, in bytes; longer ones are refused by the router itself.
-pub const MAX_MESSAGE: usize = 4 * 1024;
+use crate::proto::presence::MAX_GOSSIP_BYTES;
+
+/// Longest presence message on gossip with its envelope (source, sequence number, topic, signature, key), in bytes; longer ones are
+/// refused by the router itself, which counts both.
+pub const MAX_MESSAGE: usize = MAX_GOSSIP_BYTES + 1024;
 /// Longest gossipsub frame, in bytes: several messages and control lists fit.
 const MAX_FRAME: usize = 64 * 1024;
 
