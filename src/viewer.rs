@@ -21,6 +21,7 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::net::DEFAULT_VIEWER;
 use crate::http::{self, HttpMetrics, Limits};
 use crate::peer::PeerHandle;
 
@@ -34,7 +35,7 @@ mod live;
 mod pages;
 mod site_origin;
 
-pub use bind::{DEFAULT_ADDR, ViewerError};
+pub use bind::ViewerError;
 pub use guard::TOKEN_HEADER;
 pub use live::MAX_STREAMS;
 
@@ -67,7 +68,7 @@ impl Options {
     /// The default address and limits, and the avatar in this file.
     pub fn new(avatar: PathBuf) -> Self {
         let (limits, metrics) = (Limits::default(), HttpMetrics::default());
-        Self { addr: DEFAULT_ADDR, explicit: false, avatar, max_file: DEFAULT_MAX_FILE, limits, metrics }
+        Self { addr: DEFAULT_VIEWER, explicit: false, avatar, max_file: DEFAULT_MAX_FILE, limits, metrics }
     }
 }
 

@@ -225,7 +225,17 @@ fn a_viewer_is_on_loopback_or_off() {
     assert_eq!(addr("127.0.0.1:0").as_deref(), Some("127.0.0.1:0"));
     assert_eq!(addr("localhost:9").as_deref(), Some("127.0.0.1:9"));
     assert_eq!(addr("[::1]:9").as_deref(), Some("[::1]:9"));
-    for text in ["0.0.0.0:1", "[::]:1", "192.168.1.5:1", "[::ffff:10.0.0.1]:1", ":80", "8788", "example.org:1"] {
+    for text in [
+        "0.0.0.0:1",
+        "[::]:1",
+        "192.168.1.5:1",
+        "[::ffff:10.0.0.1]:1",
+        "127.0.0.2:1",
+        "[::ffff:127.0.0.1]:1",
+        ":80",
+        "8788",
+        "example.org:1",
+    ] {
         assert!(faults(&[], &[], &["run", "--viewer", text])[0].starts_with("--viewer: viewer.http_addr: must be an address"), "{text}");
     }
 }

@@ -18,6 +18,7 @@ use toml_edit::{Array, InlineTable, Value};
 use super::error::{Fault, Origin};
 use super::json_members::members;
 use super::layers::Entry;
+use super::net::is_localhost;
 use super::section::KeyDoc;
 use super::setting::Raw;
 use super::toml_file::line_at;
@@ -99,7 +100,7 @@ fn value_of(key: &str, value: &str, origin: &Origin, warnings: &mut Vec<Warning>
 /// goop2 itself takes an empty host and 0.0.0.0 as 127.0.0.1; it opens its viewer to others for any other address, and we do not.
 fn on_loopback(addr: &str, warn: impl FnOnce(String)) -> String {
     let Some((host, port)) = addr.rsplit_once(':') else { return addr.to_owned() };
-    let is_loopback = host == "localhost" || addr.parse::<SocketAddr>().is_ok_and(|addr| addr.ip().is_loopback());
+    let is_loopback = host == "localhost" || addr.parse::<SocketAddr>().is_ok_and(|addr| is_localhost(addr.ip()));
     if is_loopback {
         return addr.to_owned();
     }

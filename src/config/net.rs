@@ -1,6 +1,6 @@
 //! Values that name places on a network: addresses and networks.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use toml_edit::Value;
 
@@ -30,7 +30,10 @@ impl Setting for SocketAddr {
     }
 }
 
-/// Where the viewer listens, or `None` when it is off. Always a loopback address: nobody but this machine may reach the viewer,
+/// Where the viewer is unless somebody says otherwise.
+pub const DEFAULT_VIEWER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8788);
+
+/// Where the viewer listens, or `None` when it is off. Always at 127.0.0.1 or [::1]: nobody but this machine may reach the viewer,
 /// which asks for no password (THREATS 29).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ViewerAddr(pub(super) Option<SocketAddr>);
@@ -44,7 +47,7 @@ impl ViewerAddr {
 
 impl Default for ViewerAddr {
     fn default() -> Self {
-        Self(Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 8788))))
+        Self(Some(DEFAULT_VIEWER))
     }
 }
 
@@ -56,7 +59,7 @@ impl Setting for ViewerAddr {
         }
         let literal = text.strip_prefix("localhost:").map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
         match literal.parse::<SocketAddr>() {
-            Ok(addr) if addr.ip().is_loopback() => Ok(Self(Some(addr))),
+            Ok(addr) if is_localhost(addr.ip()) => Ok(Self(Some(addr))),
             Ok(addr) => Err(format!(
                 "must be an address of this machine alone, such as \"127.0.0.1:{}\", not {}: the viewer asks for no password",
                 addr.port(),
@@ -69,6 +72,11 @@ impl Setting for ViewerAddr {
     fn write(&self) -> Value {
         self.0.map_or_else(|| Value::from("off"), |addr| addr.write())
     }
+}
+
+/// The two addresses that `localhost` stands for; the viewer listens on both.
+pub fn is_localhost(ip: IpAddr) -> bool {
+    ip == Ipv4Addr::LOCALHOST || ip == Ipv6Addr::LOCALHOST
 }
 
 /// A network such as `10.0.0.0/8`; a bare address is the network of that one address.

@@ -7,10 +7,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use thiserror::Error;
 use tokio::net::TcpListener;
 
+use crate::config::net::is_localhost;
 use crate::http::listen;
 
-/// Where the viewer is unless somebody says otherwise.
-pub const DEFAULT_ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8788);
 /// Free ports that are tried before giving up, because a port may be free in one family only.
 const MAX_TRIES: usize = 16;
 
@@ -47,7 +46,7 @@ pub(super) struct Bound {
 
 /// Listens on both loopback addresses at the port of `wanted`, or, unless that is `explicit`, at a free one where it is in use.
 pub(super) fn loopback(wanted: SocketAddr, explicit: bool) -> Result<Bound, ViewerError> {
-    if wanted.ip() != Ipv4Addr::LOCALHOST && wanted.ip() != Ipv6Addr::LOCALHOST {
+    if !is_localhost(wanted.ip()) {
         return Err(ViewerError::NotLoopback(wanted));
     }
     match pair(wanted.port(), listen) {
