@@ -34,6 +34,7 @@ fn asked_for(loaded: &Loaded) -> Vec<&'static str> {
         ("presence.rendezvous_bind", by_option("presence.rendezvous_bind")),
         ("presence.rendezvous_port", by_option("presence.rendezvous_port")),
         ("superhub.enabled", config.superhub.enabled),
+        ("http.metrics_addr", config.http.metrics_addr.is_some()),
         ("discovery.hubs", !config.discovery.hubs.is_empty()),
         ("p2p.relay_server", config.p2p.relay_server),
     ];
