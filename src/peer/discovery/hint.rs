@@ -3,6 +3,7 @@
 //! A record is a hint that anyone on the LAN can forge; the Noise handshake decides who answers there. Still it is judged here,
 //! so that a forged one cannot make us dial across the Internet, into our own loopback, or someone with two names (THREATS 48).
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv6Addr};
 
 use libp2p::multiaddr::Protocol;
@@ -55,9 +56,7 @@ pub(super) fn believe<'a>(strings: impl IntoIterator<Item = &'a [u8]>, origin: &
     }
     let mut ranked: Vec<(u8, Multiaddr)> = dialable.iter().filter_map(|one| one.judge(origin)).collect();
     ranked.sort_by_key(|(rank, _)| *rank);
-    let mut addrs: Vec<Multiaddr> = ranked.into_iter().map(|(_, addr)| addr).collect();
-    addrs.dedup();
-    addrs.truncate(MAX_ADDRS);
+    let addrs = distinct(ranked.into_iter().map(|(_, addr)| addr));
     if addrs.is_empty() { Err(Refused::NoAddress) } else { Ok((peer, addrs)) }
 }
 
@@ -69,10 +68,13 @@ pub(super) fn advertised(me: PeerId, listen: &[Multiaddr], loopback_only: bool) 
     let with_loopback = loopback_only || !ours.iter().any(routable);
     ours.retain(|one| if one.ip.is_loopback() { with_loopback } else { !loopback_only });
     ours.sort_by_key(|one| (!routable(one), one.is_quic(), one.ip.is_ipv6()));
-    let mut addrs: Vec<Multiaddr> = ours.into_iter().map(|one| one.addr).collect();
-    addrs.dedup();
-    addrs.truncate(MAX_ADDRS);
-    addrs
+    distinct(ours.into_iter().map(|one| one.addr))
+}
+
+/// The first [`MAX_ADDRS`] different ones, in their order.
+fn distinct(addrs: impl Iterator<Item = Multiaddr>) -> Vec<Multiaddr> {
+    let mut seen = HashSet::new();
+    addrs.filter(|addr| seen.insert(addr.clone())).take(MAX_ADDRS).collect()
 }
 
 /// The address as a TXT string; `None` if it is too long for one.

@@ -32,6 +32,15 @@ fn own_subnet_comes_first_and_link_local_last_with_its_zone() {
 }
 
 #[test]
+fn attack_an_address_said_again_and_again_leaves_room_for_the_others() {
+    let one_two = ["/ip4/10.77.0.5/tcp/1", "/ip4/10.77.0.6/tcp/1"].map(|addr| of(2, addr));
+    let strings: Vec<String> = one_two.iter().cycle().take(40).cloned().chain([of(2, "/ip4/10.77.0.7/tcp/1")]).collect();
+    assert_eq!(believed(&strings, false).unwrap().1.len(), 3);
+    let listen: Vec<Multiaddr> = strings.iter().map(|text| text[KEY.len()..].parse().unwrap()).collect();
+    assert_eq!(advertised(peer(2), &listen, false).len(), 3);
+}
+
+#[test]
 fn attack_loopback_addresses_from_another_host_are_not_dialled() {
     let strings = [of(2, "/ip4/127.0.0.1/tcp/22"), of(2, "/ip6/::1/tcp/22"), of(2, "/ip6/::ffff:127.0.0.1/tcp/22")];
     assert_eq!(believed(&strings, false), Err(Refused::NoAddress));
