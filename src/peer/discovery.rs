@@ -24,7 +24,6 @@ use self::merge::Merge;
 use self::table::Report;
 use crate::shutdown::Tasks;
 
-mod budget;
 mod counters;
 mod goop2_mdns;
 mod hint;

@@ -16,13 +16,13 @@ use tracing::{debug, warn};
 use self::schedule::Due;
 use self::sockets::{Link, receive};
 use self::wire::{Instance, MAX_PACKET, Packet, Service, WireError};
-use super::budget::Budget;
 use super::counters::count;
 use super::hint::{self, Origin, Refused};
 use super::interfaces::{Subnet, Subnets};
 use super::table::{Report, Source};
 use super::{Context, SETTLE, random_label};
 use crate::clock::Moment;
+use crate::proto::rate::{Rate, TokenBucket};
 
 mod schedule;
 mod sockets;
@@ -31,9 +31,8 @@ pub(super) mod wire;
 /// Sockets open at a time; further interfaces are left out.
 const MAX_LINKS: usize = 64;
 
-/// Packets about us that are read at once, and after that one every [`PACKET_REFILL`] (THREATS 48).
-const PACKET_BURST: u32 = 2048;
-const PACKET_REFILL: Duration = Duration::from_millis(1);
+/// Packets about us that are read (THREATS 48).
+const PACKETS: Rate = Rate { burst: 2048, per_second: 1000.0 };
 
 /// An interface on which no socket could be opened is tried again after this.
 const REOPEN: Duration = Duration::from_secs(2);
@@ -50,7 +49,7 @@ struct Responder {
     reopen_at: Option<Moment>,
     warned: bool,
     service: Option<Service>,
-    budget: Budget,
+    budget: TokenBucket,
 }
 
 enum Wake {
@@ -63,7 +62,7 @@ enum Wake {
 
 impl Responder {
     fn new(context: Context) -> Self {
-        let budget = Budget::new(PACKET_BURST, PACKET_REFILL, Moment::now());
+        let budget = TokenBucket::new(PACKETS, Moment::now());
         Self { context, links: Vec::new(), reopen_at: None, warned: false, service: None, budget }
     }
 

@@ -12,21 +12,21 @@ use mdns_sd::{IfKind, Metrics, Receiver, ResolvedService, ServiceDaemon, Service
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout};
 use tracing::{error, warn};
 
-use super::budget::Budget;
 use super::counters::count;
 use super::hint::Refused;
 use super::table::{Report, Source};
 use super::{Context, SETTLE, random_label};
 use crate::clock::Moment;
+use crate::proto::rate::{Rate, TokenBucket};
 
 mod record;
 
-/// Restarts at once, and after that one every [`RESTART_REFILL`].
-const RESTARTS: u32 = 5;
-const RESTART_REFILL: Duration = Duration::from_secs(60);
+/// Restarts: five at once, then one a minute.
+const RESTARTS: Rate = Rate { burst: 5, per_second: 1.0 / 60.0 };
 
-/// The pause before a restart.
+/// The pause before a restart, and where there were too many.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
+const LONG_PAUSE: Duration = Duration::from_secs(60);
 
 /// How often the daemon is asked whether it is well, and how long it may think about it.
 const CHECK: Duration = Duration::from_secs(1);
@@ -44,7 +44,7 @@ const GOODBYE_DEADLINE: Duration = Duration::from_millis(250);
 
 /// Runs until the context says stop; then says goodbye.
 pub(super) async fn run(mut context: Context) {
-    let mut budget = Budget::new(RESTARTS, RESTART_REFILL, Moment::now());
+    let mut budget = TokenBucket::new(RESTARTS, Moment::now());
     let instance = random_label();
     loop {
         match Session::start(&mut context, &instance) {
@@ -55,8 +55,8 @@ pub(super) async fn run(mut context: Context) {
             Err(why) => warn!(%why, "DNS-SD could not be started"),
         }
         count(&context.tally.restarts);
-        let pause = if budget.take(Moment::now()) { RESTART_PAUSE } else { RESTART_REFILL };
-        if pause == RESTART_REFILL {
+        let pause = if budget.take(Moment::now()) { RESTART_PAUSE } else { LONG_PAUSE };
+        if pause == LONG_PAUSE {
             error!("DNS-SD fails again and again; peers on the LAN may stay unseen for a minute");
         }
         tokio::select! {
