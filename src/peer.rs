@@ -139,8 +139,9 @@ pub async fn start(
     let (events, _) = broadcast::channel(EVENTS);
     let (profile, shown) = watch::channel(Arc::new(options.profile));
     let site = SiteRoot::new(options.site_root);
-    let served = Served { me, site: site.clone(), profile: shown, received: commands_tx.clone() };
     let counters = metrics::Metrics::default();
+    let (received, chat_refused) = (commands_tx.clone(), counters.chat_refused.clone());
+    let served = Served { me, site: site.clone(), profile: shown, received, chat_refused };
     metrics.register("peer", |room| counters.register(room));
     let actor = Actor {
         me,

@@ -33,6 +33,7 @@ metrics! {
     "Presence messages that were rejected: too long, not understood, or not of their source." gossip_rejected: Counter,
     "Presence messages that were ignored because their source sent too many." gossip_ignored: Counter,
     "Chat messages that were received." chat_received: Counter,
+    "Chat messages that were refused: too long, not understood, or too many of one peer." chat_refused: Counter,
     "LAN neighbours whose connection fell silent." neighbours_suspected: Counter,
     "Peers that are online now." peers_online: Gauge,
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use libp2p::{PeerId, StreamProtocol};
+use prometheus_client::metrics::counter::Counter;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinSet};
 use tokio_util::compat::FuturesAsyncReadCompatExt;
@@ -32,6 +33,8 @@ pub struct Served {
     pub profile: watch::Receiver<Arc<Profile>>,
     /// Where received messages go.
     pub received: mpsc::Sender<Command>,
+    /// Counts messages that were not received, because of what they are.
+    pub chat_refused: Counter,
 }
 
 /// The streams under way.
@@ -98,30 +101,36 @@ impl Served {
         } else if protocol == streams::AVATAR.as_ref() {
             streams::avatar::serve(io, profile.avatar.as_deref()).await?;
         } else if protocol == streams::CHAT.as_ref() {
-            self.keep(Some(streams::chat::receive(io, peer, self.me).await?)).await;
+            self.keep(streams::chat::receive(io, peer, self.me).await.map(Some)).await?;
         } else if protocol == streams::MQ.as_ref() {
             let delivery = streams::mq::receive(io).await?;
-            self.keep(streams::mq::chat_message(delivery, peer, self.me)).await;
+            self.keep(streams::mq::chat_message(delivery, peer, self.me)).await?;
         }
         Ok(())
     }
 
-    async fn keep(&self, message: Option<ChatMessage>) {
-        if let Some(message) = message {
+    async fn keep(&self, message: Result<Option<ChatMessage>, StreamError>) -> Result<(), StreamError> {
+        if matches!(message, Err(StreamError::TooLong { .. } | StreamError::Malformed(_))) {
+            self.chat_refused.inc();
+        }
+        if let Some(message) = message? {
             let _ = self.received.send(Command::Record(message)).await;
         }
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::chat::MAX_CONTENT;
 
     fn serving() -> (Serving, mpsc::Receiver<Command>, tempfile::TempDir) {
         let (received, commands) = mpsc::channel(64);
         let folder = tempfile::tempdir().unwrap();
         let (site, profile) = (SiteRoot::new(folder.path().to_owned()), watch::channel(Arc::default()).1);
-        (Serving::new(Served { me: PeerId::random(), site, profile, received }), commands, folder)
+        let served = Served { me: PeerId::random(), site, profile, received, chat_refused: Counter::default() };
+        (Serving::new(served), commands, folder)
     }
 
     #[tokio::test]
@@ -129,6 +138,22 @@ mod tests {
         let (mut serving, _commands, _folder) = serving();
         let accepted = (0..2 * MAX_IN_ALL).filter(|_| serving.run(PeerId::random(), std::future::pending())).count();
         assert_eq!((accepted, serving.per_peer.len(), serving.owners.len()), (MAX_IN_ALL, MAX_IN_ALL, MAX_IN_ALL));
+    }
+
+    #[tokio::test]
+    async fn a_chat_message_that_is_too_long_is_acknowledged_dropped_and_counted() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let (serving, mut commands, _folder) = serving();
+        for (length, refused) in [(MAX_CONTENT, 0), (MAX_CONTENT + 1, 1)] {
+            let (mut theirs, io) = tokio::io::duplex(2 * MAX_CONTENT);
+            let text = "x".repeat(length);
+            theirs.write_all(format!(r#"{{"id":"12345678","topic":"chat","payload":{{"content":"{text}"}}}}"#).as_bytes()).await.unwrap();
+            let _ = serving.served.speak(PeerId::random(), streams::MQ.as_ref(), Box::new(io)).await;
+            let mut ack = String::new();
+            theirs.read_to_string(&mut ack).await.unwrap();
+            assert!(ack.contains("ack"));
+            assert_eq!((commands.try_recv().is_ok(), serving.served.chat_refused.get()), (refused == 0, refused));
+        }
     }
 
     #[tokio::test]

@@ -11,6 +11,11 @@ pub const GOSSIP_PER_SOURCE: Rate = Rate { burst: 10, per_second: 2.0 };
 /// Sources whose gossip is counted; see [`RateTable`] for what happens to one more.
 pub const GOSSIP_SOURCES: usize = 10_000;
 
+/// Chat messages that one peer may send: twenty at once, then one a second (the spirit of THREATS 42 and 46).
+pub const CHAT_PER_PEER: Rate = Rate { burst: 20, per_second: 1.0 };
+/// Peers whose chat messages are counted.
+pub const CHAT_PEERS: usize = 10_000;
+
 /// What a bucket allows.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rate {

@@ -266,7 +266,7 @@ async fn act(me: PeerId, play: Arc<Mutex<Play>>, events: broadcast::Sender<PeerE
                 _ = reply.send(Ok(peer));
             }
             Command::Record(message) => {
-                log.push(message.clone());
+                log.push(message.clone(), goop::clock::Moment::now());
                 _ = events.send(PeerEvent::Chat { message });
             }
             Command::History { with, reply } => _ = reply.send(log.with(with)),

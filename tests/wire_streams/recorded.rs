@@ -163,7 +163,7 @@ async fn what_goop2_asks_for_is_understood() {
         let (delivery, _) = exchange(&recorded.request(), false, mq::receive).await;
         let delivery = delivery.unwrap();
         let is_chat = delivery.topic.starts_with("chat");
-        assert_eq!(mq::chat_message(delivery, remote, me).is_some(), is_chat, "{}", recorded.title);
+        assert_eq!(mq::chat_message(delivery, remote, me).unwrap().is_some(), is_chat, "{}", recorded.title);
     }
     let site = SiteRoot::new("/nonexistent".into());
     for recorded in recordings("asks", "site") {

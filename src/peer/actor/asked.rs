@@ -15,7 +15,7 @@ use crate::p2p::streams::{OpenFailure, Opened};
 use crate::peer::address_book::peer_of;
 use crate::peer::openings::Opening;
 use crate::peer::{Command, OpenError, PeerEvent, PeerRow, PeerStream, Profile, SelfInfo};
-use crate::proto::chat::ChatMessage;
+use crate::proto::chat::{ChatMessage, Pushed};
 use crate::proto::presence::Presence;
 use crate::proto::presence::table::Row;
 
@@ -88,8 +88,12 @@ impl Actor {
         if message.from != self.me {
             self.metrics.chat_received.inc();
         }
-        if self.chats.push(message.clone()) {
-            let _ = self.events.send(PeerEvent::Chat { message });
+        match self.chats.push(message.clone(), Moment::now()) {
+            Pushed::Kept => drop(self.events.send(PeerEvent::Chat { message })),
+            Pushed::Known => {}
+            Pushed::Refused => {
+                self.metrics.chat_refused.inc();
+            }
         }
     }
 

@@ -83,15 +83,19 @@ fn seq(seq: Option<Value>) -> Result<i64, StreamError> {
     }
 }
 
-/// The chat message in a delivery that `remote` sent to `me`; `None` for other topics and for what is no chat message, which are
-/// acknowledged and ignored.
-pub fn chat_message(delivery: Delivery, remote: PeerId, me: PeerId) -> Option<ChatMessage> {
+/// The chat message in a delivery that `remote` sent to `me`, which was acknowledged whatever it is; `None` for other topics, which
+/// are ignored. `TooLong` and `Malformed` as [`chat::receive`].
+pub fn chat_message(delivery: Delivery, remote: PeerId, me: PeerId) -> Result<Option<ChatMessage>, StreamError> {
     let to = match delivery.topic.as_str() {
         TOPIC_CHAT => Some(me),
         TOPIC_CHAT_ALL => None,
-        _ => return None,
+        _ => return Ok(None),
     };
-    let Value::Object(mut payload) = delivery.payload else { return None };
-    let Some(Value::String(content)) = payload.remove("content") else { return None };
-    chat::received(delivery.id, remote, to, content).ok()
+    let Value::Object(mut payload) = delivery.payload else { return Err(no_content()) };
+    let Some(Value::String(content)) = payload.remove("content") else { return Err(no_content()) };
+    chat::received(delivery.id, remote, to, content).map(Some)
+}
+
+fn no_content() -> StreamError {
+    StreamError::Malformed("a chat message without content".into())
 }
