@@ -142,7 +142,14 @@ pub async fn start(
     let counters = metrics::Metrics::default();
     let (received, chat_refused) = (commands_tx.clone(), counters.chat_refused.clone());
     let served = Served { me, site: site.clone(), profile: shown, received, chat_refused };
-    metrics.register("peer", |room| counters.register(room));
+    let crowded = swarm.behaviour().ip_limit.refused();
+    metrics.register("peer", |room| {
+        counters.register(room);
+        room.register("connections_refused_per_address", "Inbound connections of addresses that had enough", crowded);
+    });
+    if let Some(discovery) = &discovery {
+        metrics.register("discovery", |room| discovery.register(room));
+    }
     let actor = Actor {
         me,
         swarm,

@@ -14,6 +14,7 @@ use libp2p::swarm::behaviour::{ConnectionClosed, ConnectionEstablished, ListenFa
 use libp2p::swarm::{
     ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm, dummy,
 };
+use prometheus_client::metrics::counter::Counter;
 use thiserror::Error;
 
 use super::same_link::ip_of;
@@ -28,7 +29,7 @@ pub const MAX_OPEN: u32 = 64;
 pub struct Behaviour {
     pending: HashMap<ConnectionId, IpAddr>,
     per_address: HashMap<IpAddr, Count>,
-    refused: u64,
+    refused: Counter,
 }
 
 #[derive(Debug, Default)]
@@ -43,15 +44,15 @@ struct Count {
 pub struct Enough(IpAddr);
 
 impl Behaviour {
-    /// Connections refused since the start.
-    pub fn refused(&self) -> u64 {
-        self.refused
+    /// Counts connections that were refused.
+    pub fn refused(&self) -> Counter {
+        self.refused.clone()
     }
 
     fn admit(&mut self, connection: ConnectionId, ip: IpAddr) -> Result<(), ConnectionDenied> {
         let count = self.per_address.entry(ip).or_default();
         if count.pending >= MAX_PENDING || count.open >= MAX_OPEN {
-            self.refused += 1;
+            self.refused.inc();
             return Err(ConnectionDenied::new(Enough(ip)));
         }
         count.pending += 1;
@@ -170,7 +171,7 @@ mod tests {
         };
         let admitted = (0..1000).filter(|id| ask(&mut limit, *id, &flooder)).count();
         assert_eq!(admitted, MAX_PENDING as usize);
-        assert_eq!(limit.refused(), 1000 - u64::from(MAX_PENDING));
+        assert_eq!(limit.refused().get(), 1000 - u64::from(MAX_PENDING));
         assert!(ask(&mut limit, 5000, &addr("/ip4/10.0.0.8/tcp/5")), "another address is not held up");
         limit.no_longer_pending(ConnectionId::new_unchecked(0));
         assert!(ask(&mut limit, 5001, &flooder), "a finished handshake makes room");

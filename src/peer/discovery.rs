@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use libp2p::{Multiaddr, PeerId};
+use prometheus_client::registry::Registry;
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -146,6 +147,11 @@ impl Discovery {
     /// What was dropped so far, and why.
     pub fn counters(&self) -> Counters {
         self.tally.read()
+    }
+
+    /// Makes the counters part of `room`.
+    pub fn register(&self, room: &mut Registry) {
+        self.tally.register(room);
     }
 
     /// Waits until one of the tasks ends, which none does by itself; answers its name. Whoever sees it stops (THREATS 57).

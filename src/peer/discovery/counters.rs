@@ -1,6 +1,7 @@
 //! What discovery dropped and why, for logs and metrics.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::registry::Registry;
 
 /// Totals since the start; each number only grows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -24,30 +25,48 @@ pub struct Counters {
 /// The counters that the tasks share.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    pub(super) seen: AtomicU64,
-    pub(super) flooded: AtomicU64,
-    pub(super) malformed: AtomicU64,
-    pub(super) refused: AtomicU64,
-    pub(super) evicted: AtomicU64,
-    pub(super) unsent: AtomicU64,
-    pub(super) restarts: AtomicU64,
+    pub(super) seen: Counter,
+    pub(super) flooded: Counter,
+    pub(super) malformed: Counter,
+    pub(super) refused: Counter,
+    pub(super) evicted: Counter,
+    pub(super) unsent: Counter,
+    pub(super) restarts: Counter,
 }
 
 impl Tally {
     pub(super) fn read(&self) -> Counters {
         Counters {
-            seen: self.seen.load(Relaxed),
-            flooded: self.flooded.load(Relaxed),
-            malformed: self.malformed.load(Relaxed),
-            refused: self.refused.load(Relaxed),
-            evicted: self.evicted.load(Relaxed),
-            unsent: self.unsent.load(Relaxed),
-            restarts: self.restarts.load(Relaxed),
+            seen: self.seen.get(),
+            flooded: self.flooded.get(),
+            malformed: self.malformed.get(),
+            refused: self.refused.get(),
+            evicted: self.evicted.get(),
+            unsent: self.unsent.get(),
+            restarts: self.restarts.get(),
         }
+    }
+
+    pub(super) fn register(&self, room: &mut Registry) {
+        room.register("seen", "Packets and records that were looked at", self.seen.clone());
+        room.register("flooded", "Packets dropped unread because too many came at once", self.flooded.clone());
+        room.register("malformed", "Packets that are not understood", self.malformed.clone());
+        room.register("refused", "Records that name no peer of this network", self.refused.clone());
+        room.register("evicted", "Instances that made room for newcomers", self.evicted.clone());
+        room.register("unsent", "Packets that could not be sent", self.unsent.clone());
+        room.register("restarts", "Times the DNS-SD daemon was started again", self.restarts.clone());
     }
 }
 
-/// One more.
-pub(super) fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Relaxed);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_discovery_drops_shows_in_the_metrics() {
+        let (tally, metrics) = (Tally::default(), crate::telemetry::Metrics::default());
+        metrics.register("discovery", |room| tally.register(room));
+        tally.flooded.inc();
+        assert!(metrics.text().contains("\ngoop_discovery_flooded_total 1\n"));
+    }
 }

@@ -16,7 +16,6 @@ use tracing::{debug, warn};
 use self::schedule::Due;
 use self::sockets::{Link, receive};
 use self::wire::{Instance, MAX_PACKET, Packet, Service, WireError};
-use super::counters::count;
 use super::hint::{self, Origin, Refused};
 use super::interfaces::{Subnet, Subnets};
 use super::table::{Report, Source};
@@ -163,7 +162,7 @@ impl Responder {
                 };
                 match packet.map_or(Ok(None), |written| written.map(Some)) {
                     Ok(Some(bytes)) if link.send(&bytes).await.is_err() => {
-                        count(&self.context.tally.unsent);
+                        self.context.tally.unsent.inc();
                         link.schedule.failed(due, now);
                     }
                     Ok(_) => link.schedule.done(due, now),
@@ -180,7 +179,7 @@ impl Responder {
         let Some(Ok(packet)) = service.map(Service::goodbye) else { return };
         for link in &self.links {
             if link.send(&packet).await.is_err() {
-                count(&self.context.tally.unsent);
+                self.context.tally.unsent.inc();
             }
         }
     }
@@ -191,13 +190,14 @@ impl Responder {
         }
         let now = Moment::now();
         if !self.budget.take(now) {
-            return count(&self.context.tally.flooded);
+            self.context.tally.flooded.inc();
+            return;
         }
-        count(&self.context.tally.seen);
+        self.context.tally.seen.inc();
         match wire::decode(bytes) {
             Ok(packet) => self.act_on(link, packet, from.ip(), now).await,
             Err(WireError::Probe) => {}
-            Err(_) => count(&self.context.tally.malformed),
+            Err(_) => drop(self.context.tally.malformed.inc()),
         }
     }
 
@@ -230,7 +230,7 @@ impl Responder {
             }
             Err(Refused::Mine) => None,
             Err(_) => {
-                count(&self.context.tally.refused);
+                self.context.tally.refused.inc();
                 None
             }
         }

@@ -12,7 +12,6 @@ use mdns_sd::{IfKind, Metrics, Receiver, ResolvedService, ServiceDaemon, Service
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout};
 use tracing::{error, warn};
 
-use super::counters::count;
 use super::hint::Refused;
 use super::table::{Report, Source};
 use super::{Context, SETTLE, random_label};
@@ -54,7 +53,7 @@ pub(super) async fn run(mut context: Context) {
             },
             Err(why) => warn!(%why, "DNS-SD could not be started"),
         }
-        count(&context.tally.restarts);
+        context.tally.restarts.inc();
         let pause = if budget.take(Moment::now()) { RESTART_PAUSE } else { LONG_PAUSE };
         if pause == LONG_PAUSE {
             error!("DNS-SD fails again and again; peers on the LAN may stay unseen for a minute");
@@ -119,7 +118,7 @@ impl<'a> Session<'a> {
                     Ok(())
                 }
                 Wake::Overrun => {
-                    count(&self.context.tally.flooded);
+                    self.context.tally.flooded.inc();
                     self.browse()
                 }
                 Wake::Listening => {
@@ -186,7 +185,7 @@ impl<'a> Session<'a> {
     async fn hear(&mut self, event: ServiceEvent) {
         match event {
             ServiceEvent::ServiceResolved(service) => {
-                count(&self.context.tally.seen);
+                self.context.tally.seen.inc();
                 if let Some(report) = self.judge(&service) {
                     self.context.report(report).await;
                 }
@@ -201,7 +200,7 @@ impl<'a> Session<'a> {
             Ok((peer, addrs)) => Some(Report::Seen { source: Source::Mdns, instance: service.fullname.clone(), peer, addrs, ttl: None }),
             Err(Refused::Mine) => None,
             Err(_) => {
-                count(&self.context.tally.refused);
+                self.context.tally.refused.inc();
                 None
             }
         }

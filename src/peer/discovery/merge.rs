@@ -41,7 +41,7 @@ impl Merge {
                 Some(report) = self.inbox.recv() => table.take(report, Moment::now()),
                 else => return,
             };
-            self.tally.evicted.store(table.evicted, Relaxed);
+            self.tally.evicted.inner().store(table.evicted, Relaxed);
         }
     }
 
