@@ -3,12 +3,15 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use futures::StreamExt;
 use reqwest::{Method, Response};
 
+use self::progress::Progress;
 use super::local::LocalNode;
 use super::{Cli, Exit, GetArgs, run::runtime};
+
+mod progress;
 
 /// Run `goop get`; without `-o` the bytes go to `out`.
 pub fn run(cli: &Cli, args: &GetArgs, out: &mut dyn Write) -> Result<Exit> {
@@ -22,29 +25,37 @@ async fn fetch(cli: &Cli, args: &GetArgs, out: &mut dyn Write) -> Result<()> {
     let path = format!("peers/{peer}/site/{}", encode(args.path.trim_start_matches('/')));
     let response = node.send(node.request(Method::GET, &path)?).await?;
     match &args.output {
-        None => copy(response, out).await,
+        None => copy(response, out, |_| {}).await,
         Some(file) => save(response, file).await,
     }
 }
 
-/// A file that is cut off on the way never takes the place of one that is there.
+/// A file that is cut off on the way, by Ctrl-C too, never takes the place of one that is there, and leaves nothing behind.
 async fn save(response: Response, file: &Path) -> Result<()> {
     let failed = || format!("{} cannot be written", file.display());
     let mut part = file.as_os_str().to_owned();
     part.push(".part");
     let part = PathBuf::from(part);
     let mut out = std::fs::File::create(&part).with_context(failed)?;
-    let saved = copy(response, &mut out).await.and_then(|()| std::fs::rename(&part, file).with_context(failed));
+    let mut progress = Progress::new(response.content_length());
+    let copied = tokio::select! {
+        copied = copy(response, &mut out, |length| progress.more(length)) => copied,
+        _ = tokio::signal::ctrl_c() => Err(anyhow!("interrupted")),
+    };
+    progress.end();
+    let saved = copied.and_then(|()| std::fs::rename(&part, file).with_context(failed));
     if saved.is_err() {
         let _ = std::fs::remove_file(&part);
     }
     saved
 }
 
-async fn copy(response: Response, out: &mut (impl Write + ?Sized)) -> Result<()> {
+async fn copy(response: Response, out: &mut (impl Write + ?Sized), mut copied: impl FnMut(usize)) -> Result<()> {
     let mut body = response.bytes_stream();
     while let Some(piece) = body.next().await {
-        out.write_all(&piece.context("the file was cut off on the way")?)?;
+        let piece = piece.context("the file was cut off on the way")?;
+        out.write_all(&piece)?;
+        copied(piece.len());
     }
     Ok(out.flush()?)
 }
