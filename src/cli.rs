@@ -118,8 +118,8 @@ pub enum Command {
     },
     /// Print the manual page, in roff
     Man {
-        /// Of which command; without this, of goop itself
-        command: Option<String>,
+        /// Of which command, such as "run" or "config show"; without this, of goop itself
+        command: Vec<String>,
     },
     /// goop2's name for `run --data DIR`.
     #[command(hide = true)]
@@ -153,6 +153,10 @@ impl Cli {
             return Err(Self::definition().error(ErrorKind::ArgumentConflict, hint));
         }
         let command = match command.unwrap_or(Command::Run(run)) {
+            Command::Peer { dir } if !dir.is_dir() => {
+                let missing = format!("there is no folder {}", dir.display());
+                return Err(Self::definition().error(ErrorKind::ValueValidation, missing));
+            }
             Command::Peer { dir } => {
                 global.data = Some(dir);
                 Command::Run(RunArgs::default())
@@ -169,6 +173,13 @@ impl Cli {
     /// The definition that help, completions and the manual page are made from.
     pub fn definition() -> clap::Command {
         Typed::command()
+    }
+
+    /// The definition without goop2's names, which nobody is to be led to.
+    pub fn visible_definition() -> clap::Command {
+        let whole = Self::definition();
+        let visible = whole.get_subcommands().filter(|command| !command.is_hide_set()).cloned();
+        clap::Command::new("goop").args(whole.get_arguments().cloned()).subcommands(visible)
     }
 
     /// What the configuration is made of: this command line, and the environment of the process.

@@ -21,7 +21,7 @@ fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Chat(args) => cli::chat::run(cli, args, out),
         Command::Config { command } => cli::config::run(cli, *command, out),
         Command::Completions { shell } => cli::completions::run(*shell, out),
-        Command::Man { command } => cli::man::run(command.as_deref(), out),
+        Command::Man { command } => cli::man::run(command, out),
         Command::Peer { .. } | Command::Rendezvous { .. } => unreachable!("Cli::read turns goop2's commands into run"),
     }
 }

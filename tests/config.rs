@@ -427,8 +427,10 @@ fn data_may_stand_anywhere_on_the_command_line() {
         let cli = Cli::read(std::iter::once("goop").chain(line.iter().copied())).unwrap();
         assert_eq!(cli.global.data.as_deref(), Some(Path::new("/d")), "{line:?}");
     }
-    let peer = Cli::read(["goop", "peer", "/p"]).unwrap();
-    assert_eq!(peer.global.data.as_deref(), Some(Path::new("/p")), "goop2's way to start a peer");
+    let peer = Cli::read(["goop", "peer", "/"]).unwrap();
+    assert_eq!(peer.global.data.as_deref(), Some(Path::new("/")), "goop2's way to start a peer");
+    let missing = Cli::read(["goop", "peer", "/nowhere/p"]).unwrap_err();
+    assert!(missing.to_string().contains("there is no folder /nowhere/p"), "goop2 demands the folder, too");
 }
 
 #[test]
@@ -470,10 +472,13 @@ fn completions_and_manual_come_from_the_same_definition() {
         (&["completions", "fish"], "mdns-tag"),
         (&["man"], "goop\\-peers"),
         (&["man", "run"], "mdns\\-tag"),
+        (&["man", "config", "show"], "secrets are left out"),
     ] {
         let output = goop(args, dir.path());
         assert!(output.status.success() && String::from_utf8(output.stdout).unwrap().contains(word), "{args:?}");
     }
+    let script = goop(&["completions", "bash"], dir.path()).stdout;
+    assert!(!String::from_utf8(script).unwrap().contains("rendezvous)"), "goop2's names stay hidden");
 }
 
 /// Text with many characters that mean something in TOML and JSON.
