@@ -12,6 +12,9 @@
 //! 0  GROUND    clock · identity · config   facts every floor may use
 //! ```
 
+#[cfg(not(unix))]
+compile_error!("goop runs on Unix only so far");
+
 pub mod clock;
 pub mod config;
 pub mod identity;

@@ -84,15 +84,9 @@ impl From<io::Error> for SiteError {
 }
 
 /// A loop of links, or a socket or pipe that cannot be opened; `io::ErrorKind` has no stable names for these.
-#[cfg(unix)]
 fn is_no_file(error: &io::Error) -> bool {
     use rustix::io::Errno;
     [Errno::LOOP, Errno::NXIO, Errno::NODEV].iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
-}
-
-#[cfg(not(unix))]
-fn is_no_file(_: &io::Error) -> bool {
-    false
 }
 
 impl SiteRoot {

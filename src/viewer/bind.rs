@@ -94,11 +94,8 @@ fn pair(port: u16, listen: impl Fn(SocketAddr) -> io::Result<TcpListener>) -> Re
 
 /// Whether the machine does not have this address, or not the whole family.
 fn is_missing(cause: &io::Error) -> bool {
-    #[cfg(unix)]
-    if cause.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error()) {
-        return true;
-    }
-    matches!(cause.kind(), ErrorKind::AddrNotAvailable | ErrorKind::Unsupported)
+    let no_family = Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error());
+    cause.raw_os_error() == no_family || matches!(cause.kind(), ErrorKind::AddrNotAvailable | ErrorKind::Unsupported)
 }
 
 #[cfg(test)]

@@ -9,8 +9,9 @@ use std::io::{self, Read};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use cap_std::fs::{Dir, Metadata, OpenOptions};
+use cap_std::fs::{Dir, Metadata, MetadataExt, OpenOptions, OpenOptionsExt};
 use futures::{Stream, stream};
+use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinHandle;
@@ -156,13 +157,7 @@ fn read_piece(file: &mut File, mut buffer: Vec<u8>, want: usize) -> io::Result<V
 /// Open for reading. A pipe answers at once instead of waiting for a writer, and is sorted out by its metadata.
 fn open_beneath(root: &Dir, name: &str) -> Result<(File, Metadata), SiteError> {
     let mut options = OpenOptions::new();
-    options.read(true);
-    #[cfg(unix)]
-    {
-        use cap_std::fs::OpenOptionsExt;
-        use rustix::fs::OFlags;
-        options.custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed());
-    }
+    options.read(true).custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed());
     let file = root.open_with(name, &options)?;
     let metadata = file.metadata()?;
     Ok((file.into_std(), metadata))
@@ -177,17 +172,13 @@ fn since_epoch(metadata: &Metadata) -> Duration {
     modified.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok()).unwrap_or_default()
 }
 
-/// Size, times and, where the system has them, inode and device, hashed: nothing about the machine shows.
+/// Size, times, inode and device, hashed: nothing about the machine shows.
 pub(super) fn etag(metadata: &Metadata) -> String {
     let mut hash = Sha256::new();
     hash.update(metadata.len().to_be_bytes());
     hash.update(since_epoch(metadata).as_nanos().to_be_bytes());
-    #[cfg(unix)]
-    {
-        use cap_std::fs::MetadataExt;
-        for part in [metadata.ino(), metadata.dev(), metadata.ctime().cast_unsigned(), metadata.ctime_nsec().cast_unsigned()] {
-            hash.update(part.to_be_bytes());
-        }
+    for part in [metadata.ino(), metadata.dev(), metadata.ctime().cast_unsigned(), metadata.ctime_nsec().cast_unsigned()] {
+        hash.update(part.to_be_bytes());
     }
     hash.finalize().iter().take(12).map(|byte| format!("{byte:02x}")).collect()
 }

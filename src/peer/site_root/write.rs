@@ -109,15 +109,11 @@ fn full_or_broken(error: io::Error) -> SiteError {
 }
 
 /// Mode 0644 whatever the umask: the site is for everyone, and other programs of the owner may serve it too.
-fn make_readable(_file: &std::fs::File) -> io::Result<()> {
-    #[cfg(unix)]
-    _file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
-    Ok(())
+fn make_readable(file: &std::fs::File) -> io::Result<()> {
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
 }
 
-/// The renamed entry outlives a power cut; a system that cannot sync folders has its own ways.
+/// The renamed entry outlives a power cut; a file system that cannot sync folders has its own ways.
 fn sync(root: &Dir, folder: &str) {
-    if cfg!(unix) {
-        let _ = root.open(folder).and_then(|folder| folder.sync_all());
-    }
+    let _ = root.open(folder).and_then(|folder| folder.sync_all());
 }

@@ -56,7 +56,7 @@ impl Link {
                 socket
             }
         };
-        socket.bind(&bound(subnet).into())?;
+        socket.bind(&group(subnet).into())?;
         Ok(Self { subnet: subnet.clone(), schedule: Schedule::new(now), socket: UdpSocket::from_std(socket.into())? })
     }
 
@@ -70,19 +70,9 @@ impl Link {
 fn shared(domain: Domain) -> io::Result<Socket> {
     let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_reuse_address(true)?;
-    #[cfg(unix)]
     socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
     Ok(socket)
-}
-
-/// Windows cannot bind a group's address.
-fn bound(subnet: &Subnet) -> SocketAddr {
-    match subnet.addr {
-        _ if !cfg!(windows) => group(subnet),
-        IpAddr::V4(_) => (std::net::Ipv4Addr::UNSPECIFIED, PORT).into(),
-        IpAddr::V6(_) => (std::net::Ipv6Addr::UNSPECIFIED, PORT).into(),
-    }
 }
 
 fn group(subnet: &Subnet) -> SocketAddr {
