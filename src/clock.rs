@@ -1,4 +1,5 @@
-//! Time, in the two kinds the program needs. The only place that asks the operating system what time it is.
+//! Time, in the two kinds the program needs. The only place that asks the operating system what time it is; timers wait by tokio's
+//! clock.
 #![allow(clippy::disallowed_methods, reason = "this is the place that may")]
 
 use std::ops::Add;

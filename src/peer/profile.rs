@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 /// The owner's profile as others see it.
 #[derive(Debug, Clone, Default)]
 pub struct Profile {
-    /// The name; at most 4096 bytes, one line.
+    /// The name; one line, at most 256 bytes.
     pub label: String,
     /// Only where the owner shares it.
     pub email: Option<String>,

@@ -218,7 +218,7 @@ mod tests {
     }
 
     proptest! {
-        /// Reasons at any time: each is settled within a second and a heartbeat, and no receiver ever drops us for our rate.
+        /// Reasons at any time: each is settled within 1.3 seconds, and no receiver ever drops us for our rate.
         #[test]
         fn every_reason_is_settled_and_the_rate_is_kept(reasons in proptest::collection::vec((0..3000u64, 0..3u8), 1..200)) {
             let mut announcer = started();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::clock::Moment;
 
-/// Gossip messages that one signed source may send: ten at once, then two a second (THREATS 46). A peer of ours needs a fifth of that.
+/// Gossip messages that one signed source may send: ten at once, then two a second (THREATS 46). A peer of ours needs a tenth of that.
 pub const GOSSIP_PER_SOURCE: Rate = Rate { burst: 10, per_second: 2.0 };
 /// Sources whose gossip is counted; see [`RateTable`] for what happens to one more.
 pub const GOSSIP_SOURCES: usize = 10_000;

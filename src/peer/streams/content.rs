@@ -10,7 +10,7 @@ use crate::peer::Duplex;
 
 /// What goop2 calls a peer without a label.
 const NO_LABEL: &str = "hello";
-/// Longest label that is read, in bytes.
+/// Longest label that is sent or read, in bytes.
 pub const MAX_LABEL: usize = 4 * 1024;
 
 /// Answer with `label`; control characters, line ends above all, are left out.
