@@ -1,7 +1,6 @@
 //! Connections: who is dialled, what an established or closed connection means, and which have fallen silent.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use libp2p::core::ConnectedPoint;
 use libp2p::multiaddr::Protocol;
