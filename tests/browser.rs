@@ -10,7 +10,10 @@ mod stage;
 use std::process::Stdio;
 use std::time::Duration;
 
-use goop::peer::PeerEvent;
+use goop::clock::UnixMillis;
+use goop::peer::{OpenError, PeerEvent};
+use goop::proto::chat::ChatMessage;
+use libp2p::PeerId;
 use serde_json::{Value, json};
 use stage::{Script, Stage, new_peer, row};
 use thirtyfour::prelude::*;
@@ -319,4 +322,50 @@ async fn names_and_messages_of_others_never_become_markup() {
     }
     browser.close().await;
     assert_eq!((markup, dialog), (json!(0), false));
+}
+
+const SAY: &str = "const form = document.getElementById('say'); form.elements.content.value = given[0]; form.requestSubmit(); return true";
+
+fn message(from: PeerId, to: Option<PeerId>, content: &str) -> PeerEvent {
+    let id = format!("{content} {to:?}");
+    PeerEvent::Chat { message: ChatMessage { id, from, to, content: content.into(), at: UnixMillis(1_700_000_000_000), delivered: 0 } }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_conversation_with_one_peer_is_opened_counted_and_answered() {
+    let Some(browser) = Browser::open().await else { return };
+    let stage = Stage::set().await;
+    let (ann, bob) = (new_peer(), new_peer());
+    stage.play.lock().unwrap().rows = vec![row(ann, "Ann"), row(bob, "Bob")];
+    browser.go(&stage.viewer.url()).await;
+    let control = |peer| format!("document.querySelector('[data-peer=\"{peer}\"] .chat')");
+    browser.until(&format!("{} && document.getElementById('status').textContent === ''", control(ann))).await;
+
+    stage.post_json("/api/v1/chat", r#"{"content":"for all"}"#).await;
+    browser.until("document.getElementById('messages').textContent.includes('for all')").await;
+    stage.events.send(message(ann, Some(stage.me), "psst")).unwrap();
+    browser.until(&format!("{}.getAttribute('aria-label') === 'Chat with Ann, 1 new'", control(ann))).await;
+    stage.events.send(PeerEvent::Update { peer: row(ann, "Anna") }).unwrap();
+    browser.until(&format!("{}.textContent === 'Chat (1 new)'", control(ann))).await;
+
+    browser.run(&format!("{}.focus(); document.activeElement.click(); return true", control(ann)), vec![]).await;
+    browser.until("document.getElementById('chat-title').textContent.startsWith('Chat with Anna')").await;
+    browser.until(&format!("{}.textContent === 'Chat' && document.activeElement.id === 'content'", control(ann))).await;
+    browser.run(SAY, vec![json!("to Ann alone")]).await;
+    browser.until("document.querySelectorAll('#messages li').length === 1 && document.querySelector('#messages time').dateTime").await;
+    stage.events.send(message(bob, None, "to all")).unwrap();
+    browser.until("document.querySelector('#back a').textContent === 'To everyone (1 new)'").await;
+
+    let gone = Script::Fails(OpenError::NoAddress);
+    stage.play.lock().unwrap().files.insert((bob, String::new()), gone);
+    browser.run(&format!("{}.click(); return true", control(bob)), vec![]).await;
+    browser.run(SAY, vec![json!("lost?")]).await;
+    browser.until("document.getElementById('problem').textContent.startsWith('Not sent: ')").await;
+    let left =
+        browser.run("return [document.querySelector('#content').value, document.querySelectorAll('#messages li').length]", vec![]).await;
+    browser.close().await;
+
+    assert_eq!(left, json!(["lost?", 0]), "what was not sent can be sent again");
+    let kept = stage.get(&format!("/api/v1/chat?peer={ann}")).await.json();
+    assert_eq!((&kept["messages"][0]["content"], &kept["messages"][0]["to"]), (&json!("to Ann alone"), &json!(ann.to_string())));
 }

@@ -701,7 +701,7 @@ async fn names_and_messages_of_others_stand_on_the_page_as_text() {
     let html = page.text();
     assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
     assert!(!html.contains("<script>") && !html.contains("\" onmouseover"), "{html}");
-    assert_eq!(html.matches("alert(1)").count(), 2, "both are shown: {html}");
+    assert_eq!(html.matches("alert(1)").count(), 3, "the name, what its link is called, and the message: {html}");
     assert!(html.contains(stage.viewer.token()));
     let csp = page.header("content-security-policy").unwrap();
     assert!(!csp.contains("unsafe") && csp.contains("frame-ancestors 'none'"));
@@ -709,6 +709,21 @@ async fn names_and_messages_of_others_stand_on_the_page_as_text() {
     for word in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "DOMParser"] {
         assert!(!script.contains(word), "{word}");
     }
+}
+
+#[tokio::test]
+async fn the_page_shows_one_conversation_and_says_with_whom() {
+    let stage = Stage::set().await;
+    let ann = new_peer();
+    with(&stage, |play| play.rows = vec![row(ann, "Ann & Co")]);
+    let direct = stage.post_json("/api/v1/chat", &json!({ "to": ann.to_string(), "content": "only for you" }).to_string()).await;
+    assert_eq!(direct.status, 202);
+    stage.post_json("/api/v1/chat", r#"{"content":"for all"}"#).await;
+    let (everyone, alone) = (stage.get("/").await.text(), stage.get(&format!("/?with={ann}")).await.text());
+    assert!(everyone.contains(">To everyone</h2>") && everyone.contains("for all") && !everyone.contains("only for you"), "{everyone}");
+    assert!(alone.contains("Chat with <bdi>Ann &#38; Co</bdi>") && alone.contains("only for you") && !alone.contains("for all"), "{alone}");
+    assert!(everyone.contains(&format!("href=\"/?with={ann}\"")), "{everyone}");
+    assert_problem(&stage.get("/?with=nobody").await, 400, "bad-request");
 }
 
 #[tokio::test]

@@ -5,7 +5,15 @@ const MAX_MESSAGES = 200;
 const PATHS = { lan: "same network", direct: "direct", relayed: "relayed", unreachable: "unreachable", "not-tried": "not tried yet" };
 const token = document.querySelector("meta[name=goop-token]").content;
 const me = document.getElementById("me").textContent;
-const [peers, nobody, status, messages, form] = ["peers", "nobody", "status", "messages", "say"].map((id) => document.getElementById(id));
+const ids = ["peers", "nobody", "status", "chat", "chat-title", "back", "messages", "say", "problem"];
+const [peers, nobody, status, chat, title, back, messages, form, problem] = ids.map((id) => document.getElementById(id));
+
+// A conversation is the id of the other peer, or null for everyone.
+let open = chat.dataset.with || null;
+let turn = 0;
+let loading = false;
+const arrived = [];
+const unread = new Map();
 
 function element(name, text, className) {
   const made = document.createElement(name);
@@ -18,47 +26,134 @@ function shortId(id) {
   return "…" + id.slice(-8);
 }
 
+function rowOf(id) {
+  return [...peers.children].find((item) => item.dataset.peer === id);
+}
+
 function nameOf(id) {
-  const known = [...peers.children].find((item) => item.dataset.peer === id);
+  const known = rowOf(id);
   return known ? known.querySelector("bdi").textContent : id === me ? "You" : "Somebody";
 }
 
+function mark(control, conversation, words) {
+  const count = unread.get(conversation) || 0;
+  control.lastElementChild.textContent = count ? ` (${count} new)` : "";
+  control.setAttribute("aria-label", words + (count ? `, ${count} new` : ""));
+}
+
+function chatLink(peer, name) {
+  const link = element("a", "Chat", "chat");
+  link.href = "/?with=" + peer.peer_id;
+  link.append(element("span"));
+  mark(link, peer.peer_id, "Chat with " + name);
+  return link;
+}
+
 function row(peer) {
+  const name = peer.label || "(no name)";
   const item = element("li", undefined, peer.online ? "" : "away");
   item.dataset.peer = peer.peer_id;
-  const link = element("a");
-  link.href = peer.site;
-  link.append(element("bdi", peer.label || "(no name)"));
-  item.append(link, element("code", shortId(peer.peer_id)), element("span", peer.online ? PATHS[peer.path] || "" : "offline", "path"));
+  const site = element("a");
+  if (peer.site) site.href = peer.site;
+  site.append(element("bdi", name));
+  const path = element("span", peer.online ? PATHS[peer.path] || "" : "offline", "path");
+  item.append(site, element("code", shortId(peer.peer_id)), chatLink(peer, name), path);
   return item;
 }
 
 function show(peer) {
-  const old = [...peers.children].find((item) => item.dataset.peer === peer.peer_id);
-  if (old) old.replaceWith(row(peer));
-  else peers.append(row(peer));
+  const [old, made] = [rowOf(peer.peer_id), row(peer)];
   nobody.hidden = true;
+  if (!old) return peers.append(made);
+  const focused = [...old.querySelectorAll("a")].indexOf(document.activeElement);
+  old.replaceWith(made);
+  if (focused >= 0) made.querySelectorAll("a")[focused].focus();
 }
 
 function showAll(list) {
-  peers.replaceChildren(...list.map(row));
+  const there = new Set(list.map((peer) => peer.peer_id));
+  for (const item of [...peers.children]) if (!there.has(item.dataset.peer)) item.remove();
+  list.forEach(show);
   nobody.hidden = list.length > 0;
   status.textContent = "";
 }
 
-function say(message) {
-  if (message.to !== null) return;
+function keyOf(message) {
+  return message.from + " " + message.id;
+}
+
+function line(message) {
   const item = element("li");
-  item.append(element("bdi", nameOf(message.from), "name"), " ", element("code", shortId(message.from)), " ", element("bdi", message.content));
-  messages.append(item);
+  item.dataset.key = keyOf(message);
+  const at = new Date(message.at);
+  const time = element("time", at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
+  [time.dateTime, time.title] = [at.toISOString(), at.toLocaleString()];
+  const name = message.from === me ? "You" : nameOf(message.from);
+  item.append(time, " ", element("bdi", name, "name"), " ", element("code", shortId(message.from)), " ", element("bdi", message.content));
+  return item;
+}
+
+function append(message) {
+  const key = keyOf(message);
+  if ([...messages.children].some((item) => item.dataset.key === key)) return;
+  messages.append(line(message));
   while (messages.children.length > MAX_MESSAGES) messages.firstChild.remove();
   messages.scrollTop = messages.scrollHeight;
+}
+
+function conversationOf(message) {
+  return message.to === null ? null : message.from === me ? message.to : message.from;
+}
+
+function markUnread(conversation) {
+  if (conversation === null) return mark(back.firstElementChild, null, "To everyone");
+  if (!rowOf(conversation)) show({ peer_id: conversation, label: "", online: false });
+  mark(rowOf(conversation).querySelector(".chat"), conversation, "Chat with " + nameOf(conversation));
+}
+
+function say(message) {
+  const conversation = conversationOf(message);
+  if (conversation === open) return loading ? arrived.push(message) : append(message);
+  if (message.from === me) return;
+  unread.set(conversation, (unread.get(conversation) || 0) + 1);
+  markUnread(conversation);
+}
+
+// What is said while the history is on its way is appended after it.
+async function readHistory() {
+  const mine = ++turn;
+  loading = true;
+  arrived.length = 0;
+  let kept = [];
+  try {
+    const answer = await fetch("/api/v1/chat" + (open ? "?peer=" + open : ""));
+    if (answer.ok) kept = (await answer.json()).messages;
+  } catch {
+    status.textContent = "Not connected to goop; trying again.";
+  }
+  if (mine !== turn) return;
+  loading = false;
+  [...kept, ...arrived].forEach(append);
+}
+
+function turnTo(conversation) {
+  open = conversation;
+  unread.delete(open);
+  markUnread(open);
+  title.replaceChildren(...(open ? ["Chat with ", element("bdi", nameOf(open)), " ", element("code", shortId(open))] : ["To everyone"]));
+  back.hidden = !open;
+  problem.textContent = "";
+  messages.replaceChildren();
+  readHistory();
 }
 
 function listen() {
   const events = new EventSource("/api/v1/events");
   const on = (name, then) => events.addEventListener(name, (event) => then(JSON.parse(event.data)));
-  on("snapshot", (event) => showAll(event.peers));
+  on("snapshot", (event) => {
+    showAll(event.peers);
+    readHistory();
+  });
   for (const name of ["online", "update", "offline"]) on(name, (event) => show(event.peer));
   on("chat", (event) => say(event.message));
   events.onerror = () => {
@@ -67,18 +162,29 @@ function listen() {
   };
 }
 
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a.chat");
+  if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  history.replaceState(null, "", link.href);
+  turnTo(new URL(link.href).searchParams.get("with"));
+  form.elements.content.focus();
+});
+
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const headers = { "Content-Type": "application/json", "X-Goop-Token": token };
-  const body = JSON.stringify({ content: form.elements.content.value });
+  const content = form.elements.content.value;
+  const body = JSON.stringify(open ? { to: open, content } : { content });
   try {
     const answer = await fetch("/api/v1/chat", { method: "POST", headers, body });
-    if (answer.ok) form.reset();
-    status.textContent = answer.ok ? "" : (await answer.json()).detail;
+    if (answer.ok && form.elements.content.value === content) form.reset();
+    problem.textContent = answer.ok ? "" : "Not sent: " + (await answer.json()).detail;
   } catch {
-    status.textContent = "The message was not sent: goop does not answer.";
+    problem.textContent = "Not sent: goop does not answer.";
   }
 });
 
 form.hidden = false;
+turnTo(open);
 listen();

@@ -12,6 +12,8 @@ mod chat;
 mod peers;
 mod site;
 
+pub(super) use peers::peer_id;
+
 /// What stands under `/api/v1`.
 pub(super) fn routes() -> Router<Arc<App>> {
     Router::new()

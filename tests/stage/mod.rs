@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use goop::clock::UnixMillis;
 use goop::peer::site_root::SiteRoot;
-use goop::peer::streams::{self, avatar};
+use goop::peer::streams::{self, avatar, mq};
 use goop::peer::{Command, OpenError, Path, PeerEvent, PeerHandle, PeerRow, PeerStream, SelfInfo};
 use goop::proto::chat::ChatLog;
 use goop::viewer::{Options, Viewer};
@@ -287,6 +287,8 @@ async fn open(play: &Arc<Mutex<Play>>, peer: PeerId, protocol: &libp2p::StreamPr
     if *protocol == streams::AVATAR {
         let avatar = play.lock().unwrap().avatars.get(&peer).cloned();
         tokio::spawn(async move { avatar::serve(theirs, avatar.as_deref()).await });
+    } else if *protocol == streams::MQ {
+        tokio::spawn(async move { mq::receive(theirs).await.map(drop) });
     } else {
         tokio::spawn(answer_site(play, peer, theirs));
     }

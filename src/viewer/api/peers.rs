@@ -102,6 +102,6 @@ pub(super) fn download(path: &str, size: u64, body: Body) -> Response {
 }
 
 /// A peer's id in any spelling.
-pub(super) fn peer_id(text: &str) -> Result<PeerId, Problem> {
+pub(in crate::viewer) fn peer_id(text: &str) -> Result<PeerId, Problem> {
     peer_id_from_text(text).map_err(|wrong| Problem::bad_request(wrong.to_string()))
 }

@@ -1,16 +1,19 @@
-//! `/`: who is here, their sites, and what is said to everyone. Read without JavaScript; with it, live.
+//! `/`: who is here, their sites, and one conversation: with everyone, or, as `/?with=<peer id>`, with one peer. Read without
+//! JavaScript; with it, live.
 
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::response::{Html, IntoResponse, Response};
 use libp2p::PeerId;
+use serde::Deserialize;
 
+use crate::clock::UnixMillis;
 use crate::http::Problem;
 use crate::peer::{Path, PeerRow};
 use crate::proto::chat::{ChatMessage, MAX_CONTENT};
-use crate::viewer::App;
+use crate::viewer::{App, api};
 
 /// Peers on the page; a larger community is read through the API.
 const MAX_SHOWN: usize = 1000;
@@ -23,6 +26,7 @@ struct Home<'a> {
     peer_id: String,
     site: String,
     peers: Vec<Line>,
+    with: Option<With>,
     messages: Vec<Said>,
     max_content: usize,
 }
@@ -36,23 +40,39 @@ struct Line {
     path: &'static str,
 }
 
+/// The peer of the open conversation.
+struct With {
+    peer_id: String,
+    short: String,
+    name: String,
+}
+
 struct Said {
+    at: String,
     name: String,
     short: String,
     content: String,
 }
 
+/// The query of `GET /`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Asked {
+    with: Option<String>,
+}
+
 /// `GET /`.
-pub(super) async fn show(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+pub(super) async fn show(State(app): State<Arc<App>>, Query(asked): Query<Asked>) -> Result<Response, Problem> {
+    let with = asked.with.as_deref().map(api::peer_id).transpose()?;
     let me = app.peer.me().await?;
     let peers = app.peer.peers().await;
     let said = |message| said(message, me.peer_id, &peers);
-    let messages = app.peer.history(None).await.into_iter().map(said).collect();
+    let messages = app.peer.history(with).await.into_iter().map(said).collect();
     let page = Home {
         token: app.token.as_str(),
         label: me.label,
         peer_id: me.peer_id.to_string(),
         site: app.hosts.site_url(&me.peer_id),
+        with: with.map(|peer| With { peer_id: peer.to_string(), short: short(&peer), name: name_of(peer, me.peer_id, &peers).into() }),
         peers: peers.into_iter().take(MAX_SHOWN).map(|row| line(row, &app)).collect(),
         messages,
         max_content: MAX_CONTENT,
@@ -76,9 +96,19 @@ fn line(row: PeerRow, app: &App) -> Line {
 }
 
 fn said(message: ChatMessage, me: PeerId, peers: &[PeerRow]) -> Said {
-    let row = peers.iter().find(|row| row.peer_id == message.from);
-    let name = row.map_or(if message.from == me { "You" } else { "Somebody" }, |row| named(&row.label));
-    Said { name: name.into(), short: short(&message.from), content: message.content }
+    let name = name_of(message.from, me, peers).into();
+    Said { at: hour_and_minute(message.at), name, short: short(&message.from), content: message.content }
+}
+
+fn name_of(peer: PeerId, me: PeerId, peers: &[PeerRow]) -> &str {
+    let row = peers.iter().find(|row| row.peer_id == peer);
+    row.map_or(if peer == me { "You" } else { "Somebody" }, |row| named(&row.label))
+}
+
+/// The script writes the reader's own time over it.
+fn hour_and_minute(at: UnixMillis) -> String {
+    let minutes = at.0 / 60_000;
+    format!("{:02}:{:02} UTC", minutes / 60 % 24, minutes % 60)
 }
 
 fn named(label: &str) -> &str {
