@@ -76,6 +76,8 @@ impl Options {
 struct App {
     peer: PeerHandle,
     token: Token,
+    /// Names this start of the process, so that an open page sees that its token is no longer good.
+    start: String,
     hosts: Hosts,
     options: Options,
     streams: Arc<tokio::sync::Semaphore>,
@@ -107,6 +109,7 @@ impl Viewer {
         let app = Arc::new(App {
             peer,
             token: Token::random(),
+            start: format!("{:016x}", rand::random::<u64>()),
             hosts: Hosts::new(bound.addr.port()),
             streams: Arc::new(tokio::sync::Semaphore::new(MAX_STREAMS)),
             metrics_text: Box::new(metrics_text),

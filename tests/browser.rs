@@ -369,3 +369,21 @@ async fn a_conversation_with_one_peer_is_opened_counted_and_answered() {
     let kept = stage.get(&format!("/api/v1/chat?peer={ann}")).await.json();
     assert_eq!((&kept["messages"][0]["content"], &kept["messages"][0]["to"]), (&json!("to Ann alone"), &json!(ann.to_string())));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_that_outlives_its_node_can_send_again_and_keeps_its_draft() {
+    let Some(browser) = Browser::open().await else { return };
+    let before = Stage::set().await;
+    let (addr, ann) = (before.addr(), new_peer());
+    browser.go(&format!("{}?with={ann}", before.viewer.url())).await;
+    browser.until("!document.getElementById('say').hidden").await;
+    browser.run("document.getElementById('content').value = 'half a thought'; return true", vec![]).await;
+    before.viewer.shutdown().await;
+    let after = Stage::set_with(|options| options.addr = addr).await;
+    let token = format!("document.querySelector('meta[name=goop-token]').content === '{}'", after.viewer.token());
+    browser.until(&format!("{token} && document.getElementById('content')?.value === 'half a thought'")).await;
+    browser.run("document.getElementById('say').requestSubmit(); return true", vec![]).await;
+    browser.until("document.getElementById('messages').textContent.includes('half a thought')").await;
+    browser.close().await;
+    assert_eq!(after.get(&format!("/api/v1/chat?peer={ann}")).await.json()["messages"][0]["content"], "half a thought");
+}

@@ -348,6 +348,9 @@ async fn the_stream_starts_with_a_snapshot_and_tells_what_happens() {
     assert!(stream.head.to_ascii_lowercase().contains("content-type: text/event-stream"));
     let (name, snapshot) = stream.next().await.unwrap();
     assert_eq!((name.as_str(), &snapshot["peers"][0]["label"]), ("snapshot", &json!("Ann")));
+    let start = snapshot["start"].as_str().unwrap();
+    assert!(stage.get("/").await.text().contains(&format!("name=\"goop-start\" content=\"{start}\"")));
+    assert_ne!(Stage::set().await.listen().await.next().await.unwrap().1["start"], start, "every start has its own");
     stage.events.send(PeerEvent::Offline { peer: row(peer, "Bob") }).unwrap();
     let (name, offline) = stream.next().await.unwrap();
     assert_eq!((name.as_str(), &offline["peer"]["label"]), ("offline", &json!("Bob")));

@@ -3,7 +3,7 @@
 
 const MAX_MESSAGES = 200;
 const PATHS = { lan: "same network", direct: "direct", relayed: "relayed", unreachable: "unreachable", "not-tried": "not tried yet" };
-const token = document.querySelector("meta[name=goop-token]").content;
+const [token, start] = ["token", "start"].map((name) => document.querySelector(`meta[name=goop-${name}]`).content);
 const me = document.getElementById("me").textContent;
 const ids = ["peers", "nobody", "status", "chat", "chat-title", "back", "messages", "say", "problem"];
 const [peers, nobody, status, chat, title, back, messages, form, problem] = ids.map((id) => document.getElementById(id));
@@ -147,10 +147,17 @@ function turnTo(conversation) {
   readHistory();
 }
 
+// goop was started again: this page's token is old, and so is its script, perhaps.
+function reload() {
+  sessionStorage.setItem("draft", form.elements.content.value);
+  location.reload();
+}
+
 function listen() {
   const events = new EventSource("/api/v1/events");
   const on = (name, then) => events.addEventListener(name, (event) => then(JSON.parse(event.data)));
   on("snapshot", (event) => {
+    if (event.start !== start) return reload();
     showAll(event.peers);
     readHistory();
   });
@@ -186,5 +193,7 @@ form.addEventListener("submit", async (event) => {
 });
 
 form.hidden = false;
+form.elements.content.value = sessionStorage.getItem("draft") || form.elements.content.value;
+sessionStorage.removeItem("draft");
 turnTo(open);
 listen();

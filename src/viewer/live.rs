@@ -2,7 +2,8 @@
 //! never misses something without knowing.
 //!
 //! Every (re)connection starts from a snapshot; there is nothing to resume, hence no ids. What waits for a slow reader is bounded
-//! by the peer's own event channel.
+//! by the peer's own event channel. A snapshot names the start of this process: a page that was made by another one has an old token,
+//! and loads itself again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,7 +82,7 @@ impl Subscriber {
 
     async fn snapshot(&self) -> Option<Frame> {
         let peers: Vec<_> = self.app.peer.peers().await.into_iter().map(|row| Row::new(row, &self.app.hosts)).collect();
-        Frame::event("snapshot", &json!({ "type": "snapshot", "peers": peers })).ok()
+        Frame::event("snapshot", &json!({ "type": "snapshot", "start": self.app.start, "peers": peers })).ok()
     }
 
     fn frame(&self, event: PeerEvent) -> Option<Frame> {

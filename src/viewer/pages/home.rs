@@ -22,6 +22,7 @@ const MAX_SHOWN: usize = 1000;
 #[template(path = "home.html")]
 struct Home<'a> {
     token: &'a str,
+    start: &'a str,
     label: String,
     peer_id: String,
     site: String,
@@ -69,6 +70,7 @@ pub(super) async fn show(State(app): State<Arc<App>>, Query(asked): Query<Asked>
     let messages = app.peer.history(with).await.into_iter().map(said).collect();
     let page = Home {
         token: app.token.as_str(),
+        start: &app.start,
         label: me.label,
         peer_id: me.peer_id.to_string(),
         site: app.hosts.site_url(&me.peer_id),
