@@ -602,6 +602,21 @@ async fn the_own_site_is_written_read_and_removed_by_version() {
     assert_problem(&stage.get("/api/v1/site/sub/a%20b.html").await, 404, "not-found");
 }
 
+#[tokio::test]
+async fn files_dropped_into_the_own_site_are_listed_on_its_origin() {
+    let stage = Stage::set().await;
+    std::fs::create_dir_all(stage.home.path().join("site/photos")).unwrap();
+    std::fs::write(stage.home.path().join("site/photos/<i>.jpg"), "x").unwrap();
+    let site = stage.site_host(stage.me).await;
+    let ask = async |path: &str| stage.ask(&format!("GET {path} HTTP/1.1\r\nHost: {site}\r\n"), b"").await;
+    assert!(ask("/").await.text().contains("href=\"photos/\""));
+    let photos = ask("/photos").await;
+    assert_eq!((photos.status, photos.header("location")), (308, Some("./photos/")));
+    let listed = ask("/photos/").await;
+    assert_eq!((listed.status, listed.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    assert!(listed.text().contains("href=\"%3Ci%3E.jpg\"") && !listed.text().contains("<i>"), "{}", listed.text());
+}
+
 /// THREATS 39–41, through HTTP's own spellings.
 #[tokio::test]
 async fn nothing_outside_the_own_site_is_read_or_written() {

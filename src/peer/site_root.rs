@@ -4,6 +4,7 @@
 //! - A path is parsed into normal components ([`SitePath`]), then opened relative to the folder's handle, beneath which the
 //!   kernel keeps it: no `..`, link or race leads outside (THREATS 39, 40). Links that stay inside are followed.
 //! - Dot files, `lua/`, keys, databases and configuration are never content (THREATS 41).
+//! - A folder without an index file answers with a page that lists what of it is served.
 //! - Files of any size are read in pieces, so memory stays constant (THREATS 42).
 //! - What is written is complete before it is seen, or is not there at all (THREATS 54).
 
@@ -16,12 +17,14 @@ use cap_std::fs::Dir;
 use thiserror::Error;
 
 mod file;
+mod folder;
 mod list;
 mod media;
 mod path;
 mod write;
 
 pub use file::{AHEAD_CHUNK, CHUNK, FileBody, OpenFile, READERS_AHEAD};
+pub use folder::{MAX_LISTED, encoded};
 pub use list::{Entry, Listing, MAX_DEPTH, MAX_ENTRIES};
 pub use path::{MAX_COMPONENTS, MAX_PATH, SitePath};
 
@@ -101,7 +104,7 @@ impl SiteRoot {
     }
 
     /// Open the file that `path` names: raw text as on the wire, not URL-encoded, with or without a leading slash; for a folder its
-    /// index file. Only regular files are opened.
+    /// index file, or else a page that lists it. Only regular files are opened.
     pub async fn open(&self, path: &str) -> Result<OpenFile, SiteError> {
         let path = SitePath::parse(path)?;
         self.blocking(move |site| OpenFile::open(&site.dir()?, &path)).await

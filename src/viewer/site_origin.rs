@@ -25,7 +25,7 @@ use tokio_util::io::ReaderStream;
 
 use super::App;
 use crate::http::{Problem, assets, headers, media, origin};
-use crate::peer::site_root::OpenFile;
+use crate::peer::site_root::{OpenFile, encoded};
 use crate::peer::streams::site::RemoteFile;
 
 /// Whose site a request is for; the door puts it among the request's extensions.
@@ -101,15 +101,7 @@ fn is_folder_without_slash(path: &str, mime: &str) -> bool {
 
 fn with_slash(path: &str) -> Response {
     let name = path.rsplit('/').next().unwrap_or_default();
-    let mut relative = String::from("./");
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_".contains(&byte) {
-            relative.push(char::from(byte));
-        } else {
-            relative.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    relative.push('/');
+    let relative = format!("./{}/", encoded(name));
     (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, relative)]).into_response()
 }
 
@@ -119,7 +111,7 @@ pub(super) fn etag(file: &OpenFile) -> HeaderValue {
 }
 
 fn shown(path: &str, size: u64, body: Body) -> Response {
-    // A path without a file name is answered by an index file.
+    // A path without a file name is answered by an index file or a list.
     let (mime, known) = if path.ends_with('/') { media::by_extension("index.html") } else { media::by_extension(path) };
     let mut response = ([(header::CONTENT_TYPE, HeaderValue::from_static(mime))], body).into_response();
     response.headers_mut().insert(header::CONTENT_LENGTH, size.into());

@@ -13,7 +13,7 @@ use crate::recordings::{Exchange, GOOP2, RECORDER, recordings};
 use crate::{empty_site, exchange};
 
 /// Where we answer otherwise than goop2 (title, our answer), and why.
-const DIFFERENCES: [(&str, &str); 23] = [
+const DIFFERENCES: [(&str, &str); 25] = [
     // Links and `..` lead nowhere outside, private names are nobody's business (THREATS 39-41).
     ("path traversal attempt ../site/index.html", "ERR forbidden\n"),
     ("path traversal attempt /%2e%2e/goop.json", "ERR forbidden\n"),
@@ -35,6 +35,9 @@ const DIFFERENCES: [(&str, &str); 23] = [
     ("media type of a.ts", "OK video/vnd.dlna.mpeg-tts 8\n"),
     ("file under src", "OK video/vnd.dlna.mpeg-tts 8\n"),
     ("media type of a.php", "OK application/x-httpd-php 6\n"),
+    // A folder without an index file is listed.
+    ("directory", "OK text/html; charset=utf-8 "),
+    ("directory with slash", "OK text/html; charset=utf-8 "),
     // A message of more than 1 MiB is not read to its end.
     ("payload of 3 MiB", ""),
     // goop2 dies of these.

@@ -17,7 +17,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinHandle;
 
 use super::media::media_type;
-use super::{INDEX_FILES, SiteError, SitePath};
+use super::{INDEX_FILES, SiteError, SitePath, folder};
 use crate::clock::UnixMillis;
 
 /// Bytes of one piece, and of the first piece, which is read together with opening.
@@ -60,25 +60,25 @@ impl OpenFile {
     /// Blocking: open what `path` names beneath `root`, and read its first piece.
     pub(super) fn open(root: &Dir, path: &SitePath) -> Result<Self, SiteError> {
         if path.is_folder() {
-            return Self::open_index(root, path.relative());
+            return Self::open_folder(root, path);
         }
         let (file, metadata) = open_beneath(root, path.relative())?;
         if metadata.is_dir() {
-            return Self::open_index(root, path.relative());
+            return Self::open_folder(root, path);
         }
         Self::from_file(file, &metadata, path.relative())
     }
 
-    fn open_index(root: &Dir, folder: &str) -> Result<Self, SiteError> {
+    fn open_folder(root: &Dir, path: &SitePath) -> Result<Self, SiteError> {
         for index in INDEX_FILES {
-            let name = if folder.is_empty() { index.to_owned() } else { format!("{folder}/{index}") };
+            let name = if path.relative().is_empty() { index.to_owned() } else { format!("{}/{index}", path.relative()) };
             match open_beneath(root, &name) {
                 Ok((file, metadata)) if metadata.is_file() => return Self::from_file(file, &metadata, &name),
                 Ok(_) | Err(SiteError::NotFound) => {}
                 Err(error) => return Err(error),
             }
         }
-        Err(SiteError::NotFound)
+        folder::page(root, path)
     }
 
     fn from_file(file: File, metadata: &Metadata, name: &str) -> Result<Self, SiteError> {
@@ -97,6 +97,11 @@ impl OpenFile {
 }
 
 impl FileBody {
+    /// Bytes that are in memory already.
+    pub(super) fn of(bytes: Vec<u8>) -> Self {
+        Self { first: Some(bytes), file: None, reading: None, unread: 0, ahead: None }
+    }
+
     fn start(mut file: File, size: u64) -> io::Result<Self> {
         let first = read_piece(&mut file, Vec::new(), at_most(size, CHUNK))?;
         let unread = size - first.len() as u64;

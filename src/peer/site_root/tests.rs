@@ -133,7 +133,7 @@ async fn a_removed_file_is_gone() {
     let (_folder, site) = site();
     let seen = site.open("/").await.unwrap().etag;
     site.remove("/index.html", Some(seen)).await.unwrap();
-    assert!(matches!(site.open("/").await, Err(SiteError::NotFound)));
+    assert!(matches!(site.open("/index.html").await, Err(SiteError::NotFound)));
     assert!(matches!(site.remove("/index.html", None).await, Err(SiteError::NotFound)));
 }
 
@@ -156,6 +156,58 @@ async fn a_listing_shows_what_is_served_and_nothing_else() {
         assert_eq!((file.size, file.mime, file.modified), (entry.size, entry.mime, entry.modified));
     }
     assert!(matches!(SiteRoot::new(folder.path().join("none")).list().await, Err(SiteError::NoSite)));
+}
+
+async fn page(site: &SiteRoot, path: &str) -> String {
+    let file = site.open(path).await.unwrap();
+    let (size, mime) = (file.size, file.mime.clone());
+    let pieces: Vec<_> = file.body.into_stream().try_collect().await.unwrap();
+    let html = String::from_utf8(pieces.concat()).unwrap();
+    assert_eq!((size, mime.as_str()), (html.len() as u64, "text/html; charset=utf-8"), "{path}");
+    html
+}
+
+/// THREATS 28, 40, 41.
+#[tokio::test]
+async fn a_folder_without_an_index_lists_what_is_served_escaped_and_nothing_else() {
+    let (folder, site) = site();
+    fs::write(folder.path().join("secret"), "x").unwrap();
+    let photos = site.path().join("photos");
+    fs::create_dir_all(photos.join("more.d")).unwrap();
+    for name in ["<b>&\"'.jpg", "a b.txt", ".env", "x.key", "goop.json", "draft~"] {
+        fs::write(photos.join(name), "12345").unwrap();
+    }
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("../../secret", photos.join("link-out")).unwrap();
+    let html = page(&site, "/photos/").await;
+    let links: Vec<_> = html.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    assert_eq!(links, ["../", "more.d/", "%3Cb%3E%26%22%27.jpg", "a%20b.txt"]);
+    assert!(
+        html.contains("5 bytes") && html.contains("a b.txt") && !html.contains("<b>") && html.contains("<title>/photos</title>"),
+        "{html}"
+    );
+    assert!(page(&site, "/photos").await.contains("href=\"photos/a%20b.txt\""), "links hold without the slash too");
+    fs::remove_file(site.path().join("index.html")).unwrap();
+    fs::create_dir(site.path().join("lua")).unwrap();
+    let top = page(&site, "/").await;
+    assert!(top.contains("href=\"photos/\"") && !top.contains("lua") && !top.contains("../"), "{top}");
+    fs::remove_dir_all(&photos).unwrap();
+    fs::remove_dir_all(site.path().join("sub")).unwrap();
+    assert!(matches!(site.open("/").await, Err(SiteError::NotFound)), "nothing but private names is there");
+}
+
+#[tokio::test]
+async fn the_page_of_a_folder_changes_its_etag_with_the_folder_and_is_cut_at_its_bound() {
+    let (_folder, site) = site();
+    fs::create_dir(site.path().join("many")).unwrap();
+    let add = |n: usize| fs::File::create(site.path().join(format!("many/{n}"))).unwrap();
+    (0..MAX_LISTED).for_each(|n| drop(add(n)));
+    let before = site.open("/many/").await.unwrap().etag;
+    assert_eq!(site.open("/many/").await.unwrap().etag, before);
+    assert!(!page(&site, "/many/").await.contains("There is more"));
+    drop(add(MAX_LISTED));
+    let html = page(&site, "/many/").await;
+    assert!(html.contains("There is more") && html.matches("<li>").count() == MAX_LISTED + 1);
 }
 
 #[tokio::test]
