@@ -23,6 +23,7 @@ use crate::viewer::{self, MAX_OWN_AVATAR, Viewer, ViewerError};
 
 mod reload;
 mod run_file;
+mod site_folder;
 
 pub use reload::reload;
 pub use run_file::{Ready, RunFile, RunFileError};
@@ -79,6 +80,7 @@ impl Node {
         for warning in loaded.warnings.iter().chain(&warnings) {
             warn!("{warning}");
         }
+        site_folder::prepare(loaded);
         let (mut tasks, stop, metrics) = (Tasks::default(), CancellationToken::new(), Metrics::default());
         let peer = peer::start(peer_options(loaded, &identity), &metrics, &mut tasks, stop.child_token()).await?;
         let viewer = open_viewer(loaded, &peer, metrics, &stop)?;

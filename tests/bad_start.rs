@@ -131,6 +131,21 @@ fn the_key_is_made_once_and_only_its_owner_can_read_it() {
     assert_eq!((again.id(), std::fs::read(&file).expect("the key is there")), (id, bytes));
 }
 
+#[test]
+fn the_site_folder_is_there_after_the_first_start_and_a_file_in_its_place_is_said() {
+    let first = Plan::new(&Place::Here).start();
+    assert!(first.data().join("site").is_dir(), "the program names it, so it must be there");
+    let plan = Plan::new(&Place::Here);
+    std::fs::write(plan.data_folder().join("site"), "a file").expect("write it");
+    assert!(plan.start().logged("it is no folder"));
+    let goop2 = Plan::new(&Place::Here);
+    std::fs::write(goop2.data_folder().join("goop.json"), "{}").expect("write goop.json");
+    let key = libp2p::identity::Keypair::generate_ed25519().to_protobuf_encoding().expect("it can be written");
+    std::fs::create_dir_all(goop2.data_folder().join("data")).expect("make its folder");
+    std::fs::write(goop2.data_folder().join("data/identity.key"), key).expect("write the key");
+    assert!(!goop2.start().data().join("site").exists(), "goop2's folder is left as it is");
+}
+
 fn owner_only(file: &Path) {
     use std::os::unix::fs::PermissionsExt;
     let mode = std::fs::metadata(file).unwrap_or_else(|error| panic!("{}: {error}", file.display())).permissions().mode();
