@@ -154,16 +154,25 @@ fn peer_options(loaded: &Loaded, identity: &Identity) -> peer::Options {
     }
 }
 
-/// The avatar on disk; one that cannot be read is as good as none.
+/// The avatar on disk, one's own or goop2's; one that cannot be read is as good as none.
 fn avatar(data: &DataDir) -> Option<Bytes> {
-    let read = |path: &Path| read_bounded(path, MAX_OWN_AVATAR).ok().map(Bytes::from);
+    let read = |path: &Path| match read_bounded(path, MAX_OWN_AVATAR) {
+        Ok(bytes) => Some(Bytes::from(bytes)),
+        Err(error) => {
+            if error.kind() != io::ErrorKind::NotFound {
+                warn!(path = %path.display(), %error, "the avatar cannot be read");
+            }
+            None
+        }
+    };
     read(&data.avatar()).or_else(|| read(&data.goop2_avatar()?))
 }
 
 fn open_viewer(loaded: &Loaded, peer: &PeerHandle, metrics: Metrics, stop: &CancellationToken) -> Result<Option<Viewer>, NodeError> {
     let Some(addr) = loaded.config.viewer.http_addr.get() else { return Ok(None) };
     let explicit = loaded.is_explicit("viewer.http_addr");
-    let options = viewer::Options { addr, explicit, ..viewer::Options::new(loaded.data.avatar()) };
+    let data = &loaded.data;
+    let options = viewer::Options { addr, explicit, inherited_avatar: data.goop2_avatar(), ..viewer::Options::new(data.avatar()) };
     let counters = options.metrics.clone();
     metrics.register("viewer_http", |room| counters.register(room));
     let viewer = Viewer::bind(options, peer.clone(), move || metrics.text(), stop.child_token())?;

@@ -56,6 +56,8 @@ pub struct Options {
     pub explicit: bool,
     /// The file of one's own avatar, whatever its format.
     pub avatar: PathBuf,
+    /// The picture of a goop2 peer folder, which is one's own where there is none at `avatar`; never written.
+    pub inherited_avatar: Option<PathBuf>,
     /// Largest file that may be put into one's own site, in bytes.
     pub max_file: u64,
     /// How many connections, and how long each may take for what.
@@ -68,7 +70,7 @@ impl Options {
     /// The default address and limits, and the avatar in this file.
     pub fn new(avatar: PathBuf) -> Self {
         let (limits, metrics) = (Limits::default(), HttpMetrics::default());
-        Self { addr: DEFAULT_VIEWER, explicit: false, avatar, max_file: DEFAULT_MAX_FILE, limits, metrics }
+        Self { addr: DEFAULT_VIEWER, explicit: false, avatar, inherited_avatar: None, max_file: DEFAULT_MAX_FILE, limits, metrics }
     }
 }
 

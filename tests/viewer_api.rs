@@ -687,6 +687,21 @@ async fn an_avatar_is_a_bitmap_by_its_bytes_and_never_an_svg() {
 }
 
 #[tokio::test]
+async fn the_picture_of_a_goop2_folder_stands_until_there_is_another_and_again_afterwards() {
+    let theirs = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(theirs.path(), [PNG, b"goop2"].concat()).unwrap();
+    let stage = Stage::set_with(|options| options.inherited_avatar = Some(theirs.path().into())).await;
+    let inherited = std::fs::read(theirs.path()).unwrap();
+    assert_eq!(stage.get("/api/v1/avatar").await.body, inherited);
+    assert_eq!(stage.write("PUT", "/api/v1/avatar", "", PNG).await.status, 204);
+    assert_eq!(stage.get("/api/v1/avatar").await.body, PNG);
+    assert_eq!(stage.write("DELETE", "/api/v1/avatar", "", b"").await.status, 204);
+    assert_eq!(stage.play.lock().unwrap().announced, Some(Some(inherited.clone().into())));
+    assert_eq!(stage.get("/api/v1/avatar").await.body, inherited);
+    assert_eq!(std::fs::read(theirs.path()).unwrap(), inherited, "goop2's own file is never written");
+}
+
+#[tokio::test]
 async fn a_message_that_cannot_be_delivered_says_why() {
     let stage = Stage::set().await;
     let gone = new_peer();
