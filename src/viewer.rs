@@ -84,8 +84,8 @@ struct App {
     options: Options,
     streams: Arc<tokio::sync::Semaphore>,
     metrics_text: Box<dyn Fn() -> String + Send + Sync>,
-    /// One writer at a time, so that what is announced and what is on the disk are the same.
-    writing: tokio::sync::Mutex<()>,
+    /// Held while the avatar changes, so that what is announced and what is on the disk are the same.
+    avatar_changes: tokio::sync::Mutex<()>,
     stop: CancellationToken,
 }
 
@@ -115,7 +115,7 @@ impl Viewer {
             hosts: Hosts::new(bound.addr.port()),
             streams: Arc::new(tokio::sync::Semaphore::new(MAX_STREAMS)),
             metrics_text: Box::new(metrics_text),
-            writing: tokio::sync::Mutex::new(()),
+            avatar_changes: tokio::sync::Mutex::new(()),
             stop: stop.child_token(),
             options,
         });

@@ -603,6 +603,30 @@ async fn the_own_site_is_written_read_and_removed_by_version() {
 }
 
 #[tokio::test]
+async fn a_slow_upload_keeps_no_other_write_waiting() {
+    let stage = Stage::set().await;
+    let put = |path: &str, length: usize, body: &str| {
+        let token = stage.viewer.token();
+        format!(
+            "PUT /api/v1/site/{path} HTTP/1.1\r\nHost: {}\r\nX-Goop-Token: {token}\r\nContent-Length: {length}\r\n\r\n{body}",
+            stage.host()
+        )
+    };
+    let mut slow = TcpStream::connect(stage.addr()).await.unwrap();
+    slow.write_all(put("slow.txt", 4, "ab").as_bytes()).await.unwrap();
+    let begun = async {
+        while std::fs::read_dir(stage.home.path().join("site")).map_or(0, Iterator::count) == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(SOON, begun).await.expect("the upload does not begin");
+    let other = timeout(SOON, stage.write("PUT", "/api/v1/site/other.txt", "", b"now")).await.expect("it waits for the slow one");
+    assert_eq!((other.status, stage.write("PUT", "/api/v1/avatar", "", PNG).await.status), (204, 204));
+    slow.write_all(b"cd").await.unwrap();
+    assert_eq!(read_head(&mut BufReader::new(slow)).await.unwrap().0, 204);
+}
+
+#[tokio::test]
 async fn files_dropped_into_the_own_site_are_listed_on_its_origin() {
     let stage = Stage::set().await;
     std::fs::create_dir_all(stage.home.path().join("site/photos")).unwrap();

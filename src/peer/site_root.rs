@@ -27,6 +27,7 @@ pub use file::{AHEAD_CHUNK, CHUNK, FileBody, OpenFile, READERS_AHEAD};
 pub use folder::{MAX_LISTED, encoded};
 pub use list::{Entry, Listing, MAX_DEPTH, MAX_ENTRIES};
 pub use path::{MAX_COMPONENTS, MAX_PATH, SitePath};
+pub use write::Precondition;
 
 /// Files that answer for a folder, in order of preference.
 pub const INDEX_FILES: [&str; 2] = ["index.html", "index.htm"];

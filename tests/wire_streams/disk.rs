@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use futures::TryStreamExt;
-use goop::peer::site_root::{SiteError, SiteRoot};
+use goop::peer::site_root::{Precondition, SiteError, SiteRoot};
 
 /// A file system of 256 KiB, mounted where it is asked for; gone with this value.
 struct TinyDisk<'a>(&'a Path);
@@ -32,15 +32,15 @@ async fn a_full_disk_fails_the_write_and_leaves_the_old_version() {
         return;
     };
     let site = SiteRoot::new(disk.0.join("site"));
-    site.write("/a.html", &b"old"[..], None, 100).await.unwrap();
+    site.write("/a.html", &b"old"[..], Precondition::None, 100).await.unwrap();
     let more = vec![b'a'; 1 << 20];
     for path in ["/a.html", "/new/b.html"] {
-        assert!(matches!(site.write(path, &more[..], None, 2 << 20).await, Err(SiteError::Full)), "{path}");
+        assert!(matches!(site.write(path, &more[..], Precondition::None, 2 << 20).await, Err(SiteError::Full)), "{path}");
     }
     let pieces: Vec<_> = site.open("/a.html").await.unwrap().body.into_stream().try_collect().await.unwrap();
     assert_eq!(pieces.concat(), b"old");
     assert_eq!(site.list().await.unwrap().entries.len(), 1);
     assert_eq!(std::fs::read_dir(site.path()).unwrap().count(), 2, "nothing half-written is left beside a.html and the folder");
     assert_eq!(std::fs::read_dir(site.path().join("new")).unwrap().count(), 0);
-    site.write("/a.html", &b"new"[..], None, 100).await.expect("there is room for small files again");
+    site.write("/a.html", &b"new"[..], Precondition::None, 100).await.expect("there is room for small files again");
 }

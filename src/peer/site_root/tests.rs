@@ -49,9 +49,9 @@ async fn a_site_folder_may_appear_vanish_and_be_replaced() {
 #[tokio::test]
 async fn what_is_written_is_served_and_changes_the_etag() {
     let (_folder, site) = site();
-    let first = site.write("/new/deep/page.html", &b"one"[..], None, 100).await.unwrap();
+    let first = site.write("/new/deep/page.html", &b"one"[..], Precondition::None, 100).await.unwrap();
     assert_eq!(site.open("/new/deep/page.html").await.unwrap().etag, first);
-    let second = site.write("/new/deep/page.html", &b"two"[..], Some(first.clone()), 100).await.unwrap();
+    let second = site.write("/new/deep/page.html", &b"two"[..], Precondition::Is(first.clone()), 100).await.unwrap();
     assert_ne!(first, second);
     assert_eq!(bytes(&site, "/new/deep/page.html").await.unwrap(), b"two");
 }
@@ -68,10 +68,10 @@ async fn a_file_that_another_program_writes_to_changes_its_etag() {
 async fn a_writer_who_saw_another_version_changes_nothing() {
     let (_folder, site) = site();
     let seen = site.open("/").await.unwrap().etag;
-    site.write("/index.html", &b"theirs"[..], None, 100).await.unwrap();
-    assert!(matches!(site.write("/index.html", &b"mine"[..], Some(seen.clone()), 100).await, Err(SiteError::Changed)));
-    assert!(matches!(site.remove("/index.html", Some(seen.clone())).await, Err(SiteError::Changed)));
-    assert!(matches!(site.write("/absent.html", &b"mine"[..], Some(seen), 100).await, Err(SiteError::Changed)));
+    site.write("/index.html", &b"theirs"[..], Precondition::None, 100).await.unwrap();
+    assert!(matches!(site.write("/index.html", &b"mine"[..], Precondition::Is(seen.clone()), 100).await, Err(SiteError::Changed)));
+    assert!(matches!(site.remove("/index.html", Precondition::Is(seen.clone())).await, Err(SiteError::Changed)));
+    assert!(matches!(site.write("/absent.html", &b"mine"[..], Precondition::Is(seen), 100).await, Err(SiteError::Changed)));
     assert_eq!(bytes(&site, "/").await.unwrap(), b"theirs");
 }
 
@@ -80,10 +80,22 @@ async fn of_two_writers_with_one_etag_one_loses() {
     let (_folder, site) = site();
     for _ in 0..20 {
         let seen = site.open("/").await.unwrap().etag;
-        let write = |text: &'static [u8]| site.write("/index.html", text, Some(seen.clone()), 100);
+        let write = |text: &'static [u8]| site.write("/index.html", text, Precondition::Is(seen.clone()), 100);
         let (one, other) = tokio::join!(write(b"one"), write(b"other"));
         assert_eq!(u8::from(one.is_ok()) + u8::from(other.is_ok()), 1);
     }
+}
+
+#[tokio::test]
+async fn of_two_writers_of_a_new_file_one_loses() {
+    let (_folder, site) = site();
+    for n in 0..20 {
+        let path = format!("/new-{n}.html");
+        let write = |text: &'static [u8]| site.write(&path, text, Precondition::Absent, 100);
+        let (one, other) = tokio::join!(write(b"one"), write(b"other"));
+        assert_eq!(u8::from(one.is_ok()) + u8::from(other.is_ok()), 1);
+    }
+    assert!(matches!(site.remove("/index.html", Precondition::Absent).await, Err(SiteError::Changed)));
 }
 
 #[tokio::test]
@@ -91,16 +103,16 @@ async fn a_body_that_is_too_long_breaks_or_is_dropped_leaves_nothing_behind() {
     let (_folder, site) = site();
     let names = || fs::read_dir(site.path()).unwrap().count();
     let before = names();
-    assert!(matches!(site.write("/a", &b"12345"[..], None, 4).await, Err(SiteError::TooLarge { limit: 4 })));
+    assert!(matches!(site.write("/a", &b"12345"[..], Precondition::None, 4).await, Err(SiteError::TooLarge { limit: 4 })));
     let broken = tokio_util::io::StreamReader::new(futures::stream::iter([Ok(&b"x"[..]), Err(io::Error::other("gone"))]));
-    assert!(matches!(site.write("/a", broken, None, 100).await, Err(SiteError::Io(_))));
+    assert!(matches!(site.write("/a", broken, Precondition::None, 100).await, Err(SiteError::Io(_))));
     let (mut never_ends, endless) = tokio::io::duplex(1);
     tokio::select! {
-        _ = site.write("/a", endless, None, 100) => unreachable!("the body goes on"),
+        _ = site.write("/a", endless, Precondition::None, 100) => unreachable!("the body goes on"),
         begun = never_ends.write_all(b"ab") => begun.unwrap(),
     }
     assert_eq!(names(), before);
-    assert!(site.write("/a", &b"1234"[..], None, 4).await.is_ok());
+    assert!(site.write("/a", &b"1234"[..], Precondition::None, 4).await.is_ok());
 }
 
 #[tokio::test]
@@ -110,9 +122,9 @@ async fn nothing_is_written_or_removed_outside_or_under_private_names() {
     fs::write(folder.path().join("outside/page.html"), "theirs").unwrap();
     std::os::unix::fs::symlink("../outside", site.path().join("link")).unwrap();
     for path in ["../x", "/../x", "link/page.html", "link/new/page.html", ".env", "lua/x.lua", "goop.json", "/", "sub", "sub/", "a\0b"] {
-        let written = site.write(path, &b"mine"[..], None, 100).await;
+        let written = site.write(path, &b"mine"[..], Precondition::None, 100).await;
         assert!(matches!(written, Err(SiteError::NotFound | SiteError::Forbidden)), "{path}: {written:?}");
-        let removed = site.remove(path, None).await;
+        let removed = site.remove(path, Precondition::None).await;
         assert!(matches!(removed, Err(SiteError::NotFound | SiteError::Forbidden)), "{path}: {removed:?}");
     }
     assert_eq!(fs::read(folder.path().join("outside/page.html")).unwrap(), b"theirs");
@@ -124,7 +136,7 @@ async fn a_written_file_can_be_read_by_everyone_and_the_folder_is_made() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     let site = SiteRoot::new(folder.path().join("not/yet/there"));
-    site.write("index.html", &b"hi"[..], None, 100).await.unwrap();
+    site.write("index.html", &b"hi"[..], Precondition::None, 100).await.unwrap();
     assert_eq!(fs::metadata(site.path().join("index.html")).unwrap().permissions().mode() & 0o777, 0o644);
 }
 
@@ -132,9 +144,9 @@ async fn a_written_file_can_be_read_by_everyone_and_the_folder_is_made() {
 async fn a_removed_file_is_gone() {
     let (_folder, site) = site();
     let seen = site.open("/").await.unwrap().etag;
-    site.remove("/index.html", Some(seen)).await.unwrap();
+    site.remove("/index.html", Precondition::Is(seen)).await.unwrap();
     assert!(matches!(site.open("/index.html").await, Err(SiteError::NotFound)));
-    assert!(matches!(site.remove("/index.html", None).await, Err(SiteError::NotFound)));
+    assert!(matches!(site.remove("/index.html", Precondition::None).await, Err(SiteError::NotFound)));
 }
 
 #[tokio::test]

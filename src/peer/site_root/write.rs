@@ -13,26 +13,37 @@ use uuid::Uuid;
 use super::file::etag;
 use super::{SiteError, SitePath, SiteRoot};
 
+/// What must be at a path for a write or a removal to happen; else [`SiteError::Changed`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Precondition {
+    /// Whatever is there.
+    None,
+    /// The version with this ETag.
+    Is(String),
+    /// Nothing.
+    Absent,
+}
+
 impl SiteRoot {
     /// Put what `body` yields, at most `limit` bytes, at `path`; folders are made. Answers the new ETag.
     ///
-    /// With `if_match` the file must be there in that version, else [`SiteError::Changed`]. On every error the files are as before.
+    /// `only_if` is judged before the body is read, and again when the new version takes its place. On every error the files are as before.
     /// Deadlines for `body` are its owner's.
-    pub async fn write(&self, path: &str, body: impl AsyncRead + Unpin, if_match: Option<String>, limit: u64) -> Result<String, SiteError> {
+    pub async fn write(&self, path: &str, body: impl AsyncRead + Unpin, only_if: Precondition, limit: u64) -> Result<String, SiteError> {
         let path = SitePath::parse(path)?;
-        let (target, file) = self.blocking(move |site| Target::create(site, &path, if_match)).await?;
+        let (target, file) = self.blocking(move |site| Target::create(site, &path, only_if)).await?;
         let file = fill(tokio::fs::File::from_std(file), body, limit).await?;
         self.blocking(move |site| target.commit(site, &file)).await
     }
 
-    /// Remove the file at `path`, with `if_match` only in that version. Folders stay.
-    pub async fn remove(&self, path: &str, if_match: Option<String>) -> Result<(), SiteError> {
+    /// Remove the file at `path` if it is as `only_if` says. Folders stay.
+    pub async fn remove(&self, path: &str, only_if: Precondition) -> Result<(), SiteError> {
         let path = SitePath::parse(path)?;
         self.blocking(move |site| {
             let (parent, _) = path.parent_and_name().ok_or(SiteError::NotFound)?;
             let root = site.dir()?;
             let _one_at_a_time = site.inner.commit.lock();
-            check_version(&root, path.relative(), if_match.as_deref())?;
+            check(&root, path.relative(), &only_if)?;
             root.remove_file(path.relative())?;
             sync(&root, parent);
             Ok(())
@@ -47,26 +58,26 @@ struct Target {
     parent: String,
     path: String,
     temporary: String,
-    if_match: Option<String>,
+    only_if: Precondition,
 }
 
 impl Target {
-    fn create(site: &SiteRoot, path: &SitePath, if_match: Option<String>) -> Result<(Self, std::fs::File), SiteError> {
+    fn create(site: &SiteRoot, path: &SitePath, only_if: Precondition) -> Result<(Self, std::fs::File), SiteError> {
         let (parent, _) = path.parent_and_name().ok_or(SiteError::NotFound)?;
         Dir::create_ambient_dir_all(site.path(), ambient_authority())?;
         let root = site.dir()?;
-        check_version(&root, path.relative(), if_match.as_deref())?;
+        check(&root, path.relative(), &only_if)?;
         root.create_dir_all(parent)?;
         let temporary = format!("{parent}/.goop-{}.tmp", Uuid::new_v4());
         let file = root.open_with(&temporary, OpenOptions::new().write(true).create_new(true))?;
-        Ok((Self { root, parent: parent.into(), path: path.relative().into(), temporary, if_match }, file.into_std()))
+        Ok((Self { root, parent: parent.into(), path: path.relative().into(), temporary, only_if }, file.into_std()))
     }
 
     fn commit(self, site: &SiteRoot, file: &std::fs::File) -> Result<String, SiteError> {
         make_readable(file)?;
         file.sync_all()?;
         let _one_at_a_time = site.inner.commit.lock();
-        check_version(&self.root, &self.path, self.if_match.as_deref())?;
+        check(&self.root, &self.path, &self.only_if)?;
         self.root.rename(&self.temporary, &self.root, &self.path)?;
         sync(&self.root, &self.parent);
         Ok(etag(&self.root.symlink_metadata(&self.path)?))
@@ -80,14 +91,19 @@ impl Drop for Target {
 }
 
 /// Callers hold the commit lock where the answer must stay true.
-fn check_version(root: &Dir, path: &str, if_match: Option<&str>) -> Result<(), SiteError> {
+fn check(root: &Dir, path: &str, only_if: &Precondition) -> Result<(), SiteError> {
     let there = match root.metadata(path) {
         Ok(metadata) if metadata.is_dir() => return Err(SiteError::NotFound),
         Ok(metadata) => Some(etag(&metadata)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error.into()),
     };
-    if if_match.is_some() && there.as_deref() != if_match { Err(SiteError::Changed) } else { Ok(()) }
+    let holds = match only_if {
+        Precondition::None => true,
+        Precondition::Is(version) => there.as_ref() == Some(version),
+        Precondition::Absent => there.is_none(),
+    };
+    if holds { Ok(()) } else { Err(SiteError::Changed) }
 }
 
 async fn fill(mut file: tokio::fs::File, body: impl AsyncRead + Unpin, limit: u64) -> Result<std::fs::File, SiteError> {

@@ -29,7 +29,7 @@ pub(super) async fn write(State(app): State<Arc<App>>, body: Body) -> Result<Sta
     if media::bitmap(&bytes).is_none() {
         return Err(Problem::unsupported_media("an avatar is a PNG, JPEG, GIF or WebP"));
     }
-    let _one_at_a_time = app.writing.lock().await;
+    let _one_at_a_time = app.avatar_changes.lock().await;
     let content = bytes.clone();
     on_disk(&app, move |options| write_private_atomically(&options.avatar, &content)).await?;
     app.peer.avatar_changed(Some(bytes)).await;
@@ -38,7 +38,7 @@ pub(super) async fn write(State(app): State<Arc<App>>, body: Body) -> Result<Sta
 
 /// `DELETE avatar`: 204, whether there was one or not; what is announced then is the inherited one, or none.
 pub(super) async fn remove(State(app): State<Arc<App>>) -> Result<StatusCode, Problem> {
-    let _one_at_a_time = app.writing.lock().await;
+    let _one_at_a_time = app.avatar_changes.lock().await;
     let left = on_disk(&app, |options| {
         absent_is_none(fs::remove_file(&options.avatar))?;
         Ok(current(options).unwrap_or_default())

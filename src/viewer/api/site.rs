@@ -5,13 +5,13 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::{Body, HttpBody};
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::peers;
 use crate::http::{Problem, body, origin};
-use crate::peer::site_root::SiteError;
+use crate::peer::site_root::{Precondition, SiteError};
 use crate::viewer::{App, site_origin};
 
 /// `GET site`: every file that the site serves; `cut` says whether there are more than are listed.
@@ -43,36 +43,28 @@ pub(super) async fn write(State(app): State<Arc<App>>, Path(path): Path<String>,
     if request.body().size_hint().lower() > limit {
         return Err(Problem::too_large(limit));
     }
-    let if_match = tag(request.headers(), &header::IF_MATCH)?;
-    let must_be_new = is_new(request.headers())?;
-    let _one_at_a_time = app.writing.lock().await;
-    if must_be_new && !matches!(app.peer.site().open(&path).await, Err(SiteError::NotFound | SiteError::NoSite)) {
-        return Err(SiteError::Changed.into());
-    }
-    let etag = app.peer.site().write(&path, body::reader(request.into_body()), if_match, limit).await?;
+    let only_if = precondition(request.headers())?;
+    let etag = app.peer.site().write(&path, body::reader(request.into_body()), only_if, limit).await?;
     Ok((StatusCode::NO_CONTENT, [(header::ETAG, format!("\"{etag}\""))]).into_response())
 }
 
 /// `DELETE site/{path}`: 204; with `If-Match` only that version.
 pub(super) async fn remove(State(app): State<Arc<App>>, Path(path): Path<String>, headers: HeaderMap) -> Result<StatusCode, Problem> {
-    let if_match = tag(&headers, &header::IF_MATCH)?;
-    app.peer.site().remove(&path, if_match).await?;
+    app.peer.site().remove(&path, precondition(&headers)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The one strong tag that a header names, without its quotes.
-fn tag(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, Problem> {
-    if !headers.contains_key(name) {
-        return Ok(None);
-    }
-    let bare = origin::only(headers, name).and_then(|tag| tag.strip_prefix('"')?.strip_suffix('"')).filter(|tag| !tag.contains('"'));
-    bare.map(|tag| Some(tag.to_owned())).ok_or_else(|| Problem::bad_request(format!("{name} takes one strong ETag in quotes")))
-}
-
-fn is_new(headers: &HeaderMap) -> Result<bool, Problem> {
-    match headers.contains_key(header::IF_NONE_MATCH) {
-        false => Ok(false),
-        true if origin::only(headers, &header::IF_NONE_MATCH) == Some("*") => Ok(true),
-        true => Err(Problem::bad_request("If-None-Match takes only * on a write")),
+/// `If-Match` with one strong tag in quotes, or `If-None-Match: *`; not both.
+fn precondition(headers: &HeaderMap) -> Result<Precondition, Problem> {
+    match (headers.contains_key(header::IF_MATCH), headers.contains_key(header::IF_NONE_MATCH)) {
+        (false, false) => Ok(Precondition::None),
+        (true, false) => {
+            let tag = origin::only(headers, &header::IF_MATCH).and_then(|tag| tag.strip_prefix('"')?.strip_suffix('"'));
+            let tag =
+                tag.filter(|tag| !tag.contains('"')).ok_or_else(|| Problem::bad_request("If-Match takes one strong ETag in quotes"))?;
+            Ok(Precondition::Is(tag.to_owned()))
+        }
+        (false, true) if origin::only(headers, &header::IF_NONE_MATCH) == Some("*") => Ok(Precondition::Absent),
+        _ => Err(Problem::bad_request("a write takes If-Match, or If-None-Match with *, and not both")),
     }
 }
