@@ -5,11 +5,9 @@
 
 use std::io;
 use std::path::Path;
-use std::time::Duration;
 
 use bytes::Bytes;
 use thiserror::Error;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -32,7 +30,6 @@ pub use run_file::{Ready, RunFile, RunFileError};
 pub struct Node {
     ready: Ready,
     peer: PeerHandle,
-    viewer: Option<Viewer>,
     run_file: RunFile,
     tasks: Tasks,
     stop: CancellationToken,
@@ -83,11 +80,11 @@ impl Node {
         site_folder::prepare(loaded);
         let (mut tasks, stop, metrics) = (Tasks::default(), CancellationToken::new(), Metrics::default());
         let peer = peer::start(peer_options(loaded, &identity), &metrics, &mut tasks, stop.child_token()).await?;
-        let viewer = open_viewer(loaded, &peer, metrics, &stop)?;
+        let viewer = open_viewer(loaded, &peer, metrics, &mut tasks, stop.child_token())?;
         let me = peer.me().await.map_err(|_| PeerError::Ended)?;
         let ready = Ready::of(&me, viewer.as_ref().map(Viewer::url));
         let run_file = RunFile::write(&data.run_json(), &ready, viewer.as_ref().map(Viewer::token))?;
-        Ok(Self { ready, peer, viewer, run_file, tasks, stop, _lock: lock })
+        Ok(Self { ready, peer, run_file, tasks, stop, _lock: lock })
     }
 
     /// What the node says about itself.
@@ -118,16 +115,9 @@ impl Node {
 
     /// Tells everyone `offline`, ends every stream, and waits for all parts, at most [`DEADLINE`].
     pub async fn shutdown(self) {
-        let until = Instant::now() + DEADLINE;
         drop(self.run_file);
         self.stop.cancel();
-        if let Some(viewer) = self.viewer
-            && tokio::time::timeout_at(until, viewer.shutdown()).await.is_err()
-        {
-            warn!("the viewer did not end in time");
-        }
-        let left = until.duration_since(Instant::now()).max(Duration::from_millis(1));
-        let cut_off = self.tasks.finish(left).await;
+        let cut_off = self.tasks.finish(DEADLINE).await;
         if !cut_off.is_empty() {
             warn!(?cut_off, "these parts did not end in time");
         }
@@ -168,13 +158,19 @@ fn avatar(data: &DataDir) -> Option<Bytes> {
     read(&data.avatar()).or_else(|| read(&data.goop2_avatar()?))
 }
 
-fn open_viewer(loaded: &Loaded, peer: &PeerHandle, metrics: Metrics, stop: &CancellationToken) -> Result<Option<Viewer>, NodeError> {
+fn open_viewer(
+    loaded: &Loaded,
+    peer: &PeerHandle,
+    metrics: Metrics,
+    tasks: &mut Tasks,
+    stop: CancellationToken,
+) -> Result<Option<Viewer>, NodeError> {
     let Some(addr) = loaded.config.viewer.http_addr.get() else { return Ok(None) };
     let explicit = loaded.is_explicit("viewer.http_addr");
     let data = &loaded.data;
     let options = viewer::Options { addr, explicit, inherited_avatar: data.goop2_avatar(), ..viewer::Options::new(data.avatar()) };
     let counters = options.metrics.clone();
     metrics.register("viewer_http", |room| counters.register(room));
-    let viewer = Viewer::bind(options, peer.clone(), move || metrics.text(), stop.child_token())?;
+    let viewer = Viewer::bind(options, peer.clone(), move || metrics.text(), tasks, stop)?;
     Ok(Some(viewer))
 }

@@ -18,12 +18,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::net::DEFAULT_VIEWER;
 use crate::http::{self, HttpMetrics, Limits};
 use crate::peer::PeerHandle;
+use crate::shutdown::Tasks;
 
 mod api;
 mod bind;
@@ -89,15 +89,15 @@ struct App {
     stop: CancellationToken,
 }
 
-/// A running viewer; dropping it stops it without waiting.
+/// Where a running viewer is; the viewer itself is a task of who started it.
 pub struct Viewer {
     app: Arc<App>,
     addr: SocketAddr,
-    task: JoinHandle<()>,
 }
 
 impl Viewer {
-    /// Binds both loopback addresses and starts to answer. `metrics_text` makes what `/metrics` shows, as OpenMetrics text.
+    /// Binds both loopback addresses and answers as the task `viewer` until `stop`. `metrics_text` makes what `/metrics` shows, as
+    /// OpenMetrics text.
     ///
     /// # Errors
     /// When `options.addr` is not loopback, is in use although it was chosen, or nothing can be bound at all.
@@ -105,6 +105,7 @@ impl Viewer {
         options: Options,
         peer: PeerHandle,
         metrics_text: impl Fn() -> String + Send + Sync + 'static,
+        tasks: &mut Tasks,
         stop: CancellationToken,
     ) -> Result<Self, ViewerError> {
         let bound = bind::loopback(options.addr, options.explicit)?;
@@ -116,12 +117,12 @@ impl Viewer {
             streams: Arc::new(tokio::sync::Semaphore::new(MAX_STREAMS)),
             metrics_text: Box::new(metrics_text),
             avatar_changes: tokio::sync::Mutex::new(()),
-            stop: stop.child_token(),
+            stop,
             options,
         });
         let (limits, metrics) = (app.options.limits, app.options.metrics.clone());
-        let task = tokio::spawn(http::serve(bound.listeners, door::router(app.clone()), limits, metrics, app.stop.clone()));
-        Ok(Self { app, addr: bound.addr, task })
+        tasks.spawn("viewer", http::serve(bound.listeners, door::router(app.clone()), limits, metrics, app.stop.clone()));
+        Ok(Self { app, addr: bound.addr })
     }
 
     /// The address that was bound; the other family has the same port.
@@ -137,19 +138,5 @@ impl Viewer {
     /// What a request that changes state must carry as [`TOKEN_HEADER`]; new with every start.
     pub fn token(&self) -> &str {
         self.app.token.as_str()
-    }
-
-    /// Ends every stream and connection; done when all have ended, at most the drain deadline later.
-    pub async fn shutdown(mut self) {
-        self.app.stop.cancel();
-        if let Err(failed) = (&mut self.task).await {
-            tracing::error!(%failed, "the viewer's listener ended badly");
-        }
-    }
-}
-
-impl Drop for Viewer {
-    fn drop(&mut self) {
-        self.app.stop.cancel();
     }
 }

@@ -378,7 +378,8 @@ async fn a_page_that_outlives_its_node_can_send_again_and_keeps_its_draft() {
     browser.go(&format!("{}?with={ann}", before.viewer.url())).await;
     browser.until("!document.getElementById('say').hidden").await;
     browser.run("document.getElementById('content').value = 'half a thought'; return true", vec![]).await;
-    before.viewer.shutdown().await;
+    before.stop.cancel();
+    assert!(before.tasks.finish(SOON).await.is_empty(), "the viewer does not end");
     let after = Stage::set_with(|options| options.addr = addr).await;
     let token = format!("document.querySelector('meta[name=goop-token]').content === '{}'", after.viewer.token());
     browser.until(&format!("{token} && document.getElementById('content')?.value === 'half a thought'")).await;

@@ -412,11 +412,13 @@ async fn a_page_that_opens_a_hundred_streams_does_not_starve_the_rest() {
 
 #[tokio::test]
 async fn open_streams_do_not_keep_the_viewer_from_stopping() {
-    let stage = Stage::set().await;
+    let mut stage = Stage::set().await;
     let mut stream = stage.listen().await;
     assert_eq!(stream.next().await.unwrap().0, "snapshot");
     let addr = stage.addr();
-    timeout(Duration::from_secs(3), stage.viewer.shutdown()).await.expect("an open stream holds the viewer");
+    stage.stop.cancel();
+    let ended = timeout(Duration::from_secs(3), stage.tasks.any_end()).await.expect("an open stream holds the viewer");
+    assert_eq!((ended.name, ended.panicked), ("viewer", false), "whoever watches the tasks hears of the viewer");
     assert!(stream.next().await.is_none());
     assert!(TcpStream::connect(addr).await.is_err());
 }

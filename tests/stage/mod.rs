@@ -14,6 +14,7 @@ use goop::peer::site_root::SiteRoot;
 use goop::peer::streams::{self, avatar, mq};
 use goop::peer::{Command, OpenError, Path, PeerEvent, PeerHandle, PeerRow, PeerStream, SelfInfo};
 use goop::proto::chat::ChatLog;
+use goop::shutdown::Tasks;
 use goop::viewer::{Options, Viewer};
 use libp2p::PeerId;
 use libp2p::identity::Keypair;
@@ -61,6 +62,7 @@ pub struct Stage {
     pub me: PeerId,
     pub play: Arc<Mutex<Play>>,
     pub events: broadcast::Sender<PeerEvent>,
+    pub tasks: Tasks,
     pub stop: CancellationToken,
     pub home: tempfile::TempDir,
 }
@@ -128,8 +130,9 @@ impl Stage {
         let mut options = Options::new(home.path().join("avatar.png"));
         (options.addr, options.explicit) = ("127.0.0.1:0".parse().unwrap(), true);
         change(&mut options);
-        let viewer = Viewer::bind(options, peer, || "# EOF\n".into(), stop.clone()).unwrap();
-        Self { viewer, me, play, events, stop, home }
+        let mut tasks = Tasks::default();
+        let viewer = Viewer::bind(options, peer, || "# EOF\n".into(), &mut tasks, stop.clone()).unwrap();
+        Self { viewer, me, play, events, tasks, stop, home }
     }
 
     pub fn addr(&self) -> SocketAddr {
