@@ -10,6 +10,7 @@
 //! - `door`: what every request passes first; `guard`: who may ask for what (THREATS 24, 30).
 //! - `api`: the JSON API; `live`: its event stream; `pages`: the page.
 //! - `site_origin`: a peer's site as its own browser origin (THREATS 24–28).
+//! - `range`: a part of a file of one's own.
 //! - `failure`: what a peer's or a disk's failure is called in HTTP.
 //!
 //! Bytes that others wrote never render on the viewer's own origin.
@@ -33,6 +34,7 @@ mod guard;
 mod hosts;
 mod live;
 mod pages;
+mod range;
 mod site_origin;
 
 pub use bind::ViewerError;

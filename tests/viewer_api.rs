@@ -605,6 +605,36 @@ async fn the_own_site_is_written_read_and_removed_by_version() {
 }
 
 #[tokio::test]
+async fn a_part_of_an_own_file_is_sent_and_of_a_peers_file_the_whole() {
+    let stage = Stage::set().await;
+    let content: Vec<u8> = (0..200_000_u32).map(|n| (n % 251) as u8).collect();
+    assert_eq!(stage.write("PUT", "/api/v1/site/a.mp4", "", &content).await.status, 204);
+    let peer = new_peer();
+    with(&stage, |play| _ = play.files.insert((peer, "/a.mp4".into()), Script::file("video/mp4", "0123456789")));
+    let (own, foreign) = (stage.site_host(stage.me).await, stage.site_host(peer).await);
+    let on = async |method: &str, host: &str, path: &str, more: &str| {
+        stage.ask(&format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n{more}\r\n"), b"").await
+    };
+    for (host, path) in [(own.as_str(), "/a.mp4"), (stage.host().as_str(), "/api/v1/site/a.mp4")] {
+        for (range, first, last) in [("100-199", 100, 199), ("150000-", 150_000, 199_999), ("-10", 199_990, 199_999), ("0-0", 0, 0)] {
+            let part = on("GET", host, path, &format!("Range: bytes={range}")).await;
+            assert_eq!((part.status, part.header("content-range")), (206, Some(format!("bytes {first}-{last}/200000").as_str())), "{path}");
+            assert!(part.body == content[first..=last], "{path} {range}");
+        }
+        let whole = on("GET", host, path, "Range: bytes=0-1,4-5").await;
+        assert_eq!((whole.status, whole.header("accept-ranges"), whole.body.len()), (200, Some("bytes"), 200_000));
+        let tag = whole.header("etag").unwrap();
+        assert_eq!(on("GET", host, path, &format!("Range: bytes=0-1\r\nIf-Range: {tag}")).await.status, 206);
+        assert_eq!(on("GET", host, path, "Range: bytes=0-1\r\nIf-Range: \"older\"").await.status, 200);
+        let beyond = on("GET", host, path, "Range: bytes=200000-").await;
+        assert_eq!((beyond.status, beyond.header("content-range")), (416, Some("bytes */200000")));
+        assert_eq!(on("HEAD", host, path, "Range: bytes=0-1").await.status, 200, "a head has no parts");
+    }
+    let theirs = on("GET", &foreign, "/a.mp4", "Range: bytes=0-1").await;
+    assert_eq!((theirs.status, theirs.header("accept-ranges"), theirs.text().as_str()), (200, None, "0123456789"));
+}
+
+#[tokio::test]
 async fn a_slow_upload_keeps_no_other_write_waiting() {
     let stage = Stage::set().await;
     let put = |path: &str, length: usize, body: &str| {

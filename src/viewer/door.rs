@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use tower::ServiceExt;
 
@@ -34,7 +34,11 @@ struct Worlds {
 
 impl Worlds {
     async fn enter(self, request: Request) -> Response {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        if parts.method != Method::GET {
+            // Other methods know no ranges (RFC 9110 §14.2).
+            parts.headers.remove(header::RANGE);
+        }
         match origin::host(&parts).and_then(|host| self.app.hosts.place(host)) {
             None => dressed(Problem::misdirected().into_response()),
             Some(Place::Viewer(own)) => match guard::admit(&parts, &own, &self.app.token) {

@@ -23,7 +23,7 @@ use axum::routing::get;
 use libp2p::PeerId;
 use tokio_util::io::ReaderStream;
 
-use super::App;
+use super::{App, range};
 use crate::http::{Problem, assets, headers, media, origin};
 use crate::peer::site_root::{OpenFile, encoded};
 use crate::peer::streams::site::RemoteFile;
@@ -73,9 +73,7 @@ async fn own(app: &App, path: &str, request: &HeaderMap) -> Result<Response, Pro
     if is_folder_without_slash(path, &file.mime) {
         return Ok(with_slash(path));
     }
-    let mut response = shown(path, file.size, Body::from_stream(file.body.into_stream()));
-    response.headers_mut().insert(header::ETAG, tag);
-    Ok(response)
+    range::answer(file, request, |size, body| shown(path, size, body))
 }
 
 async fn foreign(app: &App, peer: PeerId, path: &str) -> Result<Response, Problem> {

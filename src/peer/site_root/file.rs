@@ -5,7 +5,7 @@
 //! without, it never waits.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -106,6 +106,17 @@ impl FileBody {
         let first = read_piece(&mut file, Vec::new(), at_most(size, CHUNK))?;
         let unread = size - first.len() as u64;
         Ok(Self { first: Some(first), file: Some(file), reading: None, unread, ahead: None })
+    }
+
+    /// The `length` bytes that start at `from`, all of which must lie within the file; before anything was read.
+    pub fn part(mut self, from: u64, length: u64) -> io::Result<Self> {
+        if let Some(file) = &mut self.file {
+            file.seek(SeekFrom::Start(from))?;
+            (self.first, self.unread) = (None, length);
+        } else if let Some(first) = self.first.take() {
+            self.first = Some(first.into_iter().skip(at_most(from, usize::MAX)).take(at_most(length, usize::MAX)).collect());
+        }
+        Ok(self)
     }
 
     /// The next piece, never empty; `None` at the end. `spent` is a buffer that is no longer needed, such as the piece before.

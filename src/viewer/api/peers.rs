@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
@@ -61,15 +61,19 @@ pub(super) async fn dial(
 }
 
 /// `GET peers/{id}/site`: the index file.
-pub(super) async fn index(state: State<Arc<App>>, Path(id): Path<String>) -> Result<Response, Problem> {
-    file(state, Path((id, String::new()))).await
+pub(super) async fn index(state: State<Arc<App>>, Path(id): Path<String>, request: HeaderMap) -> Result<Response, Problem> {
+    file(state, Path((id, String::new())), request).await
 }
 
 /// `GET peers/{id}/site/{path}`: a download in constant memory; one's own site too.
-pub(super) async fn file(State(app): State<Arc<App>>, Path((id, path)): Path<(String, String)>) -> Result<Response, Problem> {
+pub(super) async fn file(
+    State(app): State<Arc<App>>,
+    Path((id, path)): Path<(String, String)>,
+    request: HeaderMap,
+) -> Result<Response, Problem> {
     let (peer, path) = (peer_id(&id)?, format!("/{path}"));
     if peer == app.peer.peer_id() {
-        return super::site::download(&app, &path).await;
+        return super::site::download(&app, &path, &request).await;
     }
     let file = site_origin::fetch(&app, peer, &path).await?;
     Ok(download(&path, file.size, Body::from_stream(ReaderStream::with_capacity(file.body, CHUNK))))

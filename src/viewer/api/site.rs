@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::{Body, HttpBody};
+use axum::body::HttpBody;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::peers;
 use crate::http::{Problem, body, origin};
 use crate::peer::site_root::{Precondition, SiteError};
-use crate::viewer::{App, site_origin};
+use crate::viewer::{App, range};
 
 /// `GET site`: every file that the site serves; `cut` says whether there are more than are listed.
 pub(super) async fn list(State(app): State<Arc<App>>) -> Result<Json<Value>, Problem> {
@@ -24,17 +24,14 @@ pub(super) async fn list(State(app): State<Arc<App>>) -> Result<Json<Value>, Pro
 }
 
 /// `GET site/{path}`: a download, with the ETag that a later write names.
-pub(super) async fn read(State(app): State<Arc<App>>, Path(path): Path<String>) -> Result<Response, Problem> {
-    download(&app, &path).await
+pub(super) async fn read(State(app): State<Arc<App>>, Path(path): Path<String>, request: HeaderMap) -> Result<Response, Problem> {
+    download(&app, &path, &request).await
 }
 
-/// One file of the own site as a download.
-pub(super) async fn download(app: &App, path: &str) -> Result<Response, Problem> {
+/// One file of the own site, or a part of it, as a download.
+pub(super) async fn download(app: &App, path: &str, request: &HeaderMap) -> Result<Response, Problem> {
     let file = app.peer.site().open(path).await?;
-    let tag = site_origin::etag(&file);
-    let mut response = peers::download(path, file.size, Body::from_stream(file.body.into_stream()));
-    response.headers_mut().insert(header::ETAG, tag);
-    Ok(response)
+    range::answer(file, request, |size, body| peers::download(path, size, body))
 }
 
 /// `PUT site/{path}`: 204 with the new ETag. `If-Match` names the version that is replaced, `If-None-Match: *` none; else 412.
