@@ -548,6 +548,7 @@ async fn what_a_peer_fails_at_has_its_status_and_its_text_is_escaped() {
         let site = stage.site_host(peer).await;
         let page = stage.ask(&format!("GET / HTTP/1.1\r\nHost: {site}\r\n"), b"").await;
         assert_eq!((page.status, page.header("content-type")), (status, Some("text/html; charset=utf-8")));
+        assert!(page.text().contains(&format!("href=\"{}\"", stage.viewer.url())), "{}", page.text());
         assert!(!page.text().contains("<script") && !page.text().contains("<b>"), "{}", page.text());
     }
     let asked = stage.play.lock().unwrap().asked.len();
@@ -790,7 +791,8 @@ async fn names_and_messages_of_others_stand_on_the_page_as_text() {
     let html = page.text();
     assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
     assert!(!html.contains("<script>") && !html.contains("\" onmouseover"), "{html}");
-    assert_eq!(html.matches("alert(1)").count(), 3, "the name, what its link is called, and the message: {html}");
+    assert_eq!(html.matches("alert(1)").count(), 4, "the name, its title, what its link is called, and the message: {html}");
+    assert!(html.contains("<title>Me &#60;b&#62;myself&#60;/b&#62; – goop</title>"), "{html}");
     assert!(html.contains(stage.viewer.token()));
     let csp = page.header("content-security-policy").unwrap();
     assert!(!csp.contains("unsafe") && csp.contains("frame-ancestors 'none'"));
@@ -810,7 +812,7 @@ async fn the_page_shows_one_conversation_and_says_with_whom() {
     stage.post_json("/api/v1/chat", r#"{"content":"for all"}"#).await;
     let (everyone, alone) = (stage.get("/").await.text(), stage.get(&format!("/?with={ann}")).await.text());
     assert!(everyone.contains(">To everyone</h2>") && everyone.contains("for all") && !everyone.contains("only for you"), "{everyone}");
-    assert!(alone.contains("Chat with <bdi>Ann &#38; Co</bdi>") && alone.contains("only for you") && !alone.contains("for all"), "{alone}");
+    assert!(alone.contains(">Ann &#38; Co</bdi>") && alone.contains("only for you") && !alone.contains("for all"), "{alone}");
     assert!(everyone.contains(&format!("href=\"/?with={ann}\"")), "{everyone}");
     assert_problem(&stage.get("/?with=nobody").await, 400, "bad-request");
 }

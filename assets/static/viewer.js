@@ -35,6 +35,12 @@ function nameOf(id) {
   return known ? known.querySelector("bdi").textContent : id === me ? "You" : "Somebody";
 }
 
+function named(id, className) {
+  const made = element("bdi", nameOf(id), className);
+  made.title = made.textContent;
+  return made;
+}
+
 function mark(control, conversation, words) {
   const count = unread.get(conversation) || 0;
   control.lastElementChild.textContent = count ? ` (${count} new)` : "";
@@ -55,6 +61,7 @@ function row(peer) {
   item.dataset.peer = peer.peer_id;
   const site = element("a");
   if (peer.site) site.href = peer.site;
+  site.title = name;
   site.append(element("bdi", name));
   const path = element("span", peer.online ? PATHS[peer.path] || "" : "offline", "path");
   item.append(site, element("code", shortId(peer.peer_id)), chatLink(peer, name), path);
@@ -88,8 +95,7 @@ function line(message) {
   const at = new Date(message.at);
   const time = element("time", at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
   [time.dateTime, time.title] = [at.toISOString(), at.toLocaleString()];
-  const name = message.from === me ? "You" : nameOf(message.from);
-  item.append(time, " ", element("bdi", name, "name"), " ", element("code", shortId(message.from)), " ", element("bdi", message.content));
+  item.append(time, " ", named(message.from, "name"), " ", element("code", shortId(message.from)), " ", element("bdi", message.content));
   return item;
 }
 
@@ -140,7 +146,7 @@ function turnTo(conversation) {
   open = conversation;
   unread.delete(open);
   markUnread(open);
-  title.replaceChildren(...(open ? ["Chat with ", element("bdi", nameOf(open)), " ", element("code", shortId(open))] : ["To everyone"]));
+  title.replaceChildren(...(open ? ["Chat with ", named(open), " ", element("code", shortId(open))] : ["To everyone"]));
   back.hidden = !open;
   problem.textContent = "";
   messages.replaceChildren();

@@ -45,8 +45,8 @@ pub(super) fn routes(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-async fn nothing() -> Response {
-    page(&Problem::not_found("the viewer's API is not here"))
+async fn nothing(State(app): State<Arc<App>>) -> Response {
+    page(&app, &Problem::not_found("the viewer's API is not here"))
 }
 
 async fn index(state: State<Arc<App>>, whose: Extension<SiteOf>, request: HeaderMap) -> Response {
@@ -61,7 +61,7 @@ async fn file(
 ) -> Response {
     let path = format!("/{path}");
     let answer = if peer == app.peer.peer_id() { own(&app, &path, &request).await } else { foreign(&app, peer, &path).await };
-    answer.unwrap_or_else(|problem| page(&problem))
+    answer.unwrap_or_else(|problem| page(&app, &problem))
 }
 
 async fn own(app: &App, path: &str, request: &HeaderMap) -> Result<Response, Problem> {
@@ -124,11 +124,13 @@ fn shown(path: &str, size: u64, body: Body) -> Response {
 struct ErrorPage<'a> {
     title: &'a str,
     detail: &'a str,
+    viewer: &'a str,
 }
 
-fn page(problem: &Problem) -> Response {
+fn page(app: &App, problem: &Problem) -> Response {
+    let viewer = format!("{}/", app.hosts.viewer_origin());
     let title = problem.status().canonical_reason().unwrap_or("Error");
-    match (ErrorPage { title, detail: problem.detail() }).render() {
+    match (ErrorPage { title, detail: problem.detail(), viewer: &viewer }).render() {
         Ok(html) => (problem.status(), Html(html)).into_response(),
         Err(_) => problem.status().into_response(),
     }
@@ -137,7 +139,7 @@ fn page(problem: &Problem) -> Response {
 /// Turns away what no visitor of the site would ask, and tells the browser to keep the site to itself.
 async fn isolate(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let mut response = match turned_away(request.headers()) {
-        Some(problem) => page(&problem),
+        Some(problem) => page(&app, &problem),
         None => next.run(request).await,
     };
     let csp = policy(&app.hosts.viewer_origin());
