@@ -19,7 +19,7 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How long a browser waits before it connects again, in milliseconds.
 const RETRY_MILLIS: u32 = 2000;
 
-/// One event as it goes over the wire; made once, shared by all who get it.
+/// One event as it goes over the wire; a cheap clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame(Bytes);
 

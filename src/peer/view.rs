@@ -71,8 +71,7 @@ pub struct SelfInfo {
 }
 
 /// Something the viewer shows the moment it happens.
-#[derive(Debug, Clone, Serialize)]
-#[serde(tag = "type", rename_all = "kebab-case")]
+#[derive(Debug, Clone)]
 pub enum PeerEvent {
     /// A peer appeared or came back.
     Online {
