@@ -793,7 +793,7 @@ async fn names_and_messages_of_others_stand_on_the_page_as_text() {
     assert!(!html.contains("<script>") && !html.contains("\" onmouseover"), "{html}");
     assert_eq!(html.matches("alert(1)").count(), 4, "the name, its title, what its link is called, and the message: {html}");
     assert!(html.contains("<title>Me &#60;b&#62;myself&#60;/b&#62; – goop</title>"), "{html}");
-    assert!(html.contains(stage.viewer.token()));
+    assert!(html.contains(stage.viewer.token()) && html.contains("messages in memory only"));
     let csp = page.header("content-security-policy").unwrap();
     assert!(!csp.contains("unsafe") && csp.contains("frame-ancestors 'none'"));
     let script = stage.get("/static/viewer.js").await.text();
