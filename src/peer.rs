@@ -125,7 +125,7 @@ pub async fn start(
         served: vec![streams::CONTENT, streams::SITE, streams::AVATAR, streams::CHAT, streams::MQ],
         own_subnet: Box::new({
             let subnets = subnets.clone();
-            move |ip| subnets.contains(ip)
+            move |ip| subnets.contains_now(ip)
         }),
     })?;
     wait_until_listening(&mut swarm).await;

@@ -136,8 +136,8 @@ impl Neighbours {
         Self { me, salt, known, busy, newcomers, survey: now, full: false, wake: None }
     }
 
-    /// mDNS names a peer at these addresses, the most promising first. Only LAN addresses are taken: private, link-local, loopback,
-    /// or where `ours` says that the address is on one of our own subnets. `false`: nothing in it was taken.
+    /// mDNS names a peer at these addresses, the most promising first. Only those are taken of which `ours` says that they are on
+    /// one of our own subnets, link-local (with a zone) or loopback. `false`: nothing in it was taken.
     pub fn found(&mut self, peer: PeerId, addrs: &[Multiaddr], ours: impl Fn(IpAddr) -> bool, now: Moment) -> bool {
         let is_known = self.known.contains_key(&peer);
         if peer == self.me || (!is_known && self.newcomers.next_token(now) > now) {

@@ -306,7 +306,7 @@ impl World {
     fn found(&mut self, by: usize, of: usize) {
         if by != of && self.is_live(by) && self.same_island(by, of) {
             let id = self.id(of);
-            self.peers[by].neighbours.found(id, &[addr()], |_| false, moment(self.now));
+            self.peers[by].neighbours.found(id, &[addr()], |_| true, moment(self.now));
             let wanted = self.peers[by].neighbours.next_wakeup().is_some_and(|wake| wake <= moment(self.now));
             if wanted {
                 self.wake_steer(by, self.now + REACTION);

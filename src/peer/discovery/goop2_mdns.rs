@@ -190,6 +190,10 @@ impl Responder {
         if !wire::concerns_us(bytes) {
             return;
         }
+        let interface = self.links[link].subnet.index;
+        if !self.context.subnets.borrow().is_local_to(interface, from.ip()) {
+            return count(&self.context.tally.refused);
+        }
         let now = Moment::now();
         if !self.budget.take(now) {
             return count(&self.context.tally.flooded);

@@ -68,6 +68,18 @@ impl Subnets {
         ip.is_loopback() || is_link_local(ip) || self.0.iter().any(|subnet| subnet.contains(ip))
     }
 
+    /// As [`Self::contains`], but looks at the interfaces anew before it says no: a peer's connection may come before the news that the
+    /// cable is back.
+    pub fn contains_now(&self, ip: IpAddr) -> bool {
+        self.contains(ip) || Self::of_this_host().is_ok_and(|now| now.contains(ip))
+    }
+
+    /// Whether a packet that `interface` (by its index) received from `ip` was sent on that link (RFC 6762, 11).
+    pub fn is_local_to(&self, interface: u32, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        is_link_local(ip) || self.0.iter().any(|subnet| subnet.index == interface && subnet.contains(ip))
+    }
+
     /// Whether `ip` is this host itself.
     pub fn is_own(&self, ip: IpAddr) -> bool {
         let ip = ip.to_canonical();
@@ -164,6 +176,13 @@ mod tests {
         }
         assert!(subnets("fd00:7::1", 64).contains(ip("fd00:7::abcd")));
         assert!(!subnets("fd00:7::1", 64).contains(ip("fd00:8::1")));
+    }
+
+    #[test]
+    fn attack_a_packet_from_beyond_the_link_is_not_local_to_the_interface() {
+        let lan = subnets("10.77.0.1", 24);
+        assert!(lan.is_local_to(2, ip("10.77.0.9")) && lan.is_local_to(2, ip("fe80::1")));
+        assert!(!lan.is_local_to(2, ip("10.88.0.2")) && !lan.is_local_to(2, ip("127.0.0.1")) && !lan.is_local_to(3, ip("10.77.0.9")));
     }
 
     #[test]

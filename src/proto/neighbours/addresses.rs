@@ -70,10 +70,10 @@ fn without_peer(addr: &Multiaddr) -> Multiaddr {
 /// An IP address of a LAN, then TCP or QUIC, then nothing but perhaps the right peer: no names, relays, proxies or web sockets.
 fn is_dialable(addr: &Multiaddr, peer: &PeerId, ours: impl Fn(IpAddr) -> bool) -> bool {
     let mut parts = addr.iter().peekable();
-    let _zone = parts.next_if(|part| matches!(part, Protocol::Ip6zone(_)));
+    let zoned = parts.next_if(|part| matches!(part, Protocol::Ip6zone(_))).is_some();
     let ip = match parts.next() {
-        Some(Protocol::Ip4(ip)) => IpAddr::V4(ip),
-        Some(Protocol::Ip6(ip)) => IpAddr::V6(ip),
+        Some(Protocol::Ip4(ip)) if !zoned => IpAddr::V4(ip),
+        Some(Protocol::Ip6(ip)) if zoned == ip.is_unicast_link_local() => IpAddr::V6(ip),
         _ => return false,
     };
     let transport = match parts.next() {
@@ -86,15 +86,14 @@ fn is_dialable(addr: &Multiaddr, peer: &PeerId, ours: impl Fn(IpAddr) -> bool) -
     transport && theirs && parts.next().is_none() && is_lan(ip.to_canonical(), ours)
 }
 
-/// Not only is a public address none of the LAN's business: to dial one at a stranger's word is an attack on it (THREATS 4, 48).
+/// An address elsewhere is none of the LAN's business, and to dial one at a stranger's word is an attack on it or joins two networks
+/// (THREATS 4, 48, 70).
 fn is_lan(ip: IpAddr, ours: impl Fn(IpAddr) -> bool) -> bool {
-    let local = match ip {
-        IpAddr::V4(v4) if v4.is_unspecified() || v4.is_broadcast() || v4.is_multicast() => return false,
-        IpAddr::V6(v6) if v6.is_unspecified() || v6.is_multicast() => return false,
-        IpAddr::V4(v4) => v4.is_private() || v4.is_link_local() || v4.is_loopback(),
-        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_loopback(),
+    let nobody = match ip {
+        IpAddr::V4(v4) => v4.is_unspecified() || v4.is_broadcast() || v4.is_multicast(),
+        IpAddr::V6(v6) => v6.is_unspecified() || v6.is_multicast(),
     };
-    local || ours(ip)
+    !nobody && ours(ip)
 }
 
 #[cfg(test)]
@@ -105,18 +104,24 @@ mod tests {
         text.parse().unwrap()
     }
 
+    /// 10.0.0.0/16, fd00::/64, link-local and loopback.
+    fn ours(ip: IpAddr) -> bool {
+        match ip {
+            IpAddr::V4(v4) => v4.octets()[..2] == [10, 0] || v4.is_loopback(),
+            IpAddr::V6(v6) => v6.segments()[..4] == [0xfd00, 0, 0, 0] || v6.is_unicast_link_local() || v6.is_loopback(),
+        }
+    }
+
     fn kept(list: &[&str], peer: &PeerId) -> Vec<String> {
         let list: Vec<Multiaddr> = list.iter().map(|text| addr(text)).collect();
-        on_the_lan(&list, peer, |_| false).iter().map(ToString::to_string).collect()
+        on_the_lan(&list, peer, ours).iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn lan_addresses_of_both_transports_are_taken() {
         let good = [
-            "/ip4/192.168.1.5/tcp/40001",
+            "/ip4/10.0.0.5/tcp/40001",
             "/ip4/10.0.0.1/udp/4/quic-v1",
-            "/ip4/172.16.0.1/tcp/1",
-            "/ip4/169.254.7.7/tcp/1",
             "/ip4/127.0.0.1/tcp/1",
             "/ip6/fd00::1/tcp/1",
             "/ip6zone/eth0/ip6/fe80::1/tcp/1",
@@ -126,10 +131,17 @@ mod tests {
     }
 
     #[test]
-    fn attack_mdns_cannot_make_us_dial_strangers_names_or_relays() {
+    fn attack_mdns_cannot_make_us_dial_other_networks_names_or_relays() {
         let (peer, other) = (PeerId::random(), PeerId::random());
         let bad = [
             "/ip4/8.8.8.8/tcp/53",
+            "/ip4/10.1.0.1/tcp/1",
+            "/ip4/192.168.1.5/tcp/1",
+            "/ip4/169.254.169.254/tcp/80",
+            "/ip6/fd01::1/tcp/1",
+            "/ip6/fe80::1/tcp/1",
+            "/ip6zone/eth0/ip6/fd00::1/tcp/1",
+            "/ip6zone/eth0/ip4/10.0.0.1/tcp/1",
             "/ip4/100.64.0.1/tcp/1",
             "/ip6/2001:db8::1/tcp/1",
             "/ip6/::ffff:8.8.8.8/tcp/1",
@@ -149,20 +161,13 @@ mod tests {
     }
 
     #[test]
-    fn a_public_address_is_taken_on_our_own_subnet_only() {
-        let list = [addr("/ip4/192.0.2.7/tcp/1"), addr("/ip4/198.51.100.7/tcp/1")];
-        let ours = |ip: IpAddr| ip == IpAddr::from([192, 0, 2, 7]);
-        assert_eq!(on_the_lan(&list, &PeerId::random(), ours), list[..1]);
-    }
-
-    #[test]
     fn attack_a_thousand_addresses_leave_eight_and_the_proven_one_stays() {
         let peer = PeerId::random();
         let many: Vec<Multiaddr> = (0..1000).map(|n| addr(&format!("/ip4/10.0.0.1/tcp/{}/p2p/{peer}", n + 1))).collect();
         let mut addresses = Addresses::default();
         addresses.prove(&addr("/ip4/10.0.0.9/tcp/9"));
         for some in many.chunks(10) {
-            addresses.hint(on_the_lan(some, &peer, |_| false));
+            addresses.hint(on_the_lan(some, &peer, ours));
         }
         assert_eq!(addresses.to_dial().len(), KEPT);
         assert_eq!(addresses.to_dial()[0], addr("/ip4/10.0.0.9/tcp/9"));

@@ -17,6 +17,10 @@ fn addr(port: u16) -> Multiaddr {
     format!("/ip4/10.0.0.1/tcp/{port}").parse().unwrap()
 }
 
+fn ours(ip: IpAddr) -> bool {
+    ip == IpAddr::from([10, 0, 0, 1])
+}
+
 /// The first of the ids, so that it dials everybody at once.
 fn lowest(ids: &[PeerId]) -> Neighbours {
     Neighbours::new(ids[0], 7, at(0))
@@ -29,7 +33,7 @@ fn is_sound(neighbours: &Neighbours) -> bool {
 }
 
 fn find(neighbours: &mut Neighbours, peer: PeerId, now: u64) -> bool {
-    neighbours.found(peer, &[addr(1)], |_| false, at(now))
+    neighbours.found(peer, &[addr(1)], ours, at(now))
 }
 
 fn find_all(neighbours: &mut Neighbours, peers: &[PeerId], now: u64) {
@@ -273,7 +277,7 @@ fn attack_mdns_that_repeats_itself_does_not_shorten_the_backoff() {
     let mut me = lowest(&ids);
     let mut dials = Vec::new();
     for now in (0..300_000).step_by(100) {
-        me.found(ids[1], &[addr(1 + (now / 100) as u16)], |_| false, at(now));
+        me.found(ids[1], &[addr(1 + (now / 100) as u16)], ours, at(now));
         for dial in me.poll(|_| false, at(now)) {
             me.dial_failed(&dial.peer, at(now));
             dials.push(now);
@@ -300,10 +304,10 @@ fn attack_a_long_flood_displaces_only_who_failed() {
     let mut me = lowest(&ids);
     ids[1..].iter().for_each(|peer| neighbour(&mut me, *peer));
     let silent = PeerId::random();
-    me.found(silent, &[addr(2)], |_| false, at(0));
+    me.found(silent, &[addr(2)], ours, at(0));
     find_all(&mut me, &strangers, 0);
     for second in 1..900 {
-        me.found(PeerId::random(), &[addr(1)], |_| false, at(second * 1000));
+        me.found(PeerId::random(), &[addr(1)], ours, at(second * 1000));
         for dial in me.poll(|_| true, at(second * 1000)) {
             me.dial_failed(&dial.peer, at(second * 1000));
         }
@@ -332,7 +336,7 @@ fn nobody_dials_themselves_or_where_nothing_is_known() {
     let ids = ids(2);
     let mut me = lowest(&ids);
     assert!(!find(&mut me, ids[0], 0));
-    assert!(!me.found(ids[1], &["/ip4/8.8.8.8/tcp/1".parse().unwrap()], |_| false, at(0)));
+    assert!(!me.found(ids[1], &["/ip4/8.8.8.8/tcp/1".parse().unwrap()], ours, at(0)));
     me.connected(ids[1], None, at(0));
     me.disconnected(&ids[1], Ended::Lost, at(0));
     assert_eq!(failing_dials(&mut me, 0, 10_000, 1), [0; 0], "it called us; where it listens is not known");
