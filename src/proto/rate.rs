@@ -97,6 +97,11 @@ impl<K: Eq + Hash> RateTable<K> {
         room && self.buckets.entry(key).or_insert_with(|| TokenBucket::new(self.rate, now)).take(now)
     }
 
+    /// Whether `key` has a token left; takes none.
+    pub fn has(&self, key: &K, now: Moment) -> bool {
+        self.buckets.get(key).is_none_or(|bucket| bucket.next_token(now) <= now)
+    }
+
     fn sweep(&mut self, now: Moment) {
         let refill = self.rate.refill();
         if self.swept.is_some_and(|swept| now < swept + refill) {

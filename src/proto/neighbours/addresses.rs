@@ -7,6 +7,8 @@ use libp2p::{Multiaddr, PeerId};
 
 /// Addresses kept for one peer.
 pub(super) const KEPT: usize = 8;
+/// Addresses of one peer that are dialled at once; the next dial tries others (THREATS 4).
+pub(super) const DIALLED: usize = 3;
 /// Addresses of one report that are looked at.
 const LOOKED_AT: usize = 64;
 
@@ -35,15 +37,27 @@ impl Addresses {
         self.failed = false;
     }
 
-    /// A dial of all of them failed.
+    /// A dial failed: what was said anew replaces them.
     pub(super) fn fail(&mut self) {
         self.failed = true;
     }
 
-    /// What to dial.
-    pub(super) fn to_dial(&self) -> Vec<Multiaddr> {
+    /// The next dial tries other hints.
+    pub(super) fn rotate(&mut self) {
+        let tried = if self.proven.is_some() { DIALLED - 1 } else { DIALLED };
+        let turns = tried.min(self.hints.len());
+        self.hints.rotate_left(turns);
+    }
+
+    /// What to dial, the most promising first.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Multiaddr> {
         let hints = self.hints.iter().filter(|addr| Some(*addr) != self.proven.as_ref());
-        self.proven.iter().chain(hints).take(KEPT).cloned().collect()
+        self.proven.iter().chain(hints).take(KEPT)
+    }
+
+    /// Whether one of them is on this host.
+    pub(super) fn name(&self, host: IpAddr) -> bool {
+        self.all().any(|addr| host_of(addr) == Some(host))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -61,6 +75,16 @@ pub(super) fn on_the_lan(addrs: &[Multiaddr], peer: &PeerId, ours: impl Fn(IpAdd
         }
     }
     kept
+}
+
+/// Whom a dial of the address burdens; nobody, where it is loopback, which only this host can name.
+pub(super) fn host_of(addr: &Multiaddr) -> Option<IpAddr> {
+    let ip = addr.iter().find_map(|part| match part {
+        Protocol::Ip4(ip) => Some(IpAddr::V4(ip)),
+        Protocol::Ip6(ip) => Some(IpAddr::V6(ip).to_canonical()),
+        _ => None,
+    });
+    ip.filter(|ip| !ip.is_loopback())
 }
 
 fn without_peer(addr: &Multiaddr) -> Multiaddr {
@@ -169,8 +193,8 @@ mod tests {
         for some in many.chunks(10) {
             addresses.hint(on_the_lan(some, &peer, ours));
         }
-        assert_eq!(addresses.to_dial().len(), KEPT);
-        assert_eq!(addresses.to_dial()[0], addr("/ip4/10.0.0.9/tcp/9"));
+        assert_eq!(addresses.all().count(), KEPT);
+        assert_eq!(addresses.all().next(), Some(&addr("/ip4/10.0.0.9/tcp/9")));
     }
 
     #[test]
@@ -178,9 +202,22 @@ mod tests {
         let mut addresses = Addresses::default();
         addresses.hint(vec![addr("/ip4/10.0.0.1/tcp/1")]);
         addresses.hint(vec![addr("/ip4/10.0.0.1/tcp/2")]);
-        assert_eq!(addresses.to_dial(), [addr("/ip4/10.0.0.1/tcp/2"), addr("/ip4/10.0.0.1/tcp/1")]);
+        assert!(addresses.all().eq(&[addr("/ip4/10.0.0.1/tcp/2"), addr("/ip4/10.0.0.1/tcp/1")]));
         addresses.fail();
         addresses.hint(vec![addr("/ip4/10.0.0.1/tcp/3")]);
-        assert_eq!(addresses.to_dial(), [addr("/ip4/10.0.0.1/tcp/3")]);
+        assert!(addresses.all().eq(&[addr("/ip4/10.0.0.1/tcp/3")]));
+    }
+
+    #[test]
+    fn every_address_has_its_turn() {
+        let list: Vec<Multiaddr> = (1..=8).map(|port| addr(&format!("/ip4/10.0.0.1/tcp/{port}"))).collect();
+        let mut addresses = Addresses::default();
+        addresses.hint(list.clone());
+        let mut tried = Vec::new();
+        for _ in 0..3 {
+            tried.extend(addresses.all().take(DIALLED).cloned());
+            addresses.rotate();
+        }
+        assert!(list.iter().all(|addr| tried.contains(addr)));
     }
 }

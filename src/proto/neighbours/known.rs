@@ -5,7 +5,7 @@ use std::time::Duration;
 use libp2p::Multiaddr;
 
 use super::addresses::Addresses;
-use super::{BACKOFF, DIAL_DEADLINE, FIRST_REDIAL, GIVE_UP, LONG_LOST, MAX_BACKOFF, REDIAL};
+use super::{BACKOFF, CROWDED, DIAL_DEADLINE, FIRST_REDIAL, GIVE_UP, LONG_LOST, MAX_BACKOFF, REDIAL};
 use crate::clock::Moment;
 
 #[derive(Debug)]
@@ -111,9 +111,16 @@ impl Known {
         self.is_lost()
     }
 
-    pub(super) fn dial(&mut self, now: Moment) -> Vec<Multiaddr> {
+    pub(super) fn dial(&mut self, now: Moment) {
         (self.dialling, self.dialled) = (true, Some(now));
-        self.addrs.to_dial()
+    }
+
+    /// Its hosts are dialled often enough: it waits [`CROWDED`], which is no failure.
+    pub(super) fn postpone(&mut self, now: Moment) {
+        match &mut self.state {
+            State::Lost { redial, .. } => *redial = now + CROWDED,
+            State::Idle | State::Connected { .. } => self.rests_until = now + CROWDED,
+        }
     }
 
     /// Whether it had been missed.
@@ -160,6 +167,7 @@ impl Known {
             return;
         }
         let began = self.dialled.unwrap_or(now);
+        self.addrs.rotate();
         self.state = match self.state {
             State::Idle => {
                 self.addrs.fail();
