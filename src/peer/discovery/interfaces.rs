@@ -80,12 +80,6 @@ impl Subnets {
         is_link_local(ip) || self.0.iter().any(|subnet| subnet.index == interface && subnet.contains(ip))
     }
 
-    /// Whether `ip` is this host itself.
-    pub fn is_own(&self, ip: IpAddr) -> bool {
-        let ip = ip.to_canonical();
-        ip.is_loopback() || self.0.iter().any(|subnet| subnet.addr == ip)
-    }
-
     /// Every subnet, sorted by interface and address.
     pub fn iter(&self) -> impl Iterator<Item = &Subnet> {
         self.0.iter()
@@ -188,13 +182,5 @@ mod tests {
     #[test]
     fn an_unknown_netmask_makes_nobody_a_neighbour() {
         assert!(!subnets("10.77.0.1", 0).contains(ip("8.8.8.8")));
-    }
-
-    #[test]
-    fn this_host_knows_its_own_addresses() {
-        let host = Subnets::of_this_host().unwrap();
-        assert!(host.is_own(ip("127.0.0.1")));
-        assert!(host.iter().all(|subnet| host.is_own(subnet.addr)));
-        assert!(!host.is_own(ip("192.0.2.1")));
     }
 }
