@@ -27,6 +27,7 @@ use crate::proto::chat::ChatLog;
 use crate::proto::neighbours::Neighbours;
 use crate::proto::presence::table::PresenceTable;
 use crate::proto::rate::{GOSSIP_PER_SOURCE, GOSSIP_SOURCES, RateTable};
+use crate::proto::replay::Replays;
 use crate::shutdown::Tasks;
 use crate::telemetry;
 
@@ -151,6 +152,7 @@ pub async fn start(
         announcer: Announcer::new(options.heartbeat, now),
         neighbours: Neighbours::new(me, rand::random(), now),
         rates: RateTable::new(GOSSIP_PER_SOURCE, GOSSIP_SOURCES),
+        replays: Replays::default(),
         book: AddressBook::default(),
         connections: Connections::default(),
         neighbour_dials: HashMap::new(),

@@ -30,6 +30,7 @@ use crate::proto::chat::ChatLog;
 use crate::proto::neighbours::Neighbours;
 use crate::proto::presence::table::PresenceTable;
 use crate::proto::rate::RateTable;
+use crate::proto::replay::Replays;
 
 mod asked;
 mod gossip;
@@ -53,6 +54,7 @@ pub(super) struct Actor {
     pub(super) announcer: Announcer,
     pub(super) neighbours: Neighbours,
     pub(super) rates: RateTable<PeerId>,
+    pub(super) replays: Replays,
     pub(super) book: AddressBook,
     pub(super) connections: Connections,
     /// Dials of neighbours under way, since when; the core bounds them.

@@ -32,6 +32,7 @@ metrics! {
     "Presence messages that were accepted from gossip." gossip_accepted: Counter,
     "Presence messages that were rejected: too long, not understood, or not of their source." gossip_rejected: Counter,
     "Presence messages that were ignored because their source sent too many." gossip_ignored: Counter,
+    "Presence messages that were ignored because their source said them before, or something newer." gossip_replayed: Counter,
     "Chat messages that were received." chat_received: Counter,
     "LAN neighbours whose connection fell silent." neighbours_suspected: Counter,
     "Peers that are online now." peers_online: Gauge,
