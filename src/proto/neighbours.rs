@@ -13,7 +13,8 @@
 //!   LANs were joined), so it is dialled however many neighbours there are; a few peers do so first, and then gossip names it.
 //! - **Lost** neighbours, whose connection ended without a farewell or stopped answering, are redialled every [`REDIAL`] for
 //!   [`GIVE_UP`], so that a pulled cable heals within three seconds of its return. Many of them share [`LOST_PER_SECOND`]; after
-//!   [`LONG_LOST`] they share less. One that is reached again, or a changed interface, brings all of them forward.
+//!   [`LONG_LOST`] they share less. One that is reached again, or a changed interface, brings all of them forward. One whose
+//!   connections last less than ten seconds three times in a row is redialled ever later, up to [`MAX_BACKOFF`].
 //! - **Failures** of a candidate back off from [`BACKOFF`] to [`MAX_BACKOFF`]; mDNS repeating itself shortens nothing (THREATS 48).
 //! - **Hosts**: anyone can name anyone's address, so a host pays [`HOST_DIALS`] for the dials of its addresses, three to a peer at
 //!   once, and at most [`MAX_PER_HOST`] candidates name it (THREATS 4, 48). Loopback is left out: only this host can name it.
@@ -197,7 +198,7 @@ impl Neighbours {
             return;
         }
         self.meet(peer, now);
-        if self.change(&peer, |known| known.connected(via)).unwrap_or(false) {
+        if self.change(&peer, |known| known.connected(via, now)).unwrap_or(false) {
             self.bring_lost_forward(now);
         }
         self.wake = Some(now);
@@ -245,6 +246,7 @@ impl Neighbours {
     /// An interface or an address of this host came or went: whoever could not be reached is tried again.
     pub fn interface_changed(&mut self, now: Moment) {
         for known in self.known.values_mut() {
+            known.forgive();
             known.try_again(now);
         }
         self.wake = Some(now);
@@ -253,6 +255,11 @@ impl Neighbours {
     /// How many connected neighbours there are that answer.
     pub fn len(&self) -> usize {
         self.busy().filter(|(_, known)| known.is_connected()).count()
+    }
+
+    /// Whether mDNS named the peer, or it is a neighbour.
+    pub fn knows(&self, peer: &PeerId) -> bool {
+        self.known.contains_key(peer)
     }
 
     /// Whether there is no connected neighbour.

@@ -411,3 +411,41 @@ fn many_peers_on_this_host_are_all_dialled() {
     }
     assert_eq!(dialled(&mut me, 0).len(), MAX_DIALS);
 }
+
+/// When a neighbour is dialled within ten minutes whose connections each last for `life`.
+fn dials_of_one_that_drops(life: u64, end: impl Fn(&mut Neighbours, &PeerId, Moment)) -> Vec<u64> {
+    let ids = ids(2);
+    let mut me = lowest(&ids);
+    find(&mut me, ids[1], 0);
+    let (mut now, mut dials) = (0, Vec::new());
+    while now < 600_000 {
+        if me.poll(|_| true, at(now)).is_empty() {
+            now = me.next_wakeup().unwrap().since(Moment::START).as_millis() as u64;
+            continue;
+        }
+        dials.push(now);
+        me.connected(ids[1], Some(&home(&ids[1])), at(now));
+        now += life;
+        end(&mut me, &ids[1], at(now));
+    }
+    dials
+}
+
+#[test]
+fn attack_a_neighbour_that_drops_every_connection_is_redialled_once_a_minute() {
+    let dials = dials_of_one_that_drops(10, |me, peer, now| me.disconnected(peer, Ended::Lost, now));
+    assert!((10..20).contains(&dials.len()), "{dials:?}");
+    assert!(dials.windows(2).next_back().is_some_and(|pair| pair[1] - pair[0] >= 60_000));
+}
+
+#[test]
+fn attack_a_neighbour_that_answers_no_ping_is_redialled_once_a_minute() {
+    let dials = dials_of_one_that_drops(4500, |me, peer, now| me.suspect(peer, now));
+    assert!((10..20).contains(&dials.len()), "{dials:?}");
+}
+
+#[test]
+fn a_neighbour_whose_connections_last_is_redialled_at_once_however_often_it_is_lost() {
+    let dials = dials_of_one_that_drops(10_000, |me, peer, now| me.disconnected(peer, Ended::Lost, now));
+    assert!(dials.windows(2).all(|pair| pair[1] - pair[0] == 10_500), "{dials:?}");
+}
