@@ -26,7 +26,7 @@ use crate::proto::announcer::Announcer;
 use crate::proto::chat::ChatLog;
 use crate::proto::neighbours::Neighbours;
 use crate::proto::presence::table::PresenceTable;
-use crate::proto::rate::{GOSSIP_PER_SOURCE, GOSSIP_SOURCES, RateTable};
+use crate::proto::rate::{GOSSIP_NEIGHBOURS, GOSSIP_PER_SOURCE, GOSSIP_SOURCES, RateTable, STRANGERS_PER_NEIGHBOUR};
 use crate::proto::replay::Replays;
 use crate::shutdown::Tasks;
 use crate::telemetry;
@@ -153,6 +153,7 @@ pub async fn start(
         neighbours: Neighbours::new(me, rand::random(), now),
         rates: RateTable::new(GOSSIP_PER_SOURCE, GOSSIP_SOURCES),
         replays: Replays::default(),
+        strangers: RateTable::new(STRANGERS_PER_NEIGHBOUR, GOSSIP_NEIGHBOURS),
         book: AddressBook::default(),
         connections: Connections::default(),
         neighbour_dials: HashMap::new(),

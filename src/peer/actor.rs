@@ -55,6 +55,8 @@ pub(super) struct Actor {
     pub(super) neighbours: Neighbours,
     pub(super) rates: RateTable<PeerId>,
     pub(super) replays: Replays,
+    /// What each neighbour passes on of sources that nobody has heard of.
+    pub(super) strangers: RateTable<PeerId>,
     pub(super) book: AddressBook,
     pub(super) connections: Connections,
     /// Dials of neighbours under way, since when; the core bounds them.

@@ -31,7 +31,7 @@ metrics! {
     "Streams of others that were closed because there were too many." streams_refused: Counter,
     "Presence messages that were accepted from gossip." gossip_accepted: Counter,
     "Presence messages that were rejected: too long, not understood, or not of their source." gossip_rejected: Counter,
-    "Presence messages that were ignored because their source sent too many." gossip_ignored: Counter,
+    "Presence messages that were ignored because their source, or a neighbour that brings strangers, sent too many." gossip_ignored: Counter,
     "Presence messages that were ignored because their source said them before, or something newer." gossip_replayed: Counter,
     "Chat messages that were received." chat_received: Counter,
     "LAN neighbours whose connection fell silent." neighbours_suspected: Counter,

@@ -27,7 +27,7 @@ impl Actor {
     fn judge(&mut self, message: &gossipsub::Message, from: &PeerId) -> MessageAcceptance {
         let now = Moment::now();
         let Some(source) = message.source.filter(|source| *source != self.me) else { return MessageAcceptance::Ignore };
-        if !self.rates.take(source, now) {
+        if !self.is_expected(&source, from, now) || !self.rates.take(source, now) {
             self.metrics.gossip_ignored.inc();
             return MessageAcceptance::Ignore;
         }
@@ -50,10 +50,25 @@ impl Actor {
         }
     }
 
+    /// Whether we know the source, or the neighbour `from` may still bring strangers.
+    fn is_expected(&mut self, source: &PeerId, from: &PeerId, now: Moment) -> bool {
+        self.table.get(source).is_some() || self.is_near(source) || self.strangers.take(*from, now)
+    }
+
+    fn is_near(&self, peer: &PeerId) -> bool {
+        !self.connections.of(peer).is_empty() || self.neighbours.knows(peer)
+    }
+
     fn believe(&mut self, presence: &Presence, now: Moment) {
         match presence.kind {
             Kind::Offline => self.neighbours.goodbye(&presence.peer),
             Kind::Online | Kind::Update => self.neighbours.returned(&presence.peer),
+        }
+        if presence.kind != Kind::Offline && self.is_near(&presence.peer) {
+            let (connections, neighbours) = (&self.connections, &self.neighbours);
+            let near = |peer: &PeerId| !connections.of(peer).is_empty() || neighbours.knows(peer);
+            let gone = self.table.make_room(&presence.peer, near, now);
+            self.tell(gone);
         }
         let change = self.table.apply(Source::Lan, presence, now);
         if let Some(Change::Online(_)) = &change {
