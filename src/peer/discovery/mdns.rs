@@ -3,14 +3,14 @@
 //! The instance is random, so it is announced without probing first and found within milliseconds.
 //!
 //! The crate runs a thread of its own, looks at the interfaces once a second, and keeps a cache without a bound. So this room asks it
-//! every second how much it holds, and starts another daemon when the first one is overfull, hangs or has died, as often as a budget
-//! allows (THREATS 48, 57).
+//! every second how much it holds, and starts another daemon [`RESTART_PAUSE`] after one is overfull, hangs or has died, for ever: a flood
+//! may cost us seconds, but never makes us deaf (THREATS 48, 57).
 
 use std::time::Duration;
 
 use mdns_sd::{IfKind, Metrics, Receiver, ResolvedService, ServiceDaemon, ServiceEvent, ServiceInfo};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout};
-use tracing::{error, warn};
+use tracing::warn;
 
 use super::budget::Budget;
 use super::counters::count;
@@ -21,12 +21,11 @@ use crate::clock::Moment;
 
 mod record;
 
-/// Restarts at once, and after that one every [`RESTART_REFILL`].
-const RESTARTS: u32 = 5;
-const RESTART_REFILL: Duration = Duration::from_secs(60);
+/// The pause before a restart; with [`CHECK`] a flood makes us start again every three seconds.
+const RESTART_PAUSE: Duration = Duration::from_secs(2);
 
-/// The pause before a restart.
-const RESTART_PAUSE: Duration = Duration::from_secs(1);
+/// Restarts are told of this often.
+const COMPLAINT: Duration = Duration::from_secs(60);
 
 /// How often the daemon is asked whether it is well, and how long it may think about it.
 const CHECK: Duration = Duration::from_secs(1);
@@ -44,24 +43,23 @@ const GOODBYE_DEADLINE: Duration = Duration::from_millis(250);
 
 /// Runs until the context says stop; then says goodbye.
 pub(super) async fn run(mut context: Context) {
-    let mut budget = Budget::new(RESTARTS, RESTART_REFILL, Moment::now());
+    let mut complaints = Budget::new(1, COMPLAINT, Moment::now());
     let instance = random_label();
     loop {
-        match Session::start(&mut context, &instance) {
+        let why = match Session::start(&mut context, &instance) {
             Ok(mut session) => match session.run().await {
                 End::Stopped => return,
-                End::Broken(why) => warn!(why, "the DNS-SD daemon is started again"),
+                End::Broken(why) => why.to_owned(),
             },
-            Err(why) => warn!(%why, "DNS-SD could not be started"),
-        }
+            Err(why) => format!("it could not be started: {why}"),
+        };
         count(&context.tally.restarts);
-        let pause = if budget.take(Moment::now()) { RESTART_PAUSE } else { RESTART_REFILL };
-        if pause == RESTART_REFILL {
-            error!("DNS-SD fails again and again; peers on the LAN may stay unseen for a minute");
+        if complaints.take(Moment::now()) {
+            warn!(why, "the DNS-SD daemon is started again; further restarts are told of once a minute");
         }
         tokio::select! {
             () = context.stop.cancelled() => return,
-            () = sleep(pause) => {}
+            () = sleep(RESTART_PAUSE) => {}
         }
     }
 }
