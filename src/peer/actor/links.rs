@@ -65,6 +65,9 @@ impl Actor {
         debug!(%peer, remote = %endpoint.get_remote_address(), same_link, "connected");
         self.connections.opened(peer, id, same_link, now);
         self.neighbour_dials.remove(&peer);
+        if endpoint.is_dialer() {
+            self.book.prove(peer, endpoint.get_remote_address().clone());
+        }
         if same_link {
             let dialled = endpoint.is_dialer().then_some(endpoint.get_remote_address());
             self.neighbours.connected(peer, dialled, now);
