@@ -56,7 +56,7 @@ pub struct Options {
     pub topic: IdentTopic,
     /// The stream protocols we answer.
     pub served: Vec<StreamProtocol>,
-    /// Whether an address lies on one of our own subnets, or is loopback.
+    /// Whether an address lies on one of our own subnets, or is link-local or loopback.
     pub own_subnet: Box<dyn Fn(IpAddr) -> bool + Send>,
 }
 

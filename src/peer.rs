@@ -26,7 +26,8 @@ use crate::proto::announcer::Announcer;
 use crate::proto::chat::ChatLog;
 use crate::proto::neighbours::Neighbours;
 use crate::proto::presence::table::PresenceTable;
-use crate::proto::rate::{GOSSIP_PER_SOURCE, GOSSIP_SOURCES, RateTable};
+use crate::proto::rate::{GOSSIP_NEIGHBOURS, GOSSIP_PER_SOURCE, GOSSIP_SOURCES, RateTable, STRANGERS_PER_NEIGHBOUR};
+use crate::proto::replay::Replays;
 use crate::shutdown::Tasks;
 use crate::telemetry;
 
@@ -128,7 +129,7 @@ pub async fn start(
         served: vec![streams::CONTENT, streams::SITE, streams::AVATAR, streams::CHAT, streams::MQ],
         own_subnet: Box::new({
             let subnets = subnets.clone();
-            move |ip| subnets.contains(ip)
+            move |ip| subnets.contains_now(ip)
         }),
     })?;
     let early = until_listening(&mut swarm).await;
@@ -163,6 +164,8 @@ pub async fn start(
         announcer: Announcer::new(options.heartbeat, now),
         neighbours: Neighbours::new(me, rand::random(), now),
         rates: RateTable::new(GOSSIP_PER_SOURCE, GOSSIP_SOURCES),
+        replays: Replays::default(),
+        strangers: RateTable::new(STRANGERS_PER_NEIGHBOUR, GOSSIP_NEIGHBOURS),
         book: AddressBook::default(),
         connections: Connections::default(),
         neighbour_dials: HashMap::new(),

@@ -5,3 +5,4 @@ pub mod chat;
 pub mod neighbours;
 pub mod presence;
 pub mod rate;
+pub mod replay;

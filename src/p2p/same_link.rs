@@ -2,14 +2,15 @@
 //!
 //! One WAN dial would otherwise join two LANs, or an invite-only community, into one mesh (THREATS 70). So this behaviour owns
 //! gossipsub and decides for each connection: on the same link it gets gossipsub's handler and is kept open; on any other, a
-//! handler that speaks nothing, and gossipsub never hears of it. Gossipsub counts the connections of a peer by what the swarm
+//! handler that speaks nothing, and gossipsub never hears of it. Only our own subnets say what is the same link: what mDNS says can
+//! come from anywhere. Gossipsub counts the connections of a peer by what the swarm
 //! says; those counts are rewritten to the connections it was shown, because its close path relies on knowing each.
 //!
 //! Gossipsub tells a peer what it subscribes to once, with the first connection. The other side may have lost that connection long
 //! before us (a pulled cable, a new process), so here every new connection says it, and so does one that remains when another
 //! closes, since what was queued may have gone down with it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::task::{Context, Poll};
 
@@ -29,21 +30,15 @@ mod handler;
 use super::gossip::Gossip;
 use handler::KeptOpen;
 
-/// Peers whose mDNS addresses are remembered; above it the answer comes from the subnets alone.
-const MAX_FOUND: usize = 2048;
-/// mDNS addresses remembered for each of them.
-const MAX_ADDRESSES: usize = 16;
-
-/// Who is on the same link: what mDNS told (a peer together with an address), and a test for our own subnets.
+/// What is on the same link: the addresses of our own subnets.
 pub struct Links {
-    found: HashMap<PeerId, HashSet<IpAddr>>,
     own_subnet: Box<dyn Fn(IpAddr) -> bool + Send>,
 }
 
 impl Links {
-    /// `own_subnet` says whether an address lies on one of our own subnets, or is loopback.
+    /// `own_subnet` says whether an address lies on one of our own subnets, or is link-local or loopback.
     pub fn new(own_subnet: impl Fn(IpAddr) -> bool + Send + 'static) -> Self {
-        Self { found: HashMap::new(), own_subnet: Box::new(own_subnet) }
+        Self { own_subnet: Box::new(own_subnet) }
     }
 
     /// The subnets of this host changed.
@@ -51,28 +46,10 @@ impl Links {
         self.own_subnet = Box::new(own_subnet);
     }
 
-    /// mDNS found `peer` at `addrs`.
-    pub fn found(&mut self, peer: PeerId, addrs: &[Multiaddr]) {
-        if !self.found.contains_key(&peer) && self.found.len() >= MAX_FOUND {
-            return;
-        }
-        let known = self.found.entry(peer).or_default();
-        for ip in addrs.iter().filter_map(ip_of) {
-            if known.len() < MAX_ADDRESSES {
-                known.insert(ip);
-            }
-        }
-    }
-
-    /// mDNS said that `peer` left.
-    pub fn left(&mut self, peer: &PeerId) {
-        self.found.remove(peer);
-    }
-
-    /// Whether a connection with `peer` at `addr` stays on this link.
-    pub fn contains(&self, peer: &PeerId, addr: &Multiaddr) -> bool {
+    /// Whether a connection with a peer at `addr` stays on this link.
+    pub fn contains(&self, addr: &Multiaddr) -> bool {
         let relayed = addr.iter().any(|part| part == Protocol::P2pCircuit);
-        ip_of(addr).is_some_and(|ip| !relayed && ((self.own_subnet)(ip) || self.found.get(peer).is_some_and(|known| known.contains(&ip))))
+        ip_of(addr).is_some_and(|ip| !relayed && (self.own_subnet)(ip))
     }
 }
 
@@ -94,7 +71,7 @@ struct Shown {
 /// Gossipsub on same-link connections only: see the head of this file.
 pub struct Behaviour {
     gossip: Gossip,
-    /// Who is on the same link.
+    /// What is on the same link.
     pub links: Links,
     shown: HashMap<PeerId, Vec<Shown>>,
 }
@@ -190,7 +167,7 @@ impl NetworkBehaviour for Behaviour {
         local: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        if !self.links.contains(&peer, remote) {
+        if !self.links.contains(remote) {
             return Ok(Either::Right(dummy::ConnectionHandler));
         }
         let handler = self.gossip.handle_established_inbound_connection(connection, peer, local, remote)?;
@@ -206,7 +183,7 @@ impl NetworkBehaviour for Behaviour {
         role: Endpoint,
         port_use: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        if !self.links.contains(&peer, addr) {
+        if !self.links.contains(addr) {
             return Ok(Either::Right(dummy::ConnectionHandler));
         }
         let handler = self.gossip.handle_established_outbound_connection(connection, peer, addr, role, port_use)?;
@@ -232,5 +209,21 @@ impl NetworkBehaviour for Behaviour {
             }
         }
         Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attack_a_private_address_of_another_network_or_a_relay_is_not_the_same_link() {
+        let mut links = Links::new(|ip| ip == IpAddr::from([10, 77, 0, 9]));
+        let near = |links: &Links, addr: &str| links.contains(&addr.parse().unwrap());
+        assert!(near(&links, "/ip4/10.77.0.9/tcp/1") && near(&links, "/ip6/::ffff:10.77.0.9/tcp/1"));
+        let relayed = format!("/ip4/10.77.0.9/tcp/1/p2p/{}/p2p-circuit", PeerId::random());
+        assert!(!near(&links, "/ip4/10.88.0.2/tcp/1") && !near(&links, &relayed) && !near(&links, "/dns4/a.example/tcp/1"));
+        links.set_own_subnet(|_| false);
+        assert!(!near(&links, "/ip4/10.77.0.9/tcp/1"), "another network by now");
     }
 }

@@ -31,6 +31,7 @@ use crate::proto::chat::ChatLog;
 use crate::proto::neighbours::Neighbours;
 use crate::proto::presence::table::PresenceTable;
 use crate::proto::rate::RateTable;
+use crate::proto::replay::Replays;
 
 mod asked;
 mod gossip;
@@ -56,6 +57,9 @@ pub(super) struct Actor {
     pub(super) announcer: Announcer,
     pub(super) neighbours: Neighbours,
     pub(super) rates: RateTable<PeerId>,
+    pub(super) replays: Replays,
+    /// What each neighbour passes on of sources that nobody has heard of.
+    pub(super) strangers: RateTable<PeerId>,
     pub(super) book: AddressBook,
     pub(super) connections: Connections,
     /// Dials of neighbours under way, since when; the core bounds them.

@@ -13,8 +13,11 @@
 //!   LANs were joined), so it is dialled however many neighbours there are; a few peers do so first, and then gossip names it.
 //! - **Lost** neighbours, whose connection ended without a farewell or stopped answering, are redialled every [`REDIAL`] for
 //!   [`GIVE_UP`], so that a pulled cable heals within three seconds of its return. Many of them share [`LOST_PER_SECOND`]; after
-//!   [`LONG_LOST`] they share less. One that is reached again, or a changed interface, brings all of them forward.
+//!   [`LONG_LOST`] they share less. One that is reached again, or a changed interface, brings all of them forward. One whose
+//!   connections last less than ten seconds three times in a row is redialled ever later, up to [`MAX_BACKOFF`].
 //! - **Failures** of a candidate back off from [`BACKOFF`] to [`MAX_BACKOFF`]; mDNS repeating itself shortens nothing (THREATS 48).
+//! - **Hosts**: anyone can name anyone's address, so a host pays [`HOST_DIALS`] for the dials of its addresses, three to a peer at
+//!   once, and at most [`MAX_PER_HOST`] candidates name it (THREATS 4, 48). Loopback is left out: only this host can name it.
 //!
 //! Bounds: [`MAX_KNOWN`] peers with eight addresses each, new ones at the rate [`NEWCOMERS`], [`MAX_DIALS`] dials under way. When the
 //! table is full a newcomer takes the place of the candidate that failed most; where none has failed it is refused.
@@ -31,7 +34,7 @@ use std::time::Duration;
 use libp2p::{Multiaddr, PeerId};
 
 use self::known::{Known, State};
-use super::rate::{Rate, TokenBucket};
+use super::rate::{Rate, RateTable, TokenBucket};
 use crate::clock::Moment;
 
 mod addresses;
@@ -52,6 +55,14 @@ pub const MAX_UNHEARD_DIALS: usize = 2;
 pub const MAX_KNOWN: usize = 1024;
 /// New peers that mDNS may name: 256 at once, then 64 a minute (THREATS 48).
 pub const NEWCOMERS: Rate = Rate { burst: 256, per_second: 64.0 / 60.0 };
+/// Addresses that are dialled at one host, whoever named them: a dozen peers at once, then four a second (THREATS 4).
+pub const HOST_DIALS: Rate = Rate { burst: 32, per_second: 4.0 };
+/// Hosts whose dials are counted; more cannot be dialled in the time that a bucket takes to fill.
+pub const MAX_HOSTS: usize = 2048;
+/// Candidates that may name one host; further ones are refused until these are connected or gone.
+pub const MAX_PER_HOST: usize = 8;
+/// How long a dial waits whose hosts are dialled often enough.
+pub const CROWDED: Duration = Duration::from_secs(1);
 /// How long the peer with the higher id lets the other dial first.
 pub const COURTESY: Duration = Duration::from_millis(500);
 /// A candidate that gossip has not named for this long is dialled in any case, up to [`UNHEARD_SPREAD`] and [`SURVEY`] later.
@@ -121,6 +132,7 @@ pub struct Neighbours {
     /// Of the known ones all but candidates that nobody is dialling, so that what happens often looks at a few dozen only.
     busy: BTreeSet<PeerId>,
     newcomers: TokenBucket,
+    hosts: RateTable<IpAddr>,
     /// When it is next looked whether every candidate is heard.
     survey: Moment,
     /// Nobody new was wanted when it was last asked.
@@ -133,17 +145,21 @@ impl Neighbours {
     pub fn new(me: PeerId, salt: u64, now: Moment) -> Self {
         let newcomers = TokenBucket::new(NEWCOMERS, now);
         let (known, busy) = (BTreeMap::new(), BTreeSet::new());
-        Self { me, salt, known, busy, newcomers, survey: now, full: false, wake: None }
+        let hosts = RateTable::new(HOST_DIALS, MAX_HOSTS);
+        Self { me, salt, known, busy, newcomers, hosts, survey: now, full: false, wake: None }
     }
 
-    /// mDNS names a peer at these addresses, the most promising first. Only LAN addresses are taken: private, link-local, loopback,
-    /// or where `ours` says that the address is on one of our own subnets. `false`: nothing in it was taken.
+    /// mDNS names a peer at these addresses, the most promising first. Only those are taken of which `ours` says that they are on
+    /// one of our own subnets, link-local (with a zone) or loopback. `false`: nothing in it was taken.
     pub fn found(&mut self, peer: PeerId, addrs: &[Multiaddr], ours: impl Fn(IpAddr) -> bool, now: Moment) -> bool {
         let is_known = self.known.contains_key(&peer);
         if peer == self.me || (!is_known && self.newcomers.next_token(now) > now) {
             return false;
         }
-        let addrs = addresses::on_the_lan(addrs, &peer, ours);
+        let mut addrs = addresses::on_the_lan(addrs, &peer, ours);
+        if !is_known {
+            addrs.retain(|addr| !addresses::host_of(addr).is_some_and(|host| self.is_crowded(host)));
+        }
         let admitted = !addrs.is_empty() && (is_known || (self.newcomers.take(now) && self.make_room(false)));
         if !admitted {
             return false;
@@ -182,7 +198,7 @@ impl Neighbours {
             return;
         }
         self.meet(peer, now);
-        if self.change(&peer, |known| known.connected(via)).unwrap_or(false) {
+        if self.change(&peer, |known| known.connected(via, now)).unwrap_or(false) {
             self.bring_lost_forward(now);
         }
         self.wake = Some(now);
@@ -230,6 +246,7 @@ impl Neighbours {
     /// An interface or an address of this host came or went: whoever could not be reached is tried again.
     pub fn interface_changed(&mut self, now: Moment) {
         for known in self.known.values_mut() {
+            known.forgive();
             known.try_again(now);
         }
         self.wake = Some(now);
@@ -240,9 +257,20 @@ impl Neighbours {
         self.busy().filter(|(_, known)| known.is_connected()).count()
     }
 
+    /// Whether mDNS named the peer, or it is a neighbour.
+    pub fn knows(&self, peer: &PeerId) -> bool {
+        self.known.contains_key(peer)
+    }
+
     /// Whether there is no connected neighbour.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Whether enough candidates name this host.
+    fn is_crowded(&self, host: IpAddr) -> bool {
+        let candidates = self.known.values().filter(|known| known.state == State::Idle);
+        candidates.filter(|known| known.addrs.name(host)).take(MAX_PER_HOST).count() == MAX_PER_HOST
     }
 
     fn meet(&mut self, peer: PeerId, now: Moment) {

@@ -8,6 +8,11 @@ use crate::clock::Moment;
 
 /// Gossip messages that one signed source may send: ten at once, then two a second (THREATS 46). A peer of ours needs a tenth of that.
 pub const GOSSIP_PER_SOURCE: Rate = Rate { burst: 10, per_second: 2.0 };
+/// Sources nobody has heard of that one neighbour may pass on: a whole LAN at once, then 32 a second; a key costs a stranger nothing, and
+/// so the presence table does not fill through one connection within minutes (THREATS 46).
+pub const STRANGERS_PER_NEIGHBOUR: Rate = Rate { burst: 1024, per_second: 32.0 };
+/// Neighbours whose strangers are counted; more than the stack has connections.
+pub const GOSSIP_NEIGHBOURS: usize = 1024;
 /// Sources whose gossip is counted; see [`RateTable`] for what happens to one more.
 pub const GOSSIP_SOURCES: usize = 10_000;
 
@@ -100,6 +105,11 @@ impl<K: Eq + Hash> RateTable<K> {
         }
         let room = self.buckets.len() < self.capacity;
         room && self.buckets.entry(key).or_insert_with(|| TokenBucket::new(self.rate, now)).take(now)
+    }
+
+    /// Whether `key` has a token left; takes none.
+    pub fn has(&self, key: &K, now: Moment) -> bool {
+        self.buckets.get(key).is_none_or(|bucket| bucket.next_token(now) <= now)
     }
 
     fn sweep(&mut self, now: Moment) {

@@ -98,8 +98,9 @@ fn millis(moment: Moment) -> u64 {
     moment.since(Moment::START).as_nanos().div_ceil(1_000_000) as u64
 }
 
-fn addr() -> Multiaddr {
-    "/ip4/10.0.0.1/tcp/4001".parse().unwrap()
+/// Every peer has a host of its own.
+fn addr(of: usize) -> Multiaddr {
+    format!("/ip4/10.0.{}.{}/tcp/4001", of / 256, of % 256).parse().unwrap()
 }
 
 impl World {
@@ -306,7 +307,7 @@ impl World {
     fn found(&mut self, by: usize, of: usize) {
         if by != of && self.is_live(by) && self.same_island(by, of) {
             let id = self.id(of);
-            self.peers[by].neighbours.found(id, &[addr()], |_| false, moment(self.now));
+            self.peers[by].neighbours.found(id, &[addr(of)], |_| true, moment(self.now));
             let wanted = self.peers[by].neighbours.next_wakeup().is_some_and(|wake| wake <= moment(self.now));
             if wanted {
                 self.wake_steer(by, self.now + REACTION);
@@ -349,7 +350,7 @@ impl World {
             self.changed = true;
         }
         let (a, b, now) = (self.id(from), self.id(to), moment(self.now));
-        self.peers[from].neighbours.connected(b, Some(&addr()), now);
+        self.peers[from].neighbours.connected(b, Some(&addr(to)), now);
         self.peers[to].neighbours.connected(a, None, now);
         for peer in [from, to] {
             self.wake_steer(peer, self.now + REACTION);

@@ -9,12 +9,13 @@ use crate::clock::{Moment, UnixMillis};
 use crate::peer::PeerEvent;
 use crate::proto::presence::table::{Change, Source};
 use crate::proto::presence::{Kind, Presence};
+use crate::proto::replay::Heard;
 
 impl Actor {
     pub(super) fn on_gossip(&mut self, event: gossipsub::Event) {
         match event {
             gossipsub::Event::Message { propagation_source, message_id, message } => {
-                let acceptance = self.judge(&message);
+                let acceptance = self.judge(&message, &propagation_source);
                 self.report(&message_id, &propagation_source, acceptance);
             }
             gossipsub::Event::Subscribed { .. } => self.announcer.subscribed(Moment::now()),
@@ -23,11 +24,16 @@ impl Actor {
     }
 
     /// Believes a message that is about its signed source, and decides whether neighbours may hear it (THREATS 45, 46).
-    fn judge(&mut self, message: &gossipsub::Message) -> MessageAcceptance {
+    fn judge(&mut self, message: &gossipsub::Message, from: &PeerId) -> MessageAcceptance {
         let now = Moment::now();
         let Some(source) = message.source.filter(|source| *source != self.me) else { return MessageAcceptance::Ignore };
-        if !self.rates.take(source, now) {
+        if !self.is_expected(&source, from, now) || !self.rates.take(source, now) {
             self.metrics.gossip_ignored.inc();
+            return MessageAcceptance::Ignore;
+        }
+        let heard = Heard { source, number: message.sequence_number.unwrap_or_default(), direct: source == *from };
+        if !self.replays.is_new(heard, UnixMillis::now(), now) {
+            self.metrics.gossip_replayed.inc();
             return MessageAcceptance::Ignore;
         }
         match Presence::parse_gossip(&message.data, &source) {
@@ -44,10 +50,25 @@ impl Actor {
         }
     }
 
+    /// Whether we know the source, or the neighbour `from` may still bring strangers.
+    fn is_expected(&mut self, source: &PeerId, from: &PeerId, now: Moment) -> bool {
+        self.table.get(source).is_some() || self.is_near(source) || self.strangers.take(*from, now)
+    }
+
+    fn is_near(&self, peer: &PeerId) -> bool {
+        !self.connections.of(peer).is_empty() || self.neighbours.knows(peer)
+    }
+
     fn believe(&mut self, presence: &Presence, now: Moment) {
         match presence.kind {
             Kind::Offline => self.neighbours.goodbye(&presence.peer),
             Kind::Online | Kind::Update => self.neighbours.returned(&presence.peer),
+        }
+        if presence.kind != Kind::Offline && self.is_near(&presence.peer) {
+            let (connections, neighbours) = (&self.connections, &self.neighbours);
+            let near = |peer: &PeerId| !connections.of(peer).is_empty() || neighbours.knows(peer);
+            let gone = self.table.make_room(&presence.peer, near, now);
+            self.tell(gone);
         }
         let change = self.table.apply(Source::Lan, presence, now);
         if let Some(Change::Online(_)) = &change {

@@ -67,6 +67,9 @@ impl Actor {
         debug!(%peer, remote = %endpoint.get_remote_address(), same_link, "connected");
         self.connections.opened(peer, id, same_link, now);
         self.neighbour_dials.remove(&peer);
+        if endpoint.is_dialer() {
+            self.book.prove(peer, endpoint.get_remote_address().clone());
+        }
         if same_link {
             let dialled = endpoint.is_dialer().then_some(endpoint.get_remote_address());
             self.neighbours.connected(peer, dialled, now);
@@ -170,16 +173,12 @@ impl Actor {
         match event {
             discovery::Event::Found { peer, addrs } => {
                 self.book.learn(peer, &addrs);
-                self.swarm.behaviour_mut().lan.links.found(peer, &addrs);
                 self.neighbours.found(peer, &addrs, |ip| self.subnets.contains(ip), now);
             }
-            discovery::Event::Goodbye { peer } => {
-                self.swarm.behaviour_mut().lan.links.left(&peer);
-                self.neighbours.lapsed(&peer, now);
-            }
+            discovery::Event::Goodbye { peer } => self.neighbours.lapsed(&peer, now),
             discovery::Event::Interfaces(subnets) => {
                 self.subnets = subnets.clone();
-                self.swarm.behaviour_mut().lan.links.set_own_subnet(move |ip| subnets.contains(ip));
+                self.swarm.behaviour_mut().lan.links.set_own_subnet(move |ip| subnets.contains_now(ip));
                 self.neighbours.interface_changed(now);
             }
         }

@@ -188,6 +188,11 @@ impl Responder {
         if !wire::concerns_us(bytes) {
             return;
         }
+        let interface = self.links[link].subnet.index;
+        if !self.context.subnets.borrow().is_local_to(interface, from.ip()) {
+            self.context.tally.refused.inc();
+            return;
+        }
         let now = Moment::now();
         if !self.budget.take(now) {
             self.context.tally.flooded.inc();
@@ -221,8 +226,9 @@ impl Responder {
 
     fn judge(&self, link: usize, instance: Instance, from: IpAddr) -> Option<Report> {
         let subnets = self.context.subnets.borrow();
-        let zone = |_| Some(self.links[link].subnet.interface.clone());
-        let origin = Origin { me: self.context.me, subnets: &subnets, same_host: subnets.is_own(from), zone: &zone };
+        let subnet = &self.links[link].subnet;
+        let zone = |_| Some(subnet.interface.clone());
+        let origin = Origin { me: self.context.me, subnets: &subnets, same_host: is_same_host(subnet, from), zone: &zone };
         match hint::believe(instance.strings.iter().map(Vec::as_slice), &origin) {
             Ok((peer, addrs)) => {
                 let ttl = Some(Duration::from_secs(instance.ttl.into()));
@@ -235,6 +241,12 @@ impl Responder {
             }
         }
     }
+}
+
+/// Whether a packet from `from` that came over the interface of `subnet` was sent on this host. Only the loopback interface proves it:
+/// an IPv6 packet that claims to come from our own address is let in from the cable (THREATS 48).
+fn is_same_host(subnet: &Subnet, from: IpAddr) -> bool {
+    subnet.addr.is_loopback() && from.to_canonical().is_loopback()
 }
 
 /// One address per interface and IP version: every interface, loopback only over IPv4.
@@ -261,4 +273,21 @@ fn describe(addrs: &[Multiaddr]) -> Option<Service> {
     let strings: Vec<String> = addrs.iter().filter_map(hint::txt).collect();
     let addresses = wire::first_of_each(ips);
     (!strings.is_empty()).then(|| Service { instance: random_label(), strings, addresses })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subnet(addr: &str) -> Subnet {
+        Subnet { interface: "any".into(), index: 1, addr: addr.parse().unwrap(), prefix_len: 64 }
+    }
+
+    #[test]
+    fn attack_a_packet_from_the_cable_that_claims_to_be_from_our_own_address_is_not_of_this_host() {
+        let own = "fe80::1".parse().unwrap();
+        assert!(!is_same_host(&subnet("fe80::1"), own));
+        assert!(!is_same_host(&subnet("127.0.0.1"), own));
+        assert!(is_same_host(&subnet("127.0.0.1"), [127, 0, 0, 1].into()));
+    }
 }

@@ -1,7 +1,7 @@
 //! What a record may say, in both directions: which of our addresses we announce, and which of a stranger's we believe.
 //!
 //! A record is a hint that anyone on the LAN can forge; the Noise handshake decides who answers there. Still it is judged here,
-//! so that a forged one cannot make us dial across the Internet, into our own loopback, or someone with two names (THREATS 48).
+//! so that a forged one cannot make us dial into another network, into our own loopback, or someone with two names (THREATS 48, 70).
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv6Addr};
@@ -126,11 +126,9 @@ impl Dialable {
             ip if ip.is_loopback() => origin.same_host.then(|| (1, self.addr.clone())),
             IpAddr::V6(v6) if v6.is_unicast_link_local() => {
                 let zone = Multiaddr::empty().with(Protocol::Ip6zone((origin.zone)(v6)?.into()));
-                Some((3, self.addr.iter().fold(zone, Multiaddr::with)))
+                Some((2, self.addr.iter().fold(zone, Multiaddr::with)))
             }
-            ip if origin.subnets.contains(ip) => Some((0, self.addr.clone())),
-            ip if is_private(ip) => Some((2, self.addr.clone())),
-            _ => None,
+            ip => origin.subnets.iter().any(|subnet| subnet.contains(ip)).then(|| (0, self.addr.clone())),
         }
     }
 }
@@ -140,14 +138,6 @@ fn ip_of(part: &Protocol<'_>) -> Option<IpAddr> {
         Protocol::Ip4(v4) => Some(IpAddr::V4(*v4)),
         Protocol::Ip6(v6) => Some(IpAddr::V6(*v6)),
         _ => None,
-    }
-}
-
-/// RFC 1918, link-local or RFC 4193: not reachable from the Internet.
-fn is_private(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(v4) => v4.is_private() || v4.is_link_local(),
-        IpAddr::V6(v6) => v6.is_unique_local(),
     }
 }
 

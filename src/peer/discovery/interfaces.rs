@@ -68,10 +68,16 @@ impl Subnets {
         ip.is_loopback() || is_link_local(ip) || self.0.iter().any(|subnet| subnet.contains(ip))
     }
 
-    /// Whether `ip` is this host itself.
-    pub fn is_own(&self, ip: IpAddr) -> bool {
+    /// As [`Self::contains`], but looks at the interfaces anew before it says no: a peer's connection may come before the news that the
+    /// cable is back.
+    pub fn contains_now(&self, ip: IpAddr) -> bool {
+        self.contains(ip) || Self::of_this_host().is_ok_and(|now| now.contains(ip))
+    }
+
+    /// Whether a packet that `interface` (by its index) received from `ip` was sent on that link (RFC 6762, 11).
+    pub fn is_local_to(&self, interface: u32, ip: IpAddr) -> bool {
         let ip = ip.to_canonical();
-        ip.is_loopback() || self.0.iter().any(|subnet| subnet.addr == ip)
+        is_link_local(ip) || self.0.iter().any(|subnet| subnet.index == interface && subnet.contains(ip))
     }
 
     /// Every subnet, sorted by interface and address.
@@ -167,15 +173,14 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_netmask_makes_nobody_a_neighbour() {
-        assert!(!subnets("10.77.0.1", 0).contains(ip("8.8.8.8")));
+    fn attack_a_packet_from_beyond_the_link_is_not_local_to_the_interface() {
+        let lan = subnets("10.77.0.1", 24);
+        assert!(lan.is_local_to(2, ip("10.77.0.9")) && lan.is_local_to(2, ip("fe80::1")));
+        assert!(!lan.is_local_to(2, ip("10.88.0.2")) && !lan.is_local_to(2, ip("127.0.0.1")) && !lan.is_local_to(3, ip("10.77.0.9")));
     }
 
     #[test]
-    fn this_host_knows_its_own_addresses() {
-        let host = Subnets::of_this_host().unwrap();
-        assert!(host.is_own(ip("127.0.0.1")));
-        assert!(host.iter().all(|subnet| host.is_own(subnet.addr)));
-        assert!(!host.is_own(ip("192.0.2.1")));
+    fn an_unknown_netmask_makes_nobody_a_neighbour() {
+        assert!(!subnets("10.77.0.1", 0).contains(ip("8.8.8.8")));
     }
 }

@@ -3,14 +3,14 @@
 //! The instance is random, so it is announced without probing first and found within milliseconds.
 //!
 //! The crate runs a thread of its own, looks at the interfaces once a second, and keeps a cache without a bound. So this room asks it
-//! every second how much it holds, and starts another daemon when the first one is overfull, hangs or has died, as often as a budget
-//! allows (THREATS 48, 57).
+//! every second how much it holds, and starts another daemon [`RESTART_PAUSE`] after one is overfull, hangs or has died, for ever: a flood
+//! may cost us seconds, but never makes us deaf (THREATS 48, 57).
 
 use std::time::Duration;
 
 use mdns_sd::{IfKind, Metrics, Receiver, ResolvedService, ServiceDaemon, ServiceEvent, ServiceInfo};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout};
-use tracing::{error, warn};
+use tracing::warn;
 
 use super::hint::Refused;
 use super::table::{Report, Source};
@@ -20,12 +20,11 @@ use crate::proto::rate::{Rate, TokenBucket};
 
 mod record;
 
-/// Restarts: five at once, then one a minute.
-const RESTARTS: Rate = Rate { burst: 5, per_second: 1.0 / 60.0 };
+/// The pause before a restart; with [`CHECK`] a flood makes us start again every three seconds.
+const RESTART_PAUSE: Duration = Duration::from_secs(2);
 
-/// The pause before a restart, and where there were too many.
-const RESTART_PAUSE: Duration = Duration::from_secs(1);
-const LONG_PAUSE: Duration = Duration::from_secs(60);
+/// Restarts are told of once a minute.
+const COMPLAINTS: Rate = Rate { burst: 1, per_second: 1.0 / 60.0 };
 
 /// How often the daemon is asked whether it is well, and how long it may think about it.
 const CHECK: Duration = Duration::from_secs(1);
@@ -43,24 +42,23 @@ const GOODBYE_DEADLINE: Duration = Duration::from_millis(250);
 
 /// Runs until the context says stop; then says goodbye.
 pub(super) async fn run(mut context: Context) {
-    let mut budget = TokenBucket::new(RESTARTS, Moment::now());
+    let mut complaints = TokenBucket::new(COMPLAINTS, Moment::now());
     let instance = random_label();
     loop {
-        match Session::start(&mut context, &instance) {
+        let why = match Session::start(&mut context, &instance) {
             Ok(mut session) => match session.run().await {
                 End::Stopped => return,
-                End::Broken(why) => warn!(why, "the DNS-SD daemon is started again"),
+                End::Broken(why) => why.to_owned(),
             },
-            Err(why) => warn!(%why, "DNS-SD could not be started"),
-        }
+            Err(why) => format!("it could not be started: {why}"),
+        };
         context.tally.restarts.inc();
-        let pause = if budget.take(Moment::now()) { RESTART_PAUSE } else { LONG_PAUSE };
-        if pause == LONG_PAUSE {
-            error!("DNS-SD fails again and again; peers on the LAN may stay unseen for a minute");
+        if complaints.take(Moment::now()) {
+            warn!(why, "the DNS-SD daemon is started again; further restarts are told of once a minute");
         }
         tokio::select! {
             () = context.stop.cancelled() => return,
-            () = sleep(pause) => {}
+            () = sleep(RESTART_PAUSE) => {}
         }
     }
 }

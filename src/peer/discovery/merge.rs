@@ -32,7 +32,9 @@ impl Merge {
             {
                 return self.stop.cancel();
             }
+            // New subnets go before what was judged by them.
             next = tokio::select! {
+                biased;
                 () = self.stop.cancelled() => return,
                 Ok(()) = self.subnets.changed() => {
                     table.forget_lapsing();

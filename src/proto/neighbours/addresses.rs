@@ -7,6 +7,8 @@ use libp2p::{Multiaddr, PeerId};
 
 /// Addresses kept for one peer.
 pub(super) const KEPT: usize = 8;
+/// Addresses of one peer that are dialled at once; the next dial tries others (THREATS 4).
+pub(super) const DIALLED: usize = 3;
 /// Addresses of one report that are looked at.
 const LOOKED_AT: usize = 64;
 
@@ -35,15 +37,27 @@ impl Addresses {
         self.failed = false;
     }
 
-    /// A dial of all of them failed.
+    /// A dial failed: what was said anew replaces them.
     pub(super) fn fail(&mut self) {
         self.failed = true;
     }
 
-    /// What to dial.
-    pub(super) fn to_dial(&self) -> Vec<Multiaddr> {
+    /// The next dial tries other hints.
+    pub(super) fn rotate(&mut self) {
+        let tried = if self.proven.is_some() { DIALLED - 1 } else { DIALLED };
+        let turns = tried.min(self.hints.len());
+        self.hints.rotate_left(turns);
+    }
+
+    /// What to dial, the most promising first.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Multiaddr> {
         let hints = self.hints.iter().filter(|addr| Some(*addr) != self.proven.as_ref());
-        self.proven.iter().chain(hints).take(KEPT).cloned().collect()
+        self.proven.iter().chain(hints).take(KEPT)
+    }
+
+    /// Whether one of them is on this host.
+    pub(super) fn name(&self, host: IpAddr) -> bool {
+        self.all().any(|addr| host_of(addr) == Some(host))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -63,6 +77,16 @@ pub(super) fn on_the_lan(addrs: &[Multiaddr], peer: &PeerId, ours: impl Fn(IpAdd
     kept
 }
 
+/// Whom a dial of the address burdens; nobody, where it is loopback, which only this host can name.
+pub(super) fn host_of(addr: &Multiaddr) -> Option<IpAddr> {
+    let ip = addr.iter().find_map(|part| match part {
+        Protocol::Ip4(ip) => Some(IpAddr::V4(ip)),
+        Protocol::Ip6(ip) => Some(IpAddr::V6(ip).to_canonical()),
+        _ => None,
+    });
+    ip.filter(|ip| !ip.is_loopback())
+}
+
 fn without_peer(addr: &Multiaddr) -> Multiaddr {
     addr.iter().filter(|part| !matches!(part, Protocol::P2p(_))).collect()
 }
@@ -70,10 +94,10 @@ fn without_peer(addr: &Multiaddr) -> Multiaddr {
 /// An IP address of a LAN, then TCP or QUIC, then nothing but perhaps the right peer: no names, relays, proxies or web sockets.
 fn is_dialable(addr: &Multiaddr, peer: &PeerId, ours: impl Fn(IpAddr) -> bool) -> bool {
     let mut parts = addr.iter().peekable();
-    let _zone = parts.next_if(|part| matches!(part, Protocol::Ip6zone(_)));
+    let zoned = parts.next_if(|part| matches!(part, Protocol::Ip6zone(_))).is_some();
     let ip = match parts.next() {
-        Some(Protocol::Ip4(ip)) => IpAddr::V4(ip),
-        Some(Protocol::Ip6(ip)) => IpAddr::V6(ip),
+        Some(Protocol::Ip4(ip)) if !zoned => IpAddr::V4(ip),
+        Some(Protocol::Ip6(ip)) if zoned == ip.is_unicast_link_local() => IpAddr::V6(ip),
         _ => return false,
     };
     let transport = match parts.next() {
@@ -86,15 +110,14 @@ fn is_dialable(addr: &Multiaddr, peer: &PeerId, ours: impl Fn(IpAddr) -> bool) -
     transport && theirs && parts.next().is_none() && is_lan(ip.to_canonical(), ours)
 }
 
-/// Not only is a public address none of the LAN's business: to dial one at a stranger's word is an attack on it (THREATS 4, 48).
+/// An address elsewhere is none of the LAN's business, and to dial one at a stranger's word is an attack on it or joins two networks
+/// (THREATS 4, 48, 70).
 fn is_lan(ip: IpAddr, ours: impl Fn(IpAddr) -> bool) -> bool {
-    let local = match ip {
-        IpAddr::V4(v4) if v4.is_unspecified() || v4.is_broadcast() || v4.is_multicast() => return false,
-        IpAddr::V6(v6) if v6.is_unspecified() || v6.is_multicast() => return false,
-        IpAddr::V4(v4) => v4.is_private() || v4.is_link_local() || v4.is_loopback(),
-        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_loopback(),
+    let nobody = match ip {
+        IpAddr::V4(v4) => v4.is_unspecified() || v4.is_broadcast() || v4.is_multicast(),
+        IpAddr::V6(v6) => v6.is_unspecified() || v6.is_multicast(),
     };
-    local || ours(ip)
+    !nobody && ours(ip)
 }
 
 #[cfg(test)]
@@ -105,18 +128,24 @@ mod tests {
         text.parse().unwrap()
     }
 
+    /// 10.0.0.0/16, fd00::/64, link-local and loopback.
+    fn ours(ip: IpAddr) -> bool {
+        match ip {
+            IpAddr::V4(v4) => v4.octets()[..2] == [10, 0] || v4.is_loopback(),
+            IpAddr::V6(v6) => v6.segments()[..4] == [0xfd00, 0, 0, 0] || v6.is_unicast_link_local() || v6.is_loopback(),
+        }
+    }
+
     fn kept(list: &[&str], peer: &PeerId) -> Vec<String> {
         let list: Vec<Multiaddr> = list.iter().map(|text| addr(text)).collect();
-        on_the_lan(&list, peer, |_| false).iter().map(ToString::to_string).collect()
+        on_the_lan(&list, peer, ours).iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn lan_addresses_of_both_transports_are_taken() {
         let good = [
-            "/ip4/192.168.1.5/tcp/40001",
+            "/ip4/10.0.0.5/tcp/40001",
             "/ip4/10.0.0.1/udp/4/quic-v1",
-            "/ip4/172.16.0.1/tcp/1",
-            "/ip4/169.254.7.7/tcp/1",
             "/ip4/127.0.0.1/tcp/1",
             "/ip6/fd00::1/tcp/1",
             "/ip6zone/eth0/ip6/fe80::1/tcp/1",
@@ -126,10 +155,17 @@ mod tests {
     }
 
     #[test]
-    fn attack_mdns_cannot_make_us_dial_strangers_names_or_relays() {
+    fn attack_mdns_cannot_make_us_dial_other_networks_names_or_relays() {
         let (peer, other) = (PeerId::random(), PeerId::random());
         let bad = [
             "/ip4/8.8.8.8/tcp/53",
+            "/ip4/10.1.0.1/tcp/1",
+            "/ip4/192.168.1.5/tcp/1",
+            "/ip4/169.254.169.254/tcp/80",
+            "/ip6/fd01::1/tcp/1",
+            "/ip6/fe80::1/tcp/1",
+            "/ip6zone/eth0/ip6/fd00::1/tcp/1",
+            "/ip6zone/eth0/ip4/10.0.0.1/tcp/1",
             "/ip4/100.64.0.1/tcp/1",
             "/ip6/2001:db8::1/tcp/1",
             "/ip6/::ffff:8.8.8.8/tcp/1",
@@ -149,23 +185,16 @@ mod tests {
     }
 
     #[test]
-    fn a_public_address_is_taken_on_our_own_subnet_only() {
-        let list = [addr("/ip4/192.0.2.7/tcp/1"), addr("/ip4/198.51.100.7/tcp/1")];
-        let ours = |ip: IpAddr| ip == IpAddr::from([192, 0, 2, 7]);
-        assert_eq!(on_the_lan(&list, &PeerId::random(), ours), list[..1]);
-    }
-
-    #[test]
     fn attack_a_thousand_addresses_leave_eight_and_the_proven_one_stays() {
         let peer = PeerId::random();
         let many: Vec<Multiaddr> = (0..1000).map(|n| addr(&format!("/ip4/10.0.0.1/tcp/{}/p2p/{peer}", n + 1))).collect();
         let mut addresses = Addresses::default();
         addresses.prove(&addr("/ip4/10.0.0.9/tcp/9"));
         for some in many.chunks(10) {
-            addresses.hint(on_the_lan(some, &peer, |_| false));
+            addresses.hint(on_the_lan(some, &peer, ours));
         }
-        assert_eq!(addresses.to_dial().len(), KEPT);
-        assert_eq!(addresses.to_dial()[0], addr("/ip4/10.0.0.9/tcp/9"));
+        assert_eq!(addresses.all().count(), KEPT);
+        assert_eq!(addresses.all().next(), Some(&addr("/ip4/10.0.0.9/tcp/9")));
     }
 
     #[test]
@@ -173,9 +202,22 @@ mod tests {
         let mut addresses = Addresses::default();
         addresses.hint(vec![addr("/ip4/10.0.0.1/tcp/1")]);
         addresses.hint(vec![addr("/ip4/10.0.0.1/tcp/2")]);
-        assert_eq!(addresses.to_dial(), [addr("/ip4/10.0.0.1/tcp/2"), addr("/ip4/10.0.0.1/tcp/1")]);
+        assert!(addresses.all().eq(&[addr("/ip4/10.0.0.1/tcp/2"), addr("/ip4/10.0.0.1/tcp/1")]));
         addresses.fail();
         addresses.hint(vec![addr("/ip4/10.0.0.1/tcp/3")]);
-        assert_eq!(addresses.to_dial(), [addr("/ip4/10.0.0.1/tcp/3")]);
+        assert!(addresses.all().eq(&[addr("/ip4/10.0.0.1/tcp/3")]));
+    }
+
+    #[test]
+    fn every_address_has_its_turn() {
+        let list: Vec<Multiaddr> = (1..=8).map(|port| addr(&format!("/ip4/10.0.0.1/tcp/{port}"))).collect();
+        let mut addresses = Addresses::default();
+        addresses.hint(list.clone());
+        let mut tried = Vec::new();
+        for _ in 0..3 {
+            tried.extend(addresses.all().take(DIALLED).cloned());
+            addresses.rotate();
+        }
+        assert!(list.iter().all(|addr| tried.contains(addr)));
     }
 }

@@ -5,8 +5,13 @@ use std::time::Duration;
 use libp2p::Multiaddr;
 
 use super::addresses::Addresses;
-use super::{BACKOFF, DIAL_DEADLINE, FIRST_REDIAL, GIVE_UP, LONG_LOST, MAX_BACKOFF, REDIAL};
+use super::{BACKOFF, CROWDED, DIAL_DEADLINE, FIRST_REDIAL, GIVE_UP, LONG_LOST, MAX_BACKOFF, REDIAL};
 use crate::clock::Moment;
+
+/// A connection that ended sooner, or stopped answering, was a short one.
+const SHORT_LIFE: Duration = Duration::from_secs(10);
+/// Short ones in a row that are forgiven: a cable may have a loose contact.
+const SHORT_LIVES: u32 = 2;
 
 #[derive(Debug)]
 pub(super) struct Known {
@@ -24,6 +29,12 @@ pub(super) struct Known {
     pub(super) rests_until: Moment,
     /// Since when gossip does not name it.
     pub(super) unheard: Option<Moment>,
+    /// When its connection was made.
+    connected: Moment,
+    /// Short connections in a row.
+    short_lives: u32,
+    /// Until then it is not redialled because of them.
+    shunned_until: Moment,
     /// Given up until it is found again.
     dormant: bool,
     dialling: bool,
@@ -59,6 +70,9 @@ impl Known {
             courtesy,
             rests_until: Moment::START,
             unheard: None,
+            connected: Moment::START,
+            short_lives: 0,
+            shunned_until: Moment::START,
             dormant: false,
             dialling: false,
             dialled: None,
@@ -111,13 +125,23 @@ impl Known {
         self.is_lost()
     }
 
-    pub(super) fn dial(&mut self, now: Moment) -> Vec<Multiaddr> {
+    pub(super) fn dial(&mut self, now: Moment) {
         (self.dialling, self.dialled) = (true, Some(now));
-        self.addrs.to_dial()
+    }
+
+    /// Its hosts are dialled often enough: it waits [`CROWDED`], which is no failure.
+    pub(super) fn postpone(&mut self, now: Moment) {
+        match &mut self.state {
+            State::Lost { redial, .. } => *redial = now + CROWDED,
+            State::Idle | State::Connected { .. } => self.rests_until = now + CROWDED,
+        }
     }
 
     /// Whether it had been missed.
-    pub(super) fn connected(&mut self, via: Option<&Multiaddr>) -> bool {
+    pub(super) fn connected(&mut self, via: Option<&Multiaddr>, now: Moment) -> bool {
+        if !self.is_connected() {
+            self.connected = now;
+        }
         let (was_lost, had_dialled) = match self.state {
             State::Lost { .. } => (true, false),
             State::Connected { ours } => (false, ours),
@@ -135,9 +159,13 @@ impl Known {
     /// The higher of two peers is half a [`REDIAL`] late, so that their attempts alternate.
     pub(super) fn lost(&mut self, open: bool, higher: bool, now: Moment) {
         let late = if higher { REDIAL / 2 } else { Duration::ZERO };
+        if self.is_connected() {
+            self.count_life(now);
+        }
+        let first = self.shunned_until.max(now + FIRST_REDIAL + late);
         self.state = match self.state {
             State::Lost { since, redial, ours, .. } => State::Lost { since, redial, open, ours },
-            State::Connected { ours } => State::Lost { since: now, redial: now + FIRST_REDIAL + late, open, ours },
+            State::Connected { ours } => State::Lost { since: now, redial: first, open, ours },
             State::Idle => State::Idle,
         };
     }
@@ -160,6 +188,7 @@ impl Known {
             return;
         }
         let began = self.dialled.unwrap_or(now);
+        self.addrs.rotate();
         self.state = match self.state {
             State::Idle => {
                 self.addrs.fail();
@@ -179,9 +208,23 @@ impl Known {
         };
     }
 
+    /// Who takes connections only to drop them is redialled ever more seldom, up to [`MAX_BACKOFF`].
+    fn count_life(&mut self, now: Moment) {
+        let short = now.since(self.connected) < SHORT_LIFE;
+        self.short_lives = if short { self.short_lives.saturating_add(1) } else { 0 };
+        if let Some(doublings) = self.short_lives.checked_sub(SHORT_LIVES).filter(|more| *more > 0) {
+            self.shunned_until = now + BACKOFF.saturating_mul(1 << doublings.min(10)).min(MAX_BACKOFF);
+        }
+    }
+
+    /// An interface of this host changed: nobody is to blame for connections that did not last.
+    pub(super) fn forgive(&mut self) {
+        (self.short_lives, self.shunned_until) = (0, Moment::START);
+    }
+
     /// Something changed for the better: no more waiting, but no second dial within [`FIRST_REDIAL`] of the last.
     pub(super) fn try_again(&mut self, now: Moment) {
-        let soonest = self.dialled.map_or(now, |at| now.max(at + FIRST_REDIAL));
+        let soonest = self.dialled.map_or(now, |at| now.max(at + FIRST_REDIAL)).max(self.shunned_until);
         self.dormant = false;
         self.rests_until = self.rests_until.min(soonest);
         if let State::Lost { redial, .. } = &mut self.state {

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use libp2p::PeerId;
+use libp2p::{Multiaddr, PeerId};
 
+use super::addresses::{DIALLED, host_of};
 use super::known::{Known, State};
 use super::{
     Condition, DIALLED_ON_A_BIG_LAN, Dial, LONG_LOST, LOST_PER_SECOND, MAX_DIALS, MAX_LAN_NEIGHBOURS, MAX_LOST_DIALS, MAX_REDIAL,
@@ -103,13 +104,30 @@ impl Neighbours {
     fn dial(&mut self, peer: PeerId, now: Moment) -> Option<Dial> {
         let open = matches!(self.known.get(&peer)?.state, State::Lost { open: true, .. });
         let condition = if open { Condition::Always } else { Condition::Disconnected };
-        let addrs = self.change(&peer, |known| known.dial(now))?;
+        let addrs = self.within_budget(&peer, now);
+        if addrs.is_empty() {
+            self.change(&peer, |known| known.postpone(now));
+            return None;
+        }
+        self.change(&peer, |known| known.dial(now))?;
         Some(Dial { peer, addrs, condition })
+    }
+
+    /// The addresses of a peer to dial, each paid for by its host.
+    fn within_budget(&mut self, peer: &PeerId, now: Moment) -> Vec<Multiaddr> {
+        let (known, hosts) = (&self.known, &mut self.hosts);
+        let addrs = known.get(peer).into_iter().flat_map(|known| known.addrs.all());
+        addrs.filter(|addr| host_of(addr).is_none_or(|host| hosts.take(host, now))).take(DIALLED).cloned().collect()
+    }
+
+    fn is_affordable(&self, known: &Known, now: Moment) -> bool {
+        known.addrs.all().any(|addr| host_of(addr).is_none_or(|host| self.hosts.has(&host, now)))
     }
 
     /// Of the `room` best candidates that do not rest, those to dial now, the preferred ones first.
     fn choose(&self, room: usize, free: usize, now: Moment) -> Vec<PeerId> {
         let awake = self.known.iter().filter(|(_, known)| known.is_candidate() && known.rests_until <= now);
+        let awake = awake.filter(|(_, known)| self.is_affordable(known, now));
         let mut awake: Vec<(u64, &PeerId, Moment)> = awake.map(|(peer, known)| (known.rank, peer, known.courtesy)).collect();
         if awake.len() > room {
             awake.select_nth_unstable_by_key(room, |(rank, _, _)| *rank);

@@ -17,6 +17,16 @@ fn addr(port: u16) -> Multiaddr {
     format!("/ip4/10.0.0.1/tcp/{port}").parse().unwrap()
 }
 
+fn ours(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V4(v4) if v4.octets()[0] == 10)
+}
+
+/// Every peer has a host of its own.
+fn home(peer: &PeerId) -> Multiaddr {
+    let id = peer.to_bytes();
+    format!("/ip4/10.{}.{}.{}/tcp/1", id[id.len() - 1], id[id.len() - 2], id[id.len() - 3]).parse().unwrap()
+}
+
 /// The first of the ids, so that it dials everybody at once.
 fn lowest(ids: &[PeerId]) -> Neighbours {
     Neighbours::new(ids[0], 7, at(0))
@@ -29,7 +39,7 @@ fn is_sound(neighbours: &Neighbours) -> bool {
 }
 
 fn find(neighbours: &mut Neighbours, peer: PeerId, now: u64) -> bool {
-    neighbours.found(peer, &[addr(1)], |_| false, at(now))
+    neighbours.found(peer, &[home(&peer)], ours, at(now))
 }
 
 fn find_all(neighbours: &mut Neighbours, peers: &[PeerId], now: u64) {
@@ -43,7 +53,7 @@ fn dialled(neighbours: &mut Neighbours, now: u64) -> Vec<PeerId> {
 /// A neighbour that we dialled at zero and reached.
 fn neighbour(neighbours: &mut Neighbours, peer: PeerId) {
     find(neighbours, peer, 0);
-    neighbours.connected(peer, Some(&addr(1)), at(0));
+    neighbours.connected(peer, Some(&home(&peer)), at(0));
 }
 
 /// When `peer` is dialled until `until`, if every dial of it fails after `takes`.
@@ -92,7 +102,7 @@ fn a_small_lan_is_dialled_whole_sixteen_at_a_time() {
     find_all(&mut me, &ids[1..], 0);
     let first = dialled(&mut me, 0);
     assert_eq!(first.len(), MAX_DIALS);
-    first.iter().for_each(|peer| me.connected(*peer, Some(&addr(1)), at(5)));
+    first.iter().for_each(|peer| me.connected(*peer, Some(&home(peer)), at(5)));
     assert_eq!(dialled(&mut me, 5).len(), 24 - MAX_DIALS);
 }
 
@@ -103,7 +113,7 @@ fn on_a_big_lan_a_dozen_are_chosen_and_the_rest_left() {
     find_all(&mut me, &ids[1..], 0);
     let chosen = dialled(&mut me, 0);
     assert_eq!(chosen.len(), DIALLED_ON_A_BIG_LAN);
-    chosen.iter().for_each(|peer| me.connected(*peer, Some(&addr(1)), at(5)));
+    chosen.iter().for_each(|peer| me.connected(*peer, Some(&home(peer)), at(5)));
     assert_eq!(failing_dials(&mut me, 5, 600_000, 1), [0; 0]);
     me.disconnected(&chosen[0], Ended::OnPurpose, at(600_000));
     assert_eq!(dialled(&mut me, 600_000), [chosen[0]], "the next best, which it is itself");
@@ -180,7 +190,7 @@ fn many_lost_neighbours_share_the_line_and_one_that_returns_brings_all_forward()
     assert!((400..=500).contains(&early), "eight a second: {early}");
     assert!((60..=110).contains(&late), "more than one a second: {late}");
     let back = 20 * 60_000 + 10_000;
-    me.connected(ids[3], Some(&addr(1)), at(back));
+    me.connected(ids[3], Some(&home(&ids[3])), at(back));
     assert_eq!(dialled(&mut me, back).len(), MAX_LOST_DIALS);
 }
 
@@ -273,7 +283,7 @@ fn attack_mdns_that_repeats_itself_does_not_shorten_the_backoff() {
     let mut me = lowest(&ids);
     let mut dials = Vec::new();
     for now in (0..300_000).step_by(100) {
-        me.found(ids[1], &[addr(1 + (now / 100) as u16)], |_| false, at(now));
+        me.found(ids[1], &[addr(1 + (now / 100) as u16)], ours, at(now));
         for dial in me.poll(|_| false, at(now)) {
             me.dial_failed(&dial.peer, at(now));
             dials.push(now);
@@ -300,10 +310,10 @@ fn attack_a_long_flood_displaces_only_who_failed() {
     let mut me = lowest(&ids);
     ids[1..].iter().for_each(|peer| neighbour(&mut me, *peer));
     let silent = PeerId::random();
-    me.found(silent, &[addr(2)], |_| false, at(0));
+    me.found(silent, &[addr(2)], ours, at(0));
     find_all(&mut me, &strangers, 0);
     for second in 1..900 {
-        me.found(PeerId::random(), &[addr(1)], |_| false, at(second * 1000));
+        find(&mut me, PeerId::random(), second * 1000);
         for dial in me.poll(|_| true, at(second * 1000)) {
             me.dial_failed(&dial.peer, at(second * 1000));
         }
@@ -332,10 +342,110 @@ fn nobody_dials_themselves_or_where_nothing_is_known() {
     let ids = ids(2);
     let mut me = lowest(&ids);
     assert!(!find(&mut me, ids[0], 0));
-    assert!(!me.found(ids[1], &["/ip4/8.8.8.8/tcp/1".parse().unwrap()], |_| false, at(0)));
+    assert!(!me.found(ids[1], &["/ip4/8.8.8.8/tcp/1".parse().unwrap()], ours, at(0)));
     me.connected(ids[1], None, at(0));
     me.disconnected(&ids[1], Ended::Lost, at(0));
     assert_eq!(failing_dials(&mut me, 0, 10_000, 1), [0; 0], "it called us; where it listens is not known");
     find(&mut me, ids[1], 10_000);
     assert_eq!(dialled(&mut me, 10_000), [ids[1]]);
+}
+
+/// The SYNs that one host gets from us within a minute, when `forge` names its addresses every 100 ms and each dial fails.
+fn dials_at_a_victim(mut forge: impl FnMut(&mut Neighbours, u64)) -> usize {
+    let mut me = Neighbours::new(PeerId::random(), 3, at(0));
+    let mut dials = 0;
+    for now in (0..60_000).step_by(100) {
+        forge(&mut me, now);
+        for dial in me.poll(|_| false, at(now)) {
+            assert!(dial.addrs.len() <= 3);
+            dials += dial.addrs.iter().filter(|addr| addr.to_string().starts_with("/ip4/10.0.0.1/")).count();
+            me.dial_failed(&dial.peer, at(now));
+        }
+    }
+    dials
+}
+
+#[test]
+fn attack_forged_records_that_all_name_one_victim_cost_it_four_dials_a_second() {
+    let ports = |now: u64| (0..8).map(|n| addr(1 + (now / 100 * 8 + n) as u16)).collect::<Vec<_>>();
+    let strangers = dials_at_a_victim(|me, now| {
+        me.found(PeerId::random(), &ports(now), ours, at(now));
+    });
+    assert!(strangers <= 32 + 60 * 4, "{strangers}");
+    let who = ids(200);
+    let renamed = dials_at_a_victim(|me, now| {
+        let peer = who[(now / 100) as usize % 200];
+        find(me, peer, now);
+        me.found(peer, &ports(now), ours, at(now));
+    });
+    assert!(renamed <= 32 + 60 * 4, "{renamed}");
+}
+
+#[test]
+fn attack_forged_candidates_at_one_victim_do_not_keep_real_ones_from_being_dialled() {
+    let ids = ids(200);
+    let mut me = lowest(&ids);
+    let taken = ids[1..150].iter().filter(|peer| me.found(**peer, &[addr(9)], ours, at(0))).count();
+    assert_eq!(taken, MAX_PER_HOST);
+    for peer in &ids[150..] {
+        find(&mut me, *peer, 0);
+    }
+    let mut reached = 0;
+    for now in (0..10_000).step_by(500) {
+        for dial in me.poll(|_| true, at(now)) {
+            let real = ids[150..].contains(&dial.peer);
+            reached += usize::from(real);
+            if real { me.connected(dial.peer, Some(&dial.addrs[0]), at(now)) } else { me.dial_failed(&dial.peer, at(now)) }
+        }
+    }
+    assert!(reached >= DIALLED_ON_A_BIG_LAN - 1, "{reached}");
+}
+
+#[test]
+fn many_peers_on_this_host_are_all_dialled() {
+    let ids = ids(24);
+    let mut me = lowest(&ids);
+    let here = |port: usize| format!("/ip4/127.0.0.1/tcp/{port}").parse().unwrap();
+    for (n, peer) in ids[1..].iter().enumerate() {
+        assert!(me.found(*peer, &[here(n + 1)], |ip| ip.is_loopback(), at(0)));
+    }
+    assert_eq!(dialled(&mut me, 0).len(), MAX_DIALS);
+}
+
+/// When a neighbour is dialled within ten minutes whose connections each last for `life`.
+fn dials_of_one_that_drops(life: u64, end: impl Fn(&mut Neighbours, &PeerId, Moment)) -> Vec<u64> {
+    let ids = ids(2);
+    let mut me = lowest(&ids);
+    find(&mut me, ids[1], 0);
+    let (mut now, mut dials) = (0, Vec::new());
+    while now < 600_000 {
+        if me.poll(|_| true, at(now)).is_empty() {
+            now = me.next_wakeup().unwrap().since(Moment::START).as_millis() as u64;
+            continue;
+        }
+        dials.push(now);
+        me.connected(ids[1], Some(&home(&ids[1])), at(now));
+        now += life;
+        end(&mut me, &ids[1], at(now));
+    }
+    dials
+}
+
+#[test]
+fn attack_a_neighbour_that_drops_every_connection_is_redialled_once_a_minute() {
+    let dials = dials_of_one_that_drops(10, |me, peer, now| me.disconnected(peer, Ended::Lost, now));
+    assert!((10..20).contains(&dials.len()), "{dials:?}");
+    assert!(dials.windows(2).next_back().is_some_and(|pair| pair[1] - pair[0] >= 60_000));
+}
+
+#[test]
+fn attack_a_neighbour_that_answers_no_ping_is_redialled_once_a_minute() {
+    let dials = dials_of_one_that_drops(4500, |me, peer, now| me.suspect(peer, now));
+    assert!((10..20).contains(&dials.len()), "{dials:?}");
+}
+
+#[test]
+fn a_neighbour_whose_connections_last_is_redialled_at_once_however_often_it_is_lost() {
+    let dials = dials_of_one_that_drops(10_000, |me, peer, now| me.disconnected(peer, Ended::Lost, now));
+    assert!(dials.windows(2).all(|pair| pair[1] - pair[0] == 10_500), "{dials:?}");
 }

@@ -8,7 +8,7 @@
 //! which disagree do not make the row flicker, and nobody on the internet renames a peer that the LAN hears signed (THREATS 1).
 //!
 //! Bounds: [`MAX_ROWS`] rows. When the table is full a stranger takes the place of the row that has been offline longest; while
-//! every row is online strangers are refused. A row has at most [`MAX_SOURCES`] sources; further ones are not noted.
+//! every row is online strangers are refused, but [`PresenceTable::make_room`] lets those who are near displace others. A row has at most [`MAX_SOURCES`] sources; further ones are not noted.
 //!
 //! Cost: hearing a known peer is one look-up and moves nothing; [`PresenceTable::expire`] touches only rows that are due, each at
 //! most once per source and TTL.
@@ -141,6 +141,16 @@ impl PresenceTable {
             Kind::Online | Kind::Update if self.rows.contains_key(&presence.peer) => self.refresh(source, presence, now),
             Kind::Online | Kind::Update => self.admit(source, presence, now),
         }
+    }
+
+    /// Makes room for a peer that is near (connected, or found on the LAN) where rows of strangers fill the table: the one whose look
+    /// is due first and that is not `near` goes offline, and is the next to be displaced. `None` where there is room, or none to be made.
+    pub fn make_room(&mut self, newcomer: &PeerId, near: impl Fn(&PeerId) -> bool, now: Moment) -> Option<Change> {
+        let full = self.rows.len() >= self.capacity && self.offline.is_empty() && !self.rows.contains_key(newcomer);
+        let (due, far) = self.online.iter().filter(|_| full).find(|(_, peer)| !near(peer)).copied()?;
+        self.online.remove(&(due, far));
+        self.rows.get_mut(&far)?.heard.clear();
+        self.take_offline(far, now)
     }
 
     /// Let everything lapse that is due at `now`: sources, rows, and the memory of offline rows.

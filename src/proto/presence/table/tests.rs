@@ -210,6 +210,23 @@ fn step() -> impl Strategy<Value = (u64, usize, Source, Kind)> {
     (0..9000u64, 0..4usize, source, kind)
 }
 
+#[test]
+fn attack_a_table_full_of_made_up_peers_still_takes_in_who_is_near() {
+    let mut table = PresenceTable::with_capacity(PeerId::random(), TTL, 3);
+    let (near, late) = (PeerId::random(), PeerId::random());
+    table.apply(LAN, &update(near), at(0));
+    for second in 1..9 {
+        table.apply(LAN, &update(PeerId::random()), at(second));
+    }
+    assert_eq!(table.apply(LAN, &update(late), at(9)), None, "refused as long as it is a stranger");
+    let is_near = |peer: &PeerId| [near, late].contains(peer);
+    assert!(matches!(table.make_room(&late, is_near, at(9)), Some(Change::Offline(row)) if row.presence.peer != near));
+    assert!(matches!(table.apply(LAN, &update(late), at(9)), Some(Change::Online(_))));
+    assert_eq!((table.len(), table.online()), (3, 3));
+    assert!(table.get(&near).is_some() && matches!(table.expire(at(9))[..], [Change::Forgotten(_)]));
+    assert_eq!(table.make_room(&PeerId::random(), |_| true, at(9)), None, "nobody near is displaced");
+}
+
 proptest! {
     /// Changes alternate for each peer, the online set is that of the model, and no wake-up is missed.
     #[test]
