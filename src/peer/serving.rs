@@ -1,11 +1,10 @@
-//! Answers the streams that others open: each in a task of its own, so many per peer and in all (THREATS 42).
+//! Answers the streams that others open: each in a task of its own, in one of a bounded number of [`places`] (THREATS 42).
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use libp2p::PeerId;
 use tokio::sync::{mpsc, watch};
-use tokio::task::{Id, JoinSet};
+use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::compat::FuturesAsyncReadCompatExt;
 use tracing::debug;
 
@@ -16,10 +15,9 @@ use super::{Command, Duplex};
 use crate::p2p::streams::Event as Inbound;
 use crate::proto::chat::ChatMessage;
 
-/// Streams of one peer that are answered at the same time; more are closed unanswered.
-pub const MAX_PER_PEER: u32 = 64;
-/// Streams of all peers that are answered at the same time.
-pub const MAX_IN_ALL: usize = 1024;
+pub mod places;
+
+use places::{Admission, Places};
 
 /// What an answer may need.
 #[derive(Clone)]
@@ -38,26 +36,25 @@ pub struct Served {
 pub struct Serving {
     served: Served,
     tasks: JoinSet<()>,
-    owners: HashMap<Id, PeerId>,
-    per_peer: HashMap<PeerId, u32>,
+    places: Places<AbortHandle>,
 }
 
 impl Serving {
     /// Serves nothing yet.
     pub fn new(served: Served) -> Self {
-        Self { served, tasks: JoinSet::new(), owners: HashMap::new(), per_peer: HashMap::new() }
+        Self { served, tasks: JoinSet::new(), places: Places::new() }
     }
 
-    /// Answers a stream; false if its peer, or everybody together, has too many.
+    /// Answers a stream; false if there is no place for it. Another stream may lose its place, and ends.
     pub fn accept(&mut self, inbound: Inbound) -> bool {
-        let of_peer = self.per_peer.entry(inbound.peer).or_default();
-        if *of_peer >= MAX_PER_PEER || self.tasks.len() >= MAX_IN_ALL {
-            return false;
+        let (peer, address) = (inbound.peer, inbound.customer);
+        match self.places.admit(peer, address) {
+            Admission::Refused => return false,
+            Admission::Free => {}
+            Admission::Instead(oldest) => oldest.abort(),
         }
-        *of_peer += 1;
-        let (peer, served) = (inbound.peer, self.served.clone());
-        let id = self.tasks.spawn(served.answer(inbound)).id();
-        self.owners.insert(id, peer);
+        let task = self.tasks.spawn(self.served.clone().answer(inbound));
+        self.places.take(peer, address, task);
         true
     }
 
@@ -68,18 +65,12 @@ impl Serving {
             Some(Err(error)) => error.id(),
             None => std::future::pending().await,
         };
-        let Some(peer) = self.owners.remove(&ended) else { return };
-        if let Some(of_peer) = self.per_peer.get_mut(&peer) {
-            *of_peer -= 1;
-            if *of_peer == 0 {
-                self.per_peer.remove(&peer);
-            }
-        }
+        self.places.leave(|task| task.id() == ended);
     }
 }
 
 impl Served {
-    async fn answer(self, Inbound { peer, protocol, stream }: Inbound) {
+    async fn answer(self, Inbound { peer, protocol, stream, .. }: Inbound) {
         if let Err(error) = self.speak(peer, protocol.as_ref(), Box::new(stream.compat())).await {
             debug!(%peer, %protocol, %error, "stream ended early");
         }
