@@ -1,7 +1,7 @@
 //! `goop get`: a file of a peer's site, through the running node.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use futures::StreamExt;
@@ -9,6 +9,10 @@ use reqwest::{Method, Response};
 
 use super::local::LocalNode;
 use super::{Cli, Exit, GetArgs, run::runtime};
+
+mod target;
+
+use target::Target;
 
 /// Run `goop get`; without `-o` the bytes go to `out`.
 pub fn run(cli: &Cli, args: &GetArgs, out: &mut dyn Write) -> Result<Exit> {
@@ -30,15 +34,9 @@ async fn fetch(cli: &Cli, args: &GetArgs, out: &mut dyn Write) -> Result<()> {
 /// A file that is cut off on the way never takes the place of one that is there.
 async fn save(response: Response, file: &Path) -> Result<()> {
     let failed = || format!("{} cannot be written", file.display());
-    let mut part = file.as_os_str().to_owned();
-    part.push(".part");
-    let part = PathBuf::from(part);
-    let mut out = std::fs::File::create(&part).with_context(failed)?;
-    let saved = copy(response, &mut out).await.and_then(|()| std::fs::rename(&part, file).with_context(failed));
-    if saved.is_err() {
-        let _ = std::fs::remove_file(&part);
-    }
-    saved
+    let mut target = Target::open(file).with_context(failed)?;
+    copy(response, &mut target).await?;
+    target.keep().with_context(failed)
 }
 
 async fn copy(response: Response, out: &mut (impl Write + ?Sized)) -> Result<()> {
