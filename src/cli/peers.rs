@@ -1,11 +1,12 @@
 //! `goop peers`: who is here, as the running node sees it.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write, stdout};
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use super::local::LocalNode;
+use super::terminal::escaped_json;
 use super::{Cli, Exit, PeersArgs, run::runtime};
 use crate::proto::presence::label::{MAX_SHOWN, clean};
 
@@ -26,7 +27,7 @@ struct Shown {
 pub fn run(cli: &Cli, args: &PeersArgs, out: &mut dyn Write) -> Result<Exit> {
     let json = runtime()?.block_on(async { LocalNode::find(cli)?.peers().await })?;
     if args.json {
-        writeln!(out, "{json}")?;
+        writeln!(out, "{}", if stdout().is_terminal() { escaped_json(&json) } else { json })?;
         return Ok(Exit::Done);
     }
     let list: PeerList = serde_json::from_str(&json).context("the peer list is not understood")?;
