@@ -11,10 +11,11 @@ mod local;
 pub mod man;
 pub mod peers;
 pub mod run;
+mod terminal;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::{ExitCode, Termination};
 
@@ -56,7 +57,9 @@ pub fn report(error: &anyhow::Error) -> Exit {
     if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
         return Exit::Done;
     }
-    let _ = writeln!(io::stderr(), "goop: {error:#}");
+    let words = format!("{error:#}");
+    let words = if io::stderr().is_terminal() { terminal::escaped(&words) } else { words };
+    let _ = writeln!(io::stderr(), "goop: {words}");
     match error.downcast_ref::<ConfigErrors>() {
         Some(errors) if errors.is_usage() => Exit::Usage,
         Some(_) => Exit::ConfigInvalid,

@@ -19,6 +19,7 @@ use crate::shutdown::{DEADLINE, Ended, Tasks};
 use crate::telemetry::Metrics;
 use crate::viewer::{self, MAX_OWN_AVATAR, Viewer, ViewerError};
 
+mod open_files;
 mod reload;
 mod run_file;
 mod site_folder;
@@ -72,6 +73,7 @@ impl Node {
     pub async fn start(loaded: &Loaded) -> Result<Self, NodeError> {
         let data = &loaded.data;
         data.create().map_err(|error| NodeError::Data { path: data.root.display().to_string(), error })?;
+        open_files::raise_limit();
         let lock = DataLock::acquire(&data.lock_file())?;
         let (identity, warnings) = Identity::of(loaded)?;
         for warning in loaded.warnings.iter().chain(&warnings) {

@@ -41,6 +41,8 @@ const PORT_TRIES: usize = 16;
 const CONNECTING: Duration = Duration::from_secs(5);
 /// Streams that may be negotiating at once on one connection.
 const MAX_NEGOTIATING: usize = 128;
+/// Streams that one connection may have open; the other side may leave 256 KiB unread in each. One too many ends the connection.
+const MAX_STREAMS: usize = 256;
 /// Connections are refused above this share of the machine's memory.
 const MAX_MEMORY_SHARE: f64 = 0.9;
 
@@ -123,12 +125,12 @@ fn build(options: Options) -> Result<Swarm<Behaviour>, P2pError> {
     let streams = streams::Behaviour::new(options.served);
     let swarm = SwarmBuilder::with_existing_identity(options.key)
         .with_tokio()
-        .with_tcp(tcp::Config::default().nodelay(true), (noise::Config::new, tls::Config::new), yamux::Config::default)
+        .with_tcp(tcp::Config::default().nodelay(true), (noise::Config::new, tls::Config::new), muxer)
         .map_err(|error| P2pError::Build(error.to_string()))?
         .with_quic()
         .with_other_transport(|key| {
             let secured = link_local::Zoned.upgrade(Version::V1Lazy).authenticate(noise::Config::new(key)?);
-            Ok::<_, Box<dyn std::error::Error + Send + Sync>>(secured.multiplex(yamux::Config::default()))
+            Ok::<_, Box<dyn std::error::Error + Send + Sync>>(secured.multiplex(muxer()))
         })
         .map_err(|error| P2pError::Build(error.to_string()))?
         .with_behaviour(|key| Behaviour {
@@ -154,6 +156,13 @@ fn build(options: Options) -> Result<Swarm<Behaviour>, P2pError> {
         .with_connection_timeout(CONNECTING)
         .build();
     Ok(swarm)
+}
+
+/// THREATS 42: libp2p lets us bound the streams, not the windows.
+fn muxer() -> yamux::Config {
+    let mut config = yamux::Config::default();
+    config.set_max_num_streams(MAX_STREAMS);
+    config
 }
 
 /// THREATS 49.

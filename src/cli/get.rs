@@ -1,17 +1,19 @@
 //! `goop get`: a file of a peer's site, through the running node.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
 use futures::StreamExt;
 use reqwest::{Method, Response};
 
 use self::progress::Progress;
+use self::target::Target;
 use super::local::LocalNode;
 use super::{Cli, Exit, GetArgs, run::runtime};
 
 mod progress;
+mod target;
 
 /// Run `goop get`; without `-o` the bytes go to `out`.
 pub fn run(cli: &Cli, args: &GetArgs, out: &mut dyn Write) -> Result<Exit> {
@@ -33,21 +35,15 @@ async fn fetch(cli: &Cli, args: &GetArgs, out: &mut dyn Write) -> Result<()> {
 /// A file that is cut off on the way, by Ctrl-C too, never takes the place of one that is there, and leaves nothing behind.
 async fn save(response: Response, file: &Path) -> Result<()> {
     let failed = || format!("{} cannot be written", file.display());
-    let mut part = file.as_os_str().to_owned();
-    part.push(".part");
-    let part = PathBuf::from(part);
-    let mut out = std::fs::File::create(&part).with_context(failed)?;
+    let mut target = Target::open(file).with_context(failed)?;
     let mut progress = Progress::new(response.content_length());
     let copied = tokio::select! {
-        copied = copy(response, &mut out, |length| progress.more(length)) => copied,
+        copied = copy(response, &mut target, |length| progress.more(length)) => copied,
         _ = tokio::signal::ctrl_c() => Err(anyhow!("interrupted")),
     };
     progress.end();
-    let saved = copied.and_then(|()| std::fs::rename(&part, file).with_context(failed));
-    if saved.is_err() {
-        let _ = std::fs::remove_file(&part);
-    }
-    saved
+    copied?;
+    target.keep().with_context(failed)
 }
 
 async fn copy(response: Response, out: &mut (impl Write + ?Sized), mut copied: impl FnMut(usize)) -> Result<()> {

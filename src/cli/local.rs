@@ -8,7 +8,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::Cli;
-use crate::identity::peer_id_from_text;
+use crate::identity::{DataLock, peer_id_from_text};
 use crate::node::RunFile;
 use crate::viewer::TOKEN_HEADER;
 
@@ -56,6 +56,11 @@ impl LocalNode {
     pub fn find(cli: &Cli) -> Result<Self> {
         let data = cli.load()?.data;
         let ready = RunFile::read(&data.run_json()).map_err(|error| NotRunning(error.to_string()))?;
+        if DataLock::held_by(&data.lock_file()) != Some(ready.pid) {
+            return Err(
+                NotRunning("goop was killed, and whoever has its port now is somebody else; start it with `goop run`".into()).into()
+            );
+        }
         let viewer = ready.viewer.ok_or_else(|| NotRunning("the running goop has its viewer off, so it cannot be asked".into()))?;
         let api = Url::parse(&viewer).and_then(|url| url.join("api/v1/")).context("run.json holds no URL")?;
         let client = Client::builder().no_proxy().build().context("no HTTP client")?;

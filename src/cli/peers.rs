@@ -1,17 +1,18 @@
 //! `goop peers`: who is here, as the running node sees it.
 
-use std::io::{IsTerminal, Write};
+use std::io::{IsTerminal, Write, stdout};
 
 use anyhow::Result;
 
 use super::local::{Listed, LocalNode, PeerList};
+use super::terminal::escaped_json;
 use super::{Cli, Exit, PeersArgs, run::runtime};
 
 /// Run `goop peers`, writing to `out`.
 pub fn run(cli: &Cli, args: &PeersArgs, out: &mut dyn Write) -> Result<Exit> {
     let json = runtime()?.block_on(async { LocalNode::find(cli)?.peers().await })?;
     if args.json {
-        writeln!(out, "{json}")?;
+        writeln!(out, "{}", if stdout().is_terminal() { escaped_json(&json) } else { json })?;
         return Ok(Exit::Done);
     }
     let list = PeerList::read(&json)?;

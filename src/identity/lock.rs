@@ -49,11 +49,25 @@ impl DataLock {
     }
 }
 
+impl DataLock {
+    /// The id of the process that holds the lock at `path` now; `None` if nobody does, or the holder is not known.
+    pub fn held_by(path: &Path) -> Option<u32> {
+        let mut file = File::open(path).ok()?;
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => process_in(&mut file),
+            _ => None,
+        }
+    }
+}
+
 fn holder(file: &mut File) -> String {
+    process_in(file).map_or_else(|| "of unknown process id".to_owned(), |process| format!("process {process}"))
+}
+
+fn process_in(file: &mut File) -> Option<u32> {
     let mut text = String::new();
-    let read = file.take(32).read_to_string(&mut text);
-    let process: Option<u32> = read.ok().and_then(|_| text.trim().parse().ok());
-    process.map_or_else(|| "of unknown process id".to_owned(), |process| format!("process {process}"))
+    file.take(32).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
 }
 
 #[cfg(test)]
@@ -67,7 +81,9 @@ mod tests {
         let first = DataLock::acquire(&path).unwrap();
         let refused = DataLock::acquire(&path).unwrap_err().to_string();
         assert!(refused.contains(&format!("process {}", std::process::id())), "{refused}");
+        assert_eq!(DataLock::held_by(&path), Some(std::process::id()));
         drop(first);
+        assert_eq!(DataLock::held_by(&path), None, "a killed process holds nothing, whatever it left in the file");
         DataLock::acquire(&path).unwrap();
     }
 }

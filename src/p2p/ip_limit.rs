@@ -76,7 +76,7 @@ impl Behaviour {
 }
 
 /// The address that one customer of a provider has: IPv4 as it is, IPv6 by its /64.
-fn customer(addr: &Multiaddr) -> Option<IpAddr> {
+pub fn customer(addr: &Multiaddr) -> Option<IpAddr> {
     ip_of(addr).map(|ip| match ip {
         IpAddr::V6(v6) if !v6.is_unicast_link_local() => {
             let [a, b, c, d, ..] = v6.segments();

@@ -6,6 +6,7 @@
 //! connection is not mistaken for a dead one.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -24,6 +25,7 @@ mod pulse;
 
 pub use pulse::{Pulse, Pulsing};
 
+use super::ip_limit::customer;
 use handler::{Handler, Request};
 
 /// Streams that one connection may have waiting to be negotiated or handed over; above it they are refused.
@@ -34,6 +36,8 @@ pub const MAX_WAITING: usize = 256;
 pub struct Event {
     /// Who opened it, as the connection proved.
     pub peer: PeerId,
+    /// The address it came from, as [`super::ip_limit`] counts addresses; `None` where the connection has none.
+    pub customer: Option<IpAddr>,
     /// What it speaks.
     pub protocol: StreamProtocol,
     /// The stream.
@@ -60,6 +64,7 @@ pub type Opened = Result<(StreamProtocol, Pulsing<Stream>), OpenFailure>;
 #[derive(Debug)]
 struct Link {
     id: ConnectionId,
+    customer: Option<IpAddr>,
     pulse: Arc<Pulse>,
     trusted: bool,
 }
@@ -137,8 +142,10 @@ impl NetworkBehaviour for Behaviour {
 
     fn on_swarm_event(&mut self, event: FromSwarm) {
         match event {
-            FromSwarm::ConnectionEstablished(ConnectionEstablished { peer_id, connection_id, .. }) => {
-                self.links.entry(peer_id).or_default().push(Link { id: connection_id, pulse: Arc::default(), trusted: true });
+            FromSwarm::ConnectionEstablished(ConnectionEstablished { peer_id, connection_id, endpoint, .. }) => {
+                let customer = customer(endpoint.get_remote_address());
+                let link = Link { id: connection_id, customer, pulse: Arc::default(), trusted: true };
+                self.links.entry(peer_id).or_default().push(link);
             }
             FromSwarm::ConnectionClosed(ConnectionClosed { peer_id, connection_id, remaining_established, .. }) => {
                 if remaining_established == 0 {
@@ -152,12 +159,12 @@ impl NetworkBehaviour for Behaviour {
     }
 
     fn on_connection_handler_event(&mut self, peer: PeerId, connection: ConnectionId, event: THandlerOutEvent<Self>) {
-        let pulse = self.links.get(&peer).and_then(|links| links.iter().find(|link| link.id == connection)).map(|l| l.pulse.clone());
-        let Some(pulse) = pulse else { return };
+        let link = self.links.get(&peer).and_then(|links| links.iter().find(|link| link.id == connection));
+        let Some((pulse, customer)) = link.map(|link| (link.pulse.clone(), link.customer)) else { return };
         match event {
             handler::Negotiated::Inbound { protocol, stream } => {
                 let stream = Pulsing::new(stream, pulse);
-                self.events.push_back(ToSwarm::GenerateEvent(Event { peer, protocol, stream }));
+                self.events.push_back(ToSwarm::GenerateEvent(Event { peer, customer, protocol, stream }));
             }
             handler::Negotiated::Outbound { protocol, stream, reply } => {
                 let _ = reply.send(Ok((protocol, Pulsing::new(stream, pulse))));

@@ -1,12 +1,11 @@
-//! Answers the streams that others open: each in a task of its own, so many per peer and in all (THREATS 42).
+//! Answers the streams that others open: each in a task of its own, in one of a bounded number of [`places`] (THREATS 42).
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use libp2p::{PeerId, StreamProtocol};
+use libp2p::PeerId;
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::{mpsc, watch};
-use tokio::task::{Id, JoinSet};
+use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::compat::FuturesAsyncReadCompatExt;
 use tracing::debug;
 
@@ -17,10 +16,9 @@ use super::{Command, Duplex};
 use crate::p2p::streams::Event as Inbound;
 use crate::proto::chat::ChatMessage;
 
-/// Streams of one peer that are answered at the same time; more are closed unanswered.
-pub const MAX_PER_PEER: u32 = 64;
-/// Streams of all peers that are answered at the same time.
-pub const MAX_IN_ALL: usize = 1024;
+pub mod places;
+
+use places::{Admission, Places};
 
 /// What an answer may need.
 #[derive(Clone)]
@@ -41,30 +39,25 @@ pub struct Served {
 pub struct Serving {
     served: Served,
     tasks: JoinSet<()>,
-    owners: HashMap<Id, PeerId>,
-    per_peer: HashMap<PeerId, u32>,
+    places: Places<AbortHandle>,
 }
 
 impl Serving {
     /// Serves nothing yet.
     pub fn new(served: Served) -> Self {
-        Self { served, tasks: JoinSet::new(), owners: HashMap::new(), per_peer: HashMap::new() }
+        Self { served, tasks: JoinSet::new(), places: Places::new() }
     }
 
-    /// Answers a stream; false if its peer, or everybody together, has too many.
+    /// Answers a stream; false if there is no place for it. Another stream may lose its place, and ends.
     pub fn accept(&mut self, inbound: Inbound) -> bool {
-        let answer = self.served.clone().answer(inbound.peer, inbound.protocol, Box::new(inbound.stream.compat()));
-        self.run(inbound.peer, answer)
-    }
-
-    fn run(&mut self, peer: PeerId, answer: impl Future<Output = ()> + Send + 'static) -> bool {
-        let of_peer = self.per_peer.get(&peer).copied().unwrap_or_default();
-        if of_peer >= MAX_PER_PEER || self.tasks.len() >= MAX_IN_ALL {
-            return false;
+        let (peer, address) = (inbound.peer, inbound.customer);
+        match self.places.admit(peer, address) {
+            Admission::Refused => return false,
+            Admission::Free => {}
+            Admission::Instead(oldest) => oldest.abort(),
         }
-        self.per_peer.insert(peer, of_peer + 1);
-        let id = self.tasks.spawn(answer).id();
-        self.owners.insert(id, peer);
+        let task = self.tasks.spawn(self.served.clone().answer(inbound));
+        self.places.take(peer, address, task);
         true
     }
 
@@ -75,19 +68,13 @@ impl Serving {
             Some(Err(error)) => error.id(),
             None => std::future::pending().await,
         };
-        let Some(peer) = self.owners.remove(&ended) else { return };
-        if let Some(of_peer) = self.per_peer.get_mut(&peer) {
-            *of_peer -= 1;
-            if *of_peer == 0 {
-                self.per_peer.remove(&peer);
-            }
-        }
+        self.places.leave(|task| task.id() == ended);
     }
 }
 
 impl Served {
-    async fn answer(self, peer: PeerId, protocol: StreamProtocol, io: Box<dyn Duplex>) {
-        if let Err(error) = self.speak(peer, protocol.as_ref(), io).await {
+    async fn answer(self, Inbound { peer, protocol, stream, .. }: Inbound) {
+        if let Err(error) = self.speak(peer, protocol.as_ref(), Box::new(stream.compat())).await {
             debug!(%peer, %protocol, %error, "stream ended early");
         }
     }
@@ -117,54 +104,5 @@ impl Served {
             let _ = self.received.send(Command::Record(message)).await;
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::proto::chat::MAX_CONTENT;
-
-    fn serving() -> (Serving, mpsc::Receiver<Command>, tempfile::TempDir) {
-        let (received, commands) = mpsc::channel(64);
-        let folder = tempfile::tempdir().unwrap();
-        let (site, profile) = (SiteRoot::new(folder.path().to_owned()), watch::channel(Arc::default()).1);
-        let served = Served { me: PeerId::random(), site, profile, received, chat_refused: Counter::default() };
-        (Serving::new(served), commands, folder)
-    }
-
-    #[tokio::test]
-    async fn attack_peers_that_are_refused_leave_nothing_behind() {
-        let (mut serving, _commands, _folder) = serving();
-        let accepted = (0..2 * MAX_IN_ALL).filter(|_| serving.run(PeerId::random(), std::future::pending())).count();
-        assert_eq!((accepted, serving.per_peer.len(), serving.owners.len()), (MAX_IN_ALL, MAX_IN_ALL, MAX_IN_ALL));
-    }
-
-    #[tokio::test]
-    async fn a_chat_message_that_is_too_long_is_acknowledged_dropped_and_counted() {
-        use tokio::io::{AsyncReadExt, AsyncWriteExt};
-        let (serving, mut commands, _folder) = serving();
-        for (length, refused) in [(MAX_CONTENT, 0), (MAX_CONTENT + 1, 1)] {
-            let (mut theirs, io) = tokio::io::duplex(2 * MAX_CONTENT);
-            let text = "x".repeat(length);
-            theirs.write_all(format!(r#"{{"id":"12345678","topic":"chat","payload":{{"content":"{text}"}}}}"#).as_bytes()).await.unwrap();
-            let _ = serving.served.speak(PeerId::random(), streams::MQ.as_ref(), Box::new(io)).await;
-            let mut ack = String::new();
-            theirs.read_to_string(&mut ack).await.unwrap();
-            assert!(ack.contains("ack"));
-            assert_eq!((commands.try_recv().is_ok(), serving.served.chat_refused.get()), (refused == 0, refused));
-        }
-    }
-
-    #[tokio::test]
-    async fn a_peer_has_its_share_and_gets_it_back() {
-        let (mut serving, _commands, _folder) = serving();
-        let crowd = PeerId::random();
-        assert!((0..MAX_PER_PEER).all(|_| serving.run(crowd, std::future::ready(()))));
-        assert!(!serving.run(crowd, std::future::ready(())) && serving.run(PeerId::random(), std::future::ready(())));
-        for _ in 0..=MAX_PER_PEER {
-            serving.next_end().await;
-        }
-        assert!(serving.per_peer.is_empty() && serving.owners.is_empty());
     }
 }

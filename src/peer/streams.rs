@@ -15,6 +15,7 @@ pub mod content;
 mod json;
 mod line;
 pub mod mq;
+pub mod pace;
 pub mod site;
 
 /// The label of a peer: the opener sends nothing, the other side answers with one line.
@@ -42,6 +43,9 @@ pub enum StreamError {
     /// Nothing moved for [`IDLE`].
     #[error("nothing moved for {} s", IDLE.as_secs())]
     Idle,
+    /// A body moved less than [`pace::LEAST`] bytes in [`pace::SPAN`].
+    #[error("less than {} KiB moved in {} s", pace::LEAST / 1024, pace::SPAN.as_secs())]
+    TooSlow,
     /// A line or message was longer than allowed.
     #[error("longer than the {limit} bytes allowed")]
     TooLong {

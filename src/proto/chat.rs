@@ -15,8 +15,14 @@ use crate::clock::{Moment, UnixMillis};
 pub const MAX_CONTENT: usize = 64 * 1024;
 /// Messages kept per conversation; the oldest leave first.
 pub const KEPT_PER_CONVERSATION: usize = 200;
-/// Conversations kept; the one that was quiet longest leaves first.
+/// Conversations kept; the one that was quiet longest leaves first, those in which the owner wrote last of all.
 pub const KEPT_CONVERSATIONS: usize = 256;
+/// Bytes kept of one conversation; the oldest messages leave first, but among messages to everyone those of whoever has most.
+pub const KEPT_BYTES_PER_CONVERSATION: usize = 1024 * 1024;
+/// Bytes kept in all; what leaves first is chosen as with [`KEPT_CONVERSATIONS`].
+pub const KEPT_BYTES: usize = 32 * 1024 * 1024;
+/// What a message costs besides its text, in bytes.
+const OVERHEAD: usize = 256;
 
 /// One chat message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -37,6 +43,13 @@ pub struct ChatMessage {
     pub delivered: u32,
 }
 
+impl ChatMessage {
+    /// What keeping it costs, in bytes.
+    fn cost(&self) -> usize {
+        self.content.len() + self.id.len() + OVERHEAD
+    }
+}
+
 fn text<S: serde::Serializer>(peer: &PeerId, out: S) -> Result<S::Ok, S::Error> {
     out.collect_str(peer)
 }
@@ -48,13 +61,14 @@ fn optional_text<S: serde::Serializer>(peer: &Option<PeerId>, out: S) -> Result<
     }
 }
 
-/// The messages this node keeps in memory: at most [`KEPT_PER_CONVERSATION`] in each of [`KEPT_CONVERSATIONS`].
+/// The messages this node keeps in memory, bounded in number and in bytes, so that no stranger fills it or flushes what the owner wrote.
 #[derive(Debug)]
 pub struct ChatLog {
     me: PeerId,
     conversations: HashMap<Option<PeerId>, Conversation>,
     turn: u64,
     rates: RateTable<PeerId>,
+    bytes: usize,
 }
 
 /// What became of a message.
@@ -71,13 +85,38 @@ pub enum Pushed {
 #[derive(Debug, Default)]
 struct Conversation {
     messages: VecDeque<ChatMessage>,
+    bytes: usize,
     last_turn: u64,
+    owner_wrote: bool,
+}
+
+impl Conversation {
+    fn is_full(&self, more: usize) -> bool {
+        self.messages.len() >= KEPT_PER_CONVERSATION || self.bytes + more > KEPT_BYTES_PER_CONVERSATION
+    }
+
+    /// Drop the oldest message, or the oldest one of `of`; returns what it cost.
+    fn drop_oldest(&mut self, of: Option<PeerId>) -> usize {
+        let at = self.messages.iter().position(|kept| of.is_none_or(|of| kept.from == of));
+        let cost = at.and_then(|at| self.messages.remove(at)).map_or(0, |dropped| dropped.cost());
+        self.bytes -= cost;
+        cost
+    }
+
+    /// Who has most bytes here, of several the one who began first.
+    fn loudest(&self) -> Option<PeerId> {
+        let mut said: HashMap<PeerId, (usize, usize)> = HashMap::new();
+        for (at, kept) in self.messages.iter().enumerate() {
+            said.entry(kept.from).or_insert((0, at)).0 += kept.cost();
+        }
+        said.into_iter().max_by_key(|(_, (bytes, at))| (*bytes, usize::MAX - at)).map(|(from, _)| from)
+    }
 }
 
 impl ChatLog {
     /// An empty log of the peer `me`.
     pub fn new(me: PeerId) -> Self {
-        Self { me, conversations: HashMap::new(), turn: 0, rates: RateTable::new(CHAT_PER_PEER, CHAT_PEERS) }
+        Self { me, conversations: HashMap::new(), turn: 0, rates: RateTable::new(CHAT_PER_PEER, CHAT_PEERS), bytes: 0 }
     }
 
     /// Keep a message that was sent or received at `now`.
@@ -91,14 +130,20 @@ impl ChatLog {
         }
         self.turn += 1;
         if !self.conversations.contains_key(&with) && self.conversations.len() >= KEPT_CONVERSATIONS {
-            self.drop_quietest();
+            self.drop_quietest(with);
         }
         let conversation = self.conversations.entry(with).or_default();
         conversation.last_turn = self.turn;
-        if conversation.messages.len() >= KEPT_PER_CONVERSATION {
-            conversation.messages.pop_front();
+        let cost = message.cost();
+        while conversation.is_full(cost) && !conversation.messages.is_empty() {
+            let of = if with.is_none() { conversation.loudest() } else { None };
+            self.bytes -= conversation.drop_oldest(of);
         }
+        conversation.owner_wrote |= message.from == self.me;
+        conversation.bytes += cost;
+        self.bytes += cost;
         conversation.messages.push_back(message);
+        while self.bytes > KEPT_BYTES && self.drop_quietest(with) {}
         Pushed::Kept
     }
 
@@ -116,17 +161,26 @@ impl ChatLog {
         message.to.map(|to| if message.from == self.me { to } else { message.from })
     }
 
-    fn drop_quietest(&mut self) {
-        let quietest = self.conversations.iter().min_by_key(|(_, kept)| kept.last_turn).map(|(with, _)| *with);
-        if let Some(with) = quietest {
-            self.conversations.remove(&with);
-        }
+    /// Drop a conversation other than `but` and that with everyone; false if there is none.
+    fn drop_quietest(&mut self, but: Option<PeerId>) -> bool {
+        let others = self.conversations.iter().filter(|(with, _)| with.is_some() && **with != but);
+        let quietest = others.min_by_key(|(_, kept)| (kept.owner_wrote, kept.last_turn)).map(|(with, _)| *with);
+        let dropped = quietest.and_then(|with| self.conversations.remove(&with));
+        self.bytes -= dropped.as_ref().map_or(0, |dropped| dropped.bytes);
+        dropped.is_some()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// Two seconds after the last message, so that nobody is refused for talking fast.
+    fn keep(log: &mut ChatLog, message: ChatMessage) -> Pushed {
+        log.push(message, Moment::from_millis((log.turn + 1) * 2000))
+    }
 
     fn message(id: &str, from: PeerId, to: Option<PeerId>) -> ChatMessage {
         ChatMessage { id: id.into(), from, to, content: "hi".into(), at: UnixMillis(1), delivered: 0 }
@@ -160,6 +214,67 @@ mod tests {
         }
         assert_eq!(log.conversations.len(), KEPT_CONVERSATIONS);
         assert!(log.with(Some(talkative)).is_empty(), "the quietest conversation leaves first");
+    }
+
+    fn long(id: &str, from: PeerId, to: Option<PeerId>, length: usize) -> ChatMessage {
+        ChatMessage { content: "x".repeat(length), ..message(id, from, to) }
+    }
+
+    #[test]
+    fn strangers_cannot_flush_what_the_owner_wrote() {
+        let (me, friend) = (PeerId::random(), PeerId::random());
+        let mut log = ChatLog::new(me);
+        keep(&mut log, message("dear", me, Some(friend)));
+        for n in 0..2 * KEPT_CONVERSATIONS {
+            keep(&mut log, message(&n.to_string(), PeerId::random(), Some(me)));
+        }
+        assert_eq!(log.with(Some(friend)).len(), 1);
+    }
+
+    #[test]
+    fn one_who_floods_everyone_flushes_only_themselves() {
+        let (me, flooder) = (PeerId::random(), PeerId::random());
+        let mut log = ChatLog::new(me);
+        keep(&mut log, message("honest", PeerId::random(), None));
+        for n in 0..3000 {
+            keep(&mut log, long(&n.to_string(), flooder, None, 10_000));
+        }
+        let kept = log.with(None);
+        assert_eq!(kept[0].id, "honest");
+        assert_eq!(kept.last().map(|kept| kept.id.as_str()), Some("2999"));
+    }
+
+    #[test]
+    fn strangers_fill_no_memory_with_long_messages() {
+        let me = PeerId::random();
+        let mut log = ChatLog::new(me);
+        for _ in 0..80 {
+            let stranger = PeerId::random();
+            (0..20).for_each(|n| assert_eq!(keep(&mut log, long(&n.to_string(), stranger, Some(me), MAX_CONTENT)), Pushed::Kept));
+            assert!(log.conversations[&Some(stranger)].bytes <= KEPT_BYTES_PER_CONVERSATION);
+        }
+        assert!(log.bytes <= KEPT_BYTES && log.bytes > KEPT_BYTES / 2);
+    }
+
+    proptest! {
+        #[test]
+        fn the_log_knows_what_it_keeps(said in prop::collection::vec((0..6_usize, 0..4_u8, 0..MAX_CONTENT, any::<u8>()), 0..300)) {
+            let people: Vec<_> = (0..6).map(|_| PeerId::random()).collect();
+            let me = people[0];
+            let mut log = ChatLog::new(me);
+            for (who, kind, length, id) in said {
+                let (from, to) = match kind {
+                    0 => (people[who], None),
+                    1 => (me, Some(people[who])),
+                    _ => (people[who], Some(me)),
+                };
+                keep(&mut log, long(&id.to_string(), from, to, length));
+                let costs = |kept: &Conversation| kept.messages.iter().map(ChatMessage::cost).sum::<usize>();
+                prop_assert!(log.conversations.values().all(|kept| costs(kept) == kept.bytes && kept.bytes <= KEPT_BYTES_PER_CONVERSATION));
+                prop_assert!(log.conversations.values().all(|kept| kept.messages.len() <= KEPT_PER_CONVERSATION));
+                prop_assert_eq!(log.conversations.values().map(costs).sum::<usize>(), log.bytes);
+            }
+        }
     }
 
     #[test]

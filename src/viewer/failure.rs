@@ -24,7 +24,7 @@ impl From<OpenError> for Problem {
 impl From<StreamError> for Problem {
     fn from(error: StreamError) -> Self {
         match error {
-            StreamError::Idle => Self::new(StatusCode::GATEWAY_TIMEOUT, "timed-out", "the peer stopped answering"),
+            StreamError::Idle | StreamError::TooSlow => Self::new(StatusCode::GATEWAY_TIMEOUT, "timed-out", "the peer stopped answering"),
             other => Self::new(StatusCode::BAD_GATEWAY, "broken-stream", other.to_string()),
         }
     }

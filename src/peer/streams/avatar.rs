@@ -4,7 +4,8 @@ use bytes::Bytes;
 use tokio::io::BufReader;
 
 use super::StreamError;
-use super::line::{finish, read_exactly, read_text_line, write_all};
+use super::line::{finish, read_exactly, read_text_line, write_all, write_piece};
+use super::pace::Pace;
 use crate::peer::Duplex;
 
 /// Largest picture that is fetched, in bytes (goop2 has the same limit).
@@ -18,7 +19,7 @@ pub async fn serve(mut io: impl Duplex, avatar: Option<&[u8]>) -> Result<(), Str
         None => write_all(&mut io, b"NONE\n").await?,
         Some(avatar) => {
             write_all(&mut io, format!("OK {}\n", avatar.len()).as_bytes()).await?;
-            write_all(&mut io, avatar).await?;
+            write_piece(&mut io, avatar, &mut Pace::start()).await?;
         }
     }
     finish(&mut io).await

@@ -13,8 +13,12 @@ use tokio::time::timeout;
 
 use super::{IDLE, StreamError};
 
-/// Largest object, in bytes (THREATS 43).
-pub(super) const MAX_OBJECT: usize = 1024 * 1024;
+mod buffer;
+
+use buffer::{BUDGET, Buffer};
+
+/// Largest object, in bytes (THREATS 43): a message of 64 KiB fits however it is escaped.
+pub(super) const MAX_OBJECT: usize = 512 * 1024;
 /// Commas and opening brackets of one object; each costs memory when it is built.
 const MAX_MEMBERS: usize = 4096;
 /// Brackets within brackets.
@@ -27,7 +31,7 @@ pub(super) async fn read_object<R: AsyncRead + Unpin>(io: &mut R) -> Result<Map<
 }
 
 async fn read_whole<R: AsyncRead + Unpin>(io: &mut R) -> Result<Map<String, Value>, StreamError> {
-    let (mut text, mut scan) = (Vec::new(), Scan::default());
+    let (mut text, mut scan) = (Buffer::new(&BUDGET), Scan::default());
     let mut chunk = vec![0; CHUNK];
     loop {
         let read = io.read(&mut chunk).await?;
@@ -35,13 +39,10 @@ async fn read_whole<R: AsyncRead + Unpin>(io: &mut R) -> Result<Map<String, Valu
             return Err(malformed("the stream ended within the object"));
         }
         if let Some(end) = scan.feed(&chunk[..read])? {
-            text.extend_from_slice(&chunk[..end]);
-            return parse(&text);
+            text.extend(&chunk[..end]).await?;
+            return parse(text.text());
         }
-        text.extend_from_slice(&chunk[..read]);
-        if text.len() > MAX_OBJECT {
-            return Err(StreamError::TooLong { limit: MAX_OBJECT });
-        }
+        text.extend(&chunk[..read]).await?;
     }
 }
 

@@ -1,7 +1,7 @@
 //! Lines and bytes over a stream that may be slow, endless or dead.
 //!
 //! A line has [`IDLE`] from its first wait to its LF, so that a byte now and then does not hold a stream (THREATS 43). Bodies have
-//! no such end: there [`IDLE`] counts between two bytes.
+//! no such end: there [`IDLE`] counts between two bytes, and [`Pace`] asks for a least rate.
 
 use std::future::Future;
 use std::io;
@@ -9,6 +9,7 @@ use std::io;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
+use super::pace::Pace;
 use super::{IDLE, StreamError};
 
 /// What `io` answers within [`IDLE`].
@@ -36,22 +37,33 @@ pub(super) async fn read_text_line<R: AsyncBufRead + Unpin>(io: &mut R, limit: u
 /// Exactly `length` bytes; the caller has bounded it.
 pub(super) async fn read_exactly<R: AsyncRead + Unpin>(io: &mut R, length: usize) -> Result<Vec<u8>, StreamError> {
     let mut bytes = vec![0; length];
-    let mut filled = 0;
+    let (mut filled, mut pace) = (0, Pace::start());
     while filled < length {
         match soon(io.read(&mut bytes[filled..])).await? {
             0 => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, format!("{filled} of {length} bytes came")).into()),
-            read => filled += read,
+            read => {
+                filled += read;
+                pace.step(read)?;
+            }
         }
     }
     Ok(bytes)
 }
 
-/// Everything of `bytes`; the other side may be slow, but not still.
-pub(super) async fn write_all<W: AsyncWrite + Unpin>(io: &mut W, mut bytes: &[u8]) -> Result<(), StreamError> {
-    while !bytes.is_empty() {
-        match soon(io.write(bytes)).await? {
+/// Everything of a line, within [`IDLE`].
+pub(super) async fn write_all<W: AsyncWrite + Unpin>(io: &mut W, line: &[u8]) -> Result<(), StreamError> {
+    soon(io.write_all(line)).await
+}
+
+/// Everything of a piece of a body; the other side may be slow, but neither still nor slower than `pace` allows.
+pub(super) async fn write_piece<W: AsyncWrite + Unpin>(io: &mut W, mut piece: &[u8], pace: &mut Pace) -> Result<(), StreamError> {
+    while !piece.is_empty() {
+        match soon(io.write(piece)).await? {
             0 => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
-            written => bytes = &bytes[written..],
+            written => {
+                piece = &piece[written..];
+                pace.step(written)?;
+            }
         }
     }
     Ok(())

@@ -5,7 +5,8 @@
 
 use tokio::io::{AsyncRead, BufReader};
 
-use super::line::{finish, printable, read_line, read_text_line, write_all};
+use super::line::{finish, printable, read_line, read_text_line, write_all, write_piece};
+use super::pace::Pace;
 use super::{MAX_LINE, StreamError};
 use crate::peer::site_root::{OpenFile, SiteError, SiteRoot};
 use crate::peer::{Duplex, FetchError};
@@ -58,13 +59,14 @@ pub async fn serve(io: impl Duplex, site: &SiteRoot) -> Result<Served, StreamErr
 
 async fn send(mut io: impl Duplex, file: OpenFile) -> Result<Served, StreamError> {
     let OpenFile { size, mime, mut body, .. } = file;
+    let mut pace = Pace::start();
     let mut piece = head::ok_line(&mime, size).into_bytes();
     if let Some(first) = body.next(Vec::new()).await? {
         piece.extend_from_slice(&first);
     }
-    write_all(&mut io, &piece).await?;
+    write_piece(&mut io, &piece, &mut pace).await?;
     while let Some(next) = body.next(piece).await? {
-        write_all(&mut io, &next).await?;
+        write_piece(&mut io, &next, &mut pace).await?;
         piece = next;
     }
     finish(&mut io).await?;

@@ -48,7 +48,7 @@ fn cut(shown: &str, max_chars: usize) -> String {
 
 /// Characters that show nothing but reorder, hide or fake what stands around them. The two joiners stay: Persian and families of
 /// emoji are written with them.
-fn is_invisible(c: char) -> bool {
+pub fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{00ad}' | '\u{034f}' | '\u{061c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
         | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'

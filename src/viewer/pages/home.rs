@@ -13,10 +13,15 @@ use crate::clock::UnixMillis;
 use crate::http::Problem;
 use crate::peer::{Path, PeerRow};
 use crate::proto::chat::{ChatMessage, MAX_CONTENT};
+use crate::proto::presence::label::cut_bytes;
 use crate::viewer::{App, api};
 
 /// Peers on the page; a larger community is read through the API.
 const MAX_SHOWN: usize = 1000;
+/// Messages on the page, the newest; the others are read through the API.
+const MAX_MESSAGES: usize = 50;
+/// Bytes of one message on the page; the rest is read through the API.
+const MAX_SAID: usize = 4 * 1024;
 
 #[derive(Template)]
 #[template(path = "home.html")]
@@ -67,7 +72,9 @@ pub(super) async fn show(State(app): State<Arc<App>>, Query(asked): Query<Asked>
     let me = app.peer.me().await?;
     let peers = app.peer.peers().await;
     let said = |message| said(message, me.peer_id, &peers);
-    let messages = app.peer.history(with).await.into_iter().map(said).collect();
+    let history = app.peer.history(with).await;
+    let old = history.len().saturating_sub(MAX_MESSAGES);
+    let messages = history.into_iter().skip(old).map(said).collect();
     let page = Home {
         token: app.token.as_str(),
         start: &app.start,
@@ -75,7 +82,7 @@ pub(super) async fn show(State(app): State<Arc<App>>, Query(asked): Query<Asked>
         peer_id: me.peer_id.to_string(),
         site: app.hosts.site_url(&me.peer_id),
         with: with.map(|peer| With { peer_id: peer.to_string(), short: short(&peer), name: name_of(peer, me.peer_id, &peers).into() }),
-        peers: peers.into_iter().take(MAX_SHOWN).map(|row| line(row, &app)).collect(),
+        peers: connected_first(peers).into_iter().take(MAX_SHOWN).map(|row| line(row, &app)).collect(),
         messages,
         max_content: MAX_CONTENT,
     };
@@ -99,12 +106,23 @@ fn line(row: PeerRow, app: &App) -> Line {
 
 fn said(message: ChatMessage, me: PeerId, peers: &[PeerRow]) -> Said {
     let name = name_of(message.from, me, peers).into();
-    Said { at: hour_and_minute(message.at), name, short: short(&message.from), content: message.content }
+    Said { at: hour_and_minute(message.at), name, short: short(&message.from), content: cut(message.content) }
 }
 
 fn name_of(peer: PeerId, me: PeerId, peers: &[PeerRow]) -> &str {
     let row = peers.iter().find(|row| row.peer_id == peer);
     row.map_or(if peer == me { "You" } else { "Somebody" }, |row| named(&row.label))
+}
+
+/// Made-up peers without a connection cannot push real ones off the page.
+fn connected_first(mut peers: Vec<PeerRow>) -> Vec<PeerRow> {
+    peers.sort_by_key(|row| !matches!(row.path, Path::Lan | Path::Direct | Path::Relayed));
+    peers
+}
+
+/// At most [`MAX_SAID`] bytes, and a sign where something is missing.
+fn cut(content: String) -> String {
+    if content.len() > MAX_SAID { format!("{}…", cut_bytes(&content, MAX_SAID)) } else { content }
 }
 
 /// The script writes the reader's own time over it.
@@ -130,5 +148,40 @@ fn word(path: Path) -> &'static str {
         Path::Relayed => "relayed",
         Path::Unreachable => "unreachable",
         Path::NotTried => "not tried yet",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::UnixMillis;
+
+    fn row(label: &str, path: Path) -> PeerRow {
+        PeerRow {
+            peer_id: PeerId::random(),
+            label: label.into(),
+            email: None,
+            avatar_hash: None,
+            online: true,
+            last_seen: UnixMillis(0),
+            path,
+            signed: true,
+            sources: Vec::new(),
+            addrs: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_thousand_made_up_peers_do_not_hide_a_connected_one() {
+        let mut rows: Vec<_> = (0..MAX_SHOWN).map(|n| row(&format!("a{n}"), Path::NotTried)).collect();
+        rows.push(row("zoe", Path::Lan));
+        assert_eq!(connected_first(rows)[0].label, "zoe");
+    }
+
+    #[test]
+    fn a_long_message_is_cut_between_characters() {
+        assert_eq!(cut("short".into()), "short");
+        let shown = cut("ü€".repeat(MAX_SAID));
+        assert!(shown.len() <= MAX_SAID + 3 && shown.ends_with('…'));
     }
 }
