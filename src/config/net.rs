@@ -33,7 +33,7 @@ impl Setting for SocketAddr {
 /// Where the viewer is unless somebody says otherwise.
 pub const DEFAULT_VIEWER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8788);
 
-/// Where the viewer listens, or `None` when it is off. Always at 127.0.0.1 or [::1]: nobody but this machine may reach the viewer,
+/// Where the viewer listens, or `None` when it is off. Always at 127.0.0.1 or `::1`: nobody but this machine may reach the viewer,
 /// which asks for no password (THREATS 29).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ViewerAddr(pub(super) Option<SocketAddr>);
