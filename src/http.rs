@@ -18,6 +18,7 @@ pub mod client_ip;
 mod connection;
 pub mod error;
 pub mod headers;
+pub mod limit;
 pub mod listener;
 pub mod media;
 mod metrics;
