@@ -88,16 +88,10 @@ pub enum Published {
     WasNotHere,
 }
 
-/// Why a publication was not taken. Nothing changed.
+/// There is no room for another peer, or for a longer text of one. Nothing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum Refused {
-    /// No room for another peer, or for a longer text.
-    #[error("this board is full")]
-    Full,
-    /// An unsigned `offline` from somewhere else than the peer's heartbeats (THREATS 2).
-    #[error("only the peer itself may say that it left")]
-    NotYours,
-}
+#[error("this board is full")]
+pub struct Full;
 
 /// Who is here.
 #[derive(Debug)]
@@ -150,14 +144,15 @@ impl Board {
         self.told
     }
 
-    /// Takes a publication.
+    /// Takes a publication; whether its sender may speak for the peer was asked before ([`super::binding`]).
     ///
     /// # Errors
-    /// See [`Refused`].
-    pub fn publish(&mut self, publication: Publication, now: Moment) -> Result<Published, Refused> {
+    /// [`Full`].
+    pub fn publish(&mut self, publication: Publication, now: Moment) -> Result<Published, Full> {
         let peer = publication.message.presence.peer;
         if publication.message.presence.kind == Kind::Offline {
-            return self.leave(&peer, &publication);
+            let left = self.remove(&peer, publication.at);
+            return Ok(if left { Published::Left } else { Published::WasNotHere });
         }
         let known = self.rows.get_mut(&peer);
         if let Some(row) = known
@@ -223,17 +218,6 @@ impl Board {
         self.lines.seal();
     }
 
-    fn leave(&mut self, peer: &PeerId, publication: &Publication) -> Result<Published, Refused> {
-        match self.rows.get(peer) {
-            None => Ok(Published::WasNotHere),
-            Some(row) if !publication.signed && row.from != publication.from => Err(Refused::NotYours),
-            Some(_) => {
-                self.remove(peer, publication.at);
-                Ok(Published::Left)
-            }
-        }
-    }
-
     /// Passes an unchanged heartbeat on to goop2, unless that was done in the last third of the TTL.
     fn pass_on(&mut self, peer: &PeerId, kind: Kind, now: Moment) {
         let third = self.rules.ttl / 3;
@@ -243,13 +227,13 @@ impl Board {
         self.tell_line(kind, &public);
     }
 
-    fn change(&mut self, peer: PeerId, publication: Publication, now: Moment) -> Result<Published, Refused> {
+    fn change(&mut self, peer: PeerId, publication: Publication, now: Moment) -> Result<Published, Full> {
         let public: Arc<str> = publication.to_public(self.rules.emails).into();
         let known = self.rows.get(&peer);
         let others = self.row_bytes - known.map_or(0, |row| row.public.len());
         let share = |all: usize| if publication.signed { all } else { all - all / 20 };
         if others + public.len() > share(self.rules.row_bytes) || (known.is_none() && self.rows.len() >= share(self.rules.rows)) {
-            return Err(Refused::Full);
+            return Err(Full);
         }
         let kind = if known.is_some() { Kind::Update } else { Kind::Online };
         self.row_bytes = others + public.len();

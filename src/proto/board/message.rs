@@ -60,7 +60,7 @@ pub struct Publication {
     pub message: Message,
     /// Whether it carried a valid signature of its peer.
     pub signed: bool,
-    /// Where it came from; an unsigned `offline` counts only from where the last heartbeat came from (THREATS 2).
+    /// Where it came from.
     pub from: IpAddr,
     /// When, for people.
     pub at: UnixMillis,

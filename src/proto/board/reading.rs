@@ -18,9 +18,9 @@ pub enum Stream {
 /// Somebody who reads a stream. What it has not been given yet is kept by the board, not here, but for a snapshot that everyone shares.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reader {
-    stream: Stream,
+    pub(super) stream: Stream,
     seen: u64,
-    first: [Option<Bytes>; 2],
+    pub(super) first: [Option<Bytes>; 2],
 }
 
 /// What a reader gets next.
