@@ -159,7 +159,7 @@ fn all_rows_together_are_bounded_in_bytes() {
     for n in 0..60 {
         let _ = board.publish(says("update", n, &"x".repeat(4000)), at(0));
     }
-    assert!(board.row_bytes <= 10_000 && board.rows().len() == 3, "{}", board.row_bytes);
+    assert!(board.row_bytes <= 10_000 && board.rows().len() == 2, "{}", board.row_bytes);
 }
 
 #[test]
