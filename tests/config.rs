@@ -244,11 +244,7 @@ fn a_tag_is_a_dns_sd_label() {
 
 #[test]
 fn roles_that_are_not_built_yet_are_refused_by_name() {
-    for args in [
-        &["--superhub"][..],
-        &["--rendezvous-wan", "https://a.b"],
-        &["--hub", "https://a.b"],
-    ] {
+    for args in [&["--superhub"][..], &["--rendezvous-wan", "https://a.b"], &["--hub", "https://a.b"]] {
         let (_dir, loaded) = load_with(&[], &[], &[&["run"], args].concat());
         let errors = loaded.unwrap_err();
         assert!(errors.is_usage(), "{errors}");
@@ -329,8 +325,7 @@ fn goop2_keys_that_goop2_does_not_use_are_warned_about_and_not_used() {
 
 #[test]
 fn faults_of_a_goop_json_are_told_with_their_lines() {
-    let text =
-        "{\n\"presence\": {\"ttl_seconds\": 1.5,\n\"ttl_secs\": 5},\n\"p2p\": [],\n\"presense\": {\"x\": 1}}";
+    let text = "{\n\"presence\": {\"ttl_seconds\": 1.5,\n\"ttl_secs\": 5},\n\"p2p\": [],\n\"presense\": {\"x\": 1}}";
     let told = faults(&[("goop.json", text)], &[], &[]);
     let expected = [
         "goop.json:2: presence.ttl_seconds: must be a whole number of seconds, not 1.5",
