@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::MessageError;
@@ -63,6 +63,57 @@ struct Read<'a> {
     video_disabled: bool,
 }
 
+/// A value that nobody looks at, read level by level so that serde_json's limit on depth holds for it too (THREATS 13).
+struct Skipped;
+
+impl<'de> Deserialize<'de> for Skipped {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(Skipped)
+    }
+}
+
+impl<'de> Visitor<'de> for Skipped {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self, A::Error> {
+        while seq.next_element::<Skipped>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
+        while map.next_entry::<Skipped, Skipped>()?.is_some() {}
+        Ok(self)
+    }
+}
+
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -93,12 +144,12 @@ impl<'de> Read<'de> {
         let text = |map: &mut A| map.next_value::<Option<Text<'de>>>().map(|text| text.map(|Text(text)| text));
         let truth = |map: &mut A| map.next_value::<Option<bool>>().map(Option::unwrap_or_default);
         match key {
-            key if key.len() > 32 => map.next_value::<IgnoredAny>().map(drop),
+            key if key.len() > 32 => map.next_value::<Skipped>().map(drop),
             key if key.eq_ignore_ascii_case("publicKey") => text(map).map(|value| self.public_key = value),
             key if key.eq_ignore_ascii_case("activeTemplate") => text(map).map(|value| self.active_template = value),
             key if key.eq_ignore_ascii_case("encryptionSupported") => truth(map).map(|value| self.encryption_supported = value),
             key if key.eq_ignore_ascii_case("videoDisabled") => truth(map).map(|value| self.video_disabled = value),
-            _ => map.next_value::<IgnoredAny>().map(drop),
+            _ => map.next_value::<Skipped>().map(drop),
         }
         .map_err(A::Error::custom)
     }

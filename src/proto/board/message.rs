@@ -17,8 +17,8 @@ pub enum MessageError {
     /// Not a presence message.
     #[error(transparent)]
     Presence(#[from] PresenceError),
-    /// One of goop2's further keys is of the wrong type or too long.
-    #[error("presence with a bad `publicKey`, `activeTemplate`, `encryptionSupported` or `videoDisabled`")]
+    /// One of goop2's further keys is of the wrong type or too long, or the message is nested too deeply.
+    #[error("presence with a bad `publicKey`, `activeTemplate`, `encryptionSupported` or `videoDisabled`, or nested too deeply")]
     Extras,
 }
 
