@@ -1,7 +1,8 @@
 //! A thousand peers on one LAN, in a second of real time for a minute of theirs: the pure parts of discovery and presence, driven by
 //! a seeded discrete-event simulation, without sockets or sleeps. What it models, and what it leaves out, stands in
 //! `simulation/world.rs`; a failing run repeats exactly.
-#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
 #[path = "simulation/mesh.rs"]
 mod mesh;

@@ -1,4 +1,4 @@
-//! The simulated LAN. Real: `Neighbours`, `Announcer`, and for every fiftieth peer a `PresenceTable` that is fed every message.
+//! The simulated LAN. Real: `Neighbours`, `Announcer`, and for every ninetieth peer a `PresenceTable` that is fed every message.
 //!
 //! - mDNS: a newcomer and those who are there hear of each other within 150 ms, at most 260 of them (a peer takes 256 at once).
 //! - A dial takes 5–50 ms; of a dead peer it is refused after 2 ms or times out after 1.5 s, and it times out across islands.
@@ -263,7 +263,7 @@ impl World {
         let digest: Vec<u8> = (0..4).flat_map(|_| self.random(u64::MAX).to_be_bytes()).collect();
         let id = PeerId::from_bytes(&[vec![0x12, 0x20], digest].concat()).unwrap();
         let salt = self.random(u64::MAX);
-        let table = number.is_multiple_of(50).then(|| PresenceTable::new(id, Duration::from_millis(TTL)));
+        let table = number.is_multiple_of(90).then(|| PresenceTable::new(id, Duration::from_millis(TTL)));
         self.index.insert(id, number);
         self.links.push(Vec::new());
         self.heard.iter_mut().for_each(|row| row.push(NEVER));
@@ -361,7 +361,7 @@ impl World {
     fn dial_failed(&mut self, from: usize, to: usize) {
         let id = self.id(to);
         self.peers[from].neighbours.dial_failed(&id, moment(self.now));
-        self.wake_steer(from, self.now + REACTION);
+        self.wake_steer(from, self.now + 8 * REACTION);
     }
 
     fn silent(&mut self, by: usize, of: usize) {

@@ -47,7 +47,7 @@ impl Actor {
     fn believe(&mut self, presence: &Presence, now: Moment) {
         match presence.kind {
             Kind::Offline => self.neighbours.goodbye(&presence.peer),
-            Kind::Online | Kind::Update => self.neighbours.alive(&presence.peer),
+            Kind::Online | Kind::Update => self.neighbours.returned(&presence.peer),
         }
         let change = self.table.apply(Source::Lan, presence, now);
         if let Some(Change::Online(_)) = &change {
@@ -100,5 +100,12 @@ impl Actor {
             Change::Forgotten(_) => return,
         };
         let _ = self.events.send(event);
+    }
+
+    /// How a peer is reached changed: whoever shows its row hears of it.
+    pub(super) fn tell_path(&self, peer: &PeerId) {
+        if let Some(row) = self.table.get(peer) {
+            let _ = self.events.send(PeerEvent::Update { peer: self.shown(row) });
+        }
     }
 }

@@ -61,6 +61,7 @@ impl Actor {
             let dialled = endpoint.is_dialer().then_some(endpoint.get_remote_address());
             self.neighbours.connected(peer, dialled, now);
         }
+        self.tell_path(&peer);
         self.close_superseded(peer, id, now);
         for opening in self.openings.connected(&peer) {
             self.open_now(peer, opening);
@@ -83,6 +84,7 @@ impl Actor {
         self.metrics.connections_closed.inc();
         let was_same_link = self.connections.of(&peer).iter().any(|connection| connection.id == id && connection.same_link);
         if self.connections.closed(&peer, id) {
+            self.tell_path(&peer);
             let on_purpose = matches!(cause, None | Some(ConnectionError::KeepAliveTimeout));
             self.neighbours.disconnected(&peer, if on_purpose { Ended::OnPurpose } else { Ended::Lost }, now);
         } else if was_same_link {
@@ -99,6 +101,7 @@ impl Actor {
         self.neighbours.dial_failed(&peer, Moment::now());
         if !self.swarm.is_connected(&peer) {
             self.connections.failed(peer);
+            self.tell_path(&peer);
             self.openings.failed(&peer, &OpenError::Unreachable(reason(error)));
         }
     }
