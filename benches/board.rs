@@ -131,9 +131,7 @@ async fn plain_serve() {
     let router = Router::new().route("/publish", post(plain_publish)).route("/events", get(plain_events)).with_state(tell);
     let listener = goop::http::listen("127.0.0.1:0".parse().unwrap()).unwrap();
     println!("http://{}", listener.local_addr().unwrap());
-    let stop = tokio_util::sync::CancellationToken::new();
-    let limits = goop::http::Limits { connections: 19_000, per_address: 19_000, ..Default::default() };
-    goop::http::serve(vec![listener], router, limits, goop::http::HttpMetrics::default(), stop).await;
+    axum::serve(listener, router).await.unwrap();
 }
 
 async fn plain_publish(State(tell): State<Sender<String>>, body: String) -> StatusCode {
