@@ -7,6 +7,7 @@ pub mod completions;
 pub mod config;
 pub mod demo;
 pub mod get;
+pub mod hash_password;
 pub mod id;
 mod local;
 pub mod man;
@@ -106,6 +107,8 @@ pub enum Command {
     Get(GetArgs),
     /// Send a message to a peer, or to everyone on the LAN, through the running node
     Chat(ChatArgs),
+    /// Read a password and print its argon2 string, for presence.admin_password
+    HashPassword,
     /// Explain, check or show the configuration
     Config {
         /// What to do with it.

@@ -5,7 +5,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -175,8 +175,20 @@ fn open_rendezvous(
         ttl: presence.ttl_seconds,
         allow_unsigned: presence.allow_unsigned,
         http: http.clone(),
+        doors: rendezvous::DoorOptions {
+            key: Some(identity.keypair.clone()),
+            password: presence.admin_password.clone(),
+            peers: loaded.config.superhub.admin_peers.clone(),
+            database: Some(database(loaded)),
+        },
     };
     Ok(Some(Rendezvous::start(options, metrics, tasks, stop.child_token())?))
+}
+
+/// Where a server remembers what it must: the file that several share, or its own.
+fn database(loaded: &Loaded) -> PathBuf {
+    let shared = loaded.config.presence.peer_db_path.as_deref();
+    shared.map_or_else(|| loaded.data.database(), |path| loaded.data.path(path))
 }
 
 fn peer_options(loaded: &Loaded, identity: &Identity) -> peer::Options {

@@ -9,23 +9,31 @@
 //! - `live_board`: a board ([`crate::proto::board`]) with those who read it. `fanout`: when they are given what was gathered.
 //! - `admit`: the one place that decides whether a message counts, and what a refusal is called in HTTP.
 //! - `routes`: the URL table. `pages`, `wellknown`, `health`: what people, peers and machines ask besides.
+//! - `communities`, `store`: who comes in where, and what is remembered of it. `admin`: the operator's pages and API.
 //! - `records`: goop2's `/peers.json` and `/logs.json` as data. `metrics`: what is counted.
 //!
 //! What is read or verified is done outside every lock; no reader ever holds up another.
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use libp2p::PeerId;
+use libp2p::identity::Keypair;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Moment;
+use crate::config::Secret;
 use crate::config::base_url::BaseUrl;
 use crate::config::http::HttpConfig;
+use crate::db::DbError;
+use crate::http::auth::AdminDoor;
+use crate::http::auth::password::PasswordError;
 use crate::http::client_ip::TrustedProxies;
 use crate::http::limit::{PublishLimit, PublishRates, StreamGate, StreamLimits};
 use crate::http::{self, HttpMetrics, Limits};
@@ -34,9 +42,11 @@ use crate::proto::signed::Epoch;
 use crate::shutdown::Tasks;
 use crate::telemetry::Metrics;
 
+mod admin;
 mod admit;
 mod base;
 mod boards;
+mod communities;
 mod fanout;
 mod health;
 mod live_board;
@@ -45,6 +55,7 @@ mod pages;
 mod publish;
 mod records;
 mod routes;
+mod store;
 mod subscribe;
 mod visitor;
 mod wellknown;
@@ -54,6 +65,7 @@ pub use boards::Boards;
 pub use live_board::{LiveBoard, Seat};
 pub use metrics::RendezvousMetrics;
 pub use records::{Journal, PeerRecord};
+pub use store::{Application, Store, StoreError};
 pub use visitor::Visitor;
 
 /// How a rendezvous server is started.
@@ -71,6 +83,21 @@ pub struct Options {
     pub allow_unsigned: bool,
     /// Limits, proxies, and the URL under which others reach it.
     pub http: HttpConfig,
+    /// Who may operate it, and where it remembers what it must.
+    pub doors: DoorOptions,
+}
+
+/// Who may operate a rendezvous server, and where it remembers communities, members and bans.
+#[derive(Debug, Clone, Default)]
+pub struct DoorOptions {
+    /// The key of the server, with which it proves itself to operators who prove themselves (Peer ID auth). `None`: one of the moment.
+    pub key: Option<Keypair>,
+    /// The operator's password, plain or as an argon2 string; empty: none.
+    pub password: Secret,
+    /// Peers that may operate.
+    pub peers: Vec<PeerId>,
+    /// The database; `None`: memory, until the server stops.
+    pub database: Option<PathBuf>,
 }
 
 /// Why a rendezvous server did not start.
@@ -87,6 +114,12 @@ pub enum RendezvousError {
         /// What the system said.
         cause: io::Error,
     },
+    /// The operator's password cannot be used.
+    #[error("presence.admin_password: {0}")]
+    Password(#[from] PasswordError),
+    /// The database is at a wrong place.
+    #[error(transparent)]
+    Database(#[from] DbError),
 }
 
 /// What all handlers share.
@@ -105,6 +138,12 @@ pub(crate) struct App {
     pub(crate) streams: Arc<StreamGate>,
     /// Whose word on a client's address counts.
     pub(crate) proxies: TrustedProxies,
+    /// Communities, members and bans.
+    pub(crate) store: Store,
+    /// Who may operate.
+    pub(crate) door: AdminDoor,
+    /// Whether publishing rests until the operator resumes it.
+    pub(crate) standby: AtomicBool,
     /// How the server behaves.
     pub(crate) options: Options,
     /// What happened last, for the operator.
@@ -134,7 +173,8 @@ impl Rendezvous {
     pub fn start(options: Options, metrics: &Metrics, tasks: &mut Tasks, stop: CancellationToken) -> Result<Self, RendezvousError> {
         let listener = listen(options.addr, options.explicit)?;
         let addr = listener.local_addr().map_err(|cause| RendezvousError::Listen { addr: options.addr, cause })?;
-        let app = Arc::new(App::new(options, metrics));
+        let app = Arc::new(App::new(options, metrics, addr)?);
+        app.let_doors_count(Moment::now());
         let counters = HttpMetrics::default();
         metrics.register("rendezvous", |room| app.metrics.register(room));
         metrics.register("rendezvous_http", |room| counters.register(room));
@@ -142,6 +182,7 @@ impl Rendezvous {
         let serving = http::serve(vec![listener], routes::router(app.clone()), limits, counters, stop.clone());
         tasks.spawn("rendezvous listener", serving);
         tasks.spawn("rendezvous fan-out", fanout::run(app.clone(), stop.clone()));
+        tasks.spawn("rendezvous doors", communities::follow(app.clone(), stop.clone()));
         tasks.spawn("rendezvous sweep", fanout::sweep(app.clone(), stop));
         Ok(Self { app, addr })
     }
@@ -158,10 +199,11 @@ impl Rendezvous {
 }
 
 impl App {
-    fn new(options: Options, all_metrics: &Metrics) -> Self {
+    fn new(options: Options, all_metrics: &Metrics, addr: SocketAddr) -> Result<Self, RendezvousError> {
         let now = Moment::now();
         let epoch = Epoch::new(rand::random());
-        Self {
+        let (door, store) = (admin::door(&options, addr)?, Store::open(options.doors.database.as_deref())?);
+        Ok(Self {
             server: options.server,
             boards: Boards::new(options.ttl, now),
             bindings: Mutex::new(Bindings::new(options.server, epoch, options.allow_unsigned)),
@@ -169,11 +211,14 @@ impl App {
             publish_limit: Mutex::new(PublishLimit::new(PublishRates::of(&options.http))),
             streams: StreamGate::new(StreamLimits::of(&options.http)),
             proxies: TrustedProxies::new(options.http.trusted_proxies.clone()),
+            store,
+            door,
+            standby: AtomicBool::new(false),
             options,
             journal: Journal::default(),
             metrics: RendezvousMetrics::default(),
             all_metrics: all_metrics.clone(),
-        }
+        })
     }
 
     fn url(&self, addr: SocketAddr) -> String {

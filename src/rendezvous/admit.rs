@@ -1,6 +1,7 @@
 //! Whether somebody may publish or read, and what a refusal is called in HTTP. The one place where limits, signatures, bindings and
 //! doors are asked, in this order: what costs least first, and nothing is counted against a peer that did not write the message.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::http::StatusCode;
@@ -23,6 +24,15 @@ pub enum Refusal {
     /// A personal URL publishes for one peer.
     #[error("this URL was given to another peer")]
     AnotherPeersUrl,
+    /// Kept out.
+    #[error("banned: {0}")]
+    Banned(String),
+    /// The operator lets nobody publish for now.
+    #[error("this server stands by")]
+    Standby,
+    /// Whom a personal URL belongs to cannot be remembered.
+    #[error("the server's database does not work")]
+    Database,
     /// Too often, or too many.
     #[error("too much at once")]
     Limit(limit::Refused),
@@ -52,6 +62,9 @@ impl From<Refusal> for Problem {
         match refusal {
             Refusal::NoSuchBoard => Problem::not_found(detail),
             Refusal::AnotherPeersUrl => Problem::forbidden(detail),
+            Refusal::Banned(_) => Problem::new(StatusCode::FORBIDDEN, "banned", detail),
+            Refusal::Standby => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "standby", detail).retry_after(FULL_RETRY),
+            Refusal::Database => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "database", detail).retry_after(FULL_RETRY),
             Refusal::Limit(refused) => refused.into(),
             Refusal::Signature(_) => Problem::new(StatusCode::FORBIDDEN, "bad-signature", detail),
             Refusal::Binding(binding::Refusal::SignAgain { epoch, seq }) => {
@@ -67,7 +80,11 @@ impl From<Refusal> for Problem {
 impl App {
     /// Asked before a body is read.
     pub(super) fn admit_sender(&self, visitor: &Visitor, now: Moment) -> Result<(), Refusal> {
-        Ok(locked(&self.publish_limit).address(visitor.address, now)?)
+        locked(&self.publish_limit).address(visitor.address, now)?;
+        if self.standby.load(Ordering::Relaxed) {
+            return Err(Refusal::Standby);
+        }
+        self.admit_visitor(visitor, None)
     }
 
     /// Whether `message` counts; answers whether it is signed. What its signature says has then replaced what stood beside it.
@@ -79,6 +96,7 @@ impl App {
             return Err(Refusal::AnotherPeersUrl);
         }
         let (peer, kind) = (presence.peer, presence.kind);
+        self.admit_visitor(visitor, Some(&peer))?;
         match &signed {
             Some(signed) => {
                 locked(&self.bindings).admit_signed(signed, now)?;
@@ -90,6 +108,7 @@ impl App {
         if kind != Kind::Offline {
             locked(&self.publish_limit).peer(peer, now)?;
         }
+        self.bind_token(visitor, peer)?;
         Ok(signed.is_some())
     }
 }

@@ -10,12 +10,12 @@ use axum::routing::{get, post};
 use tower::ServiceExt;
 
 use super::base::Base;
-use super::{App, health, pages, publish, subscribe, wellknown};
+use super::{App, admin, communities, health, pages, publish, subscribe, wellknown};
 use crate::http::{Problem, error, headers};
 
 /// Everything the server answers.
 pub(super) fn router(app: Arc<App>) -> Router {
-    let inner = table().with_state(app);
+    let inner = table().merge(admin::routes(&app)).with_state(app);
     Router::new().fallback(move |request: Request| enter(inner.clone(), request))
 }
 
@@ -24,6 +24,7 @@ fn table() -> Router<Arc<App>> {
         .route("/publish", post(publish::publish))
         .route("/events", get(subscribe::lines))
         .route("/api/v1/events", get(subscribe::changes))
+        .route("/join", post(communities::join))
         .route("/.well-known/goop", get(wellknown::describe))
         .merge(health::routes())
         .merge(pages::routes())

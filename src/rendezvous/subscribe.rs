@@ -55,6 +55,7 @@ fn subscribe(
     last_event_id: Option<&str>,
     hello: Bytes,
 ) -> Result<Response<Body>, Problem> {
+    app.admit_visitor(visitor, visitor.peer.as_ref())?;
     let now = Moment::now();
     let slot = app.streams.enter(visitor.address, now)?;
     let (seat, reader) = visitor.board.join(visitor.seat(), stream, last_event_id, now);

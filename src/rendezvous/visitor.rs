@@ -40,7 +40,8 @@ impl FromRequestParts<Arc<App>> for Visitor {
         let base = parts.extensions.remove::<Base>().unwrap_or_default();
         let socket = parts.extensions.get::<Client>().ok_or_else(Problem::internal)?;
         let address = app.proxies.client(socket.0.ip(), &parts.headers);
-        let board = app.boards.get(base.slug.as_deref()).filter(|_| base.token.is_none()).ok_or(Refusal::NoSuchBoard)?;
-        Ok(Self { address, board, base: base.path, peer: None, token: None })
+        let pass = app.pass(base.slug.as_deref(), base.token.as_deref())?;
+        let board = app.boards.get(base.slug.as_deref()).ok_or(Refusal::NoSuchBoard)?;
+        Ok(Self { address, board, base: base.path, peer: pass.peer, token: pass.token })
     }
 }

@@ -29,6 +29,7 @@ pub(super) async fn describe(State(app): State<Arc<App>>, visitor: Visitor) -> J
             "publish_burst": http.publish_burst,
             "max_streams_per_ip": http.max_streams_per_ip,
         },
+        "communities": app.open_communities(),
         "community": visitor.board.slug(),
     }))
 }

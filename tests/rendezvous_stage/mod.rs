@@ -62,6 +62,7 @@ impl Server {
             ttl: Duration::from_secs(20),
             allow_unsigned: true,
             http: HttpConfig::default(),
+            doors: goop::rendezvous::DoorOptions::default(),
         };
         change(&mut options);
         let (metrics, mut tasks, stop) = (Metrics::default(), Tasks::default(), CancellationToken::new());
