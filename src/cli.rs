@@ -1,6 +1,7 @@
 //! The command line: what can be typed, and what it means for the configuration. One file per command below this one.
 
 mod args;
+pub mod bench;
 pub mod chat;
 pub mod completions;
 pub mod config;
@@ -113,6 +114,12 @@ pub enum Command {
         /// What to do with it.
         #[command(subcommand)]
         command: config::ConfigCommand,
+    },
+    /// Measure a server of yours under load
+    Bench {
+        /// What to measure.
+        #[command(subcommand)]
+        command: bench::BenchCommand,
     },
     /// Print a completion script for a shell
     Completions {

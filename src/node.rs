@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use thiserror::Error;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -85,6 +86,7 @@ impl Node {
             warn!("{warning}");
         }
         let (mut tasks, stop, metrics) = (Tasks::default(), CancellationToken::new(), Metrics::default());
+        raise_file_limit();
         let public = open_rendezvous(loaded, &identity, &metrics, &mut tasks, &stop)?;
         let mut ready = Ready::of(&identity.peer_id());
         let (mut peer, mut viewer) = (None, None);
@@ -144,6 +146,14 @@ impl Node {
             warn!(?cut_off, "these parts did not end in time");
         }
         info!("stopped");
+    }
+}
+
+/// Every connection is an open file; many systems start programs with a limit far below what they may ask for.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        warn!(%error, "the limit on open files stays where it is");
     }
 }
 

@@ -235,10 +235,13 @@ pub(crate) fn trimmed(url: &BaseUrl) -> String {
     url.url().as_str().trim_end_matches('/').to_owned()
 }
 
+/// Connections beside the streams when those are all taken; half of the files that are kept for other things.
+const OTHER_CONNECTIONS: usize = 256;
+
 /// Every stream needs a connection, and its peer another one to publish. Behind a trusted proxy everyone has the same address.
 fn connection_limits(config: &HttpConfig) -> Limits {
     let streams = StreamLimits::of(config);
-    let connections = http::limit::streams_by_file_limit().max(streams.total);
+    let connections = http::limit::streams_by_file_limit().max(streams.total) + OTHER_CONNECTIONS;
     let per_address = if config.trusted_proxies.is_empty() { 2 * streams.per_address + 64 } else { connections };
     Limits { connections, per_address, ..Limits::default() }
 }

@@ -94,9 +94,11 @@ impl LiveBoard {
         self.change(|board| board.expire(now, at, most))
     }
 
-    /// Tells readers that the community is now at `url`; goop2's readers, who do not know the word, are ended and follow the redirect.
+    /// Tells readers that the community is now at `url`, and ends all streams: goop2's readers, who do not know the word, come back and
+    /// follow the redirect.
     pub fn moved(&self, url: &str) {
         self.change(|board| board.moved(url));
+        self.end_streams(|_| true);
     }
 
     /// Ends the streams of those who `leave`, once they have read what they are owed.

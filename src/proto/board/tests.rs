@@ -33,12 +33,15 @@ struct Client {
     names: Vec<String>,
     complete: Option<bool>,
     last_id: Option<String>,
+    unread: Vec<u8>,
 }
 
 impl Client {
     fn read(&mut self, bytes: &[u8]) {
-        let text = std::str::from_utf8(bytes).unwrap();
-        for frame in text.split_terminator("\n\n") {
+        self.unread.extend_from_slice(bytes);
+        let Some(end) = self.unread.windows(2).rposition(|two| two == b"\n\n") else { return };
+        let whole: Vec<u8> = self.unread.drain(..end + 2).collect();
+        for frame in std::str::from_utf8(&whole).unwrap().split_terminator("\n\n") {
             let mut name = "message";
             for line in frame.lines() {
                 match line.split_once(": ").unwrap() {
@@ -166,10 +169,7 @@ fn all_rows_together_are_bounded_in_bytes() {
 fn readers_who_come_one_after_another_share_one_snapshot() {
     let mut board = board();
     (0..200).for_each(|n| assert!(board.publish(says("online", n, "x"), at(0)).is_ok()));
-    let first = |board: &mut Board| match board.join(Stream::Changes, None, at(0)).first {
-        [None, Some(bytes)] => bytes,
-        other => panic!("{other:?}"),
-    };
+    let first = |board: &mut Board| board.join(Stream::Changes, None, at(0)).snapshot;
     let one = first(&mut board);
     board.publish(says("update", 3, "changed"), at(1)).unwrap();
     assert_eq!(one.as_ptr(), first(&mut board).as_ptr(), "with the change read from the log");
@@ -201,6 +201,18 @@ fn a_reader_a_mebibyte_behind_is_told_gap_or_its_lines_end() {
     assert_eq!(client.names, ["snapshot", "gap", "snapshot"]);
     assert_eq!(client.peers, table(&board));
     assert_eq!(board.owed(&mut lines, at(400)), Owed::Ended);
+}
+
+#[test]
+fn attack_a_reader_that_trickles_does_not_keep_old_snapshots_alive() {
+    let mut board = board();
+    (0..200).for_each(|n| assert!(board.publish(says("online", n, &"x".repeat(4000)), at(0)).is_ok()));
+    let taken = |board: &mut Board, millis_each: u64| {
+        let mut reader = board.join(Stream::Lines, None, at(0));
+        (0..).take_while(|n| matches!(board.owed(&mut reader, at(n * millis_each)), Owed::These(_))).count()
+    };
+    assert_eq!(taken(&mut board, 3_900), 13, "64 KiB each four seconds is fast enough");
+    assert_eq!(taken(&mut board, 9_000), 3);
 }
 
 #[derive(Debug, Clone)]
