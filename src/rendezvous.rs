@@ -15,17 +15,19 @@
 //! What is read or verified is done outside every lock; no reader ever holds up another.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use axum::http::HeaderMap;
 use libp2p::PeerId;
 use libp2p::identity::Keypair;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use crate::clock::Moment;
 use crate::config::Secret;
@@ -34,7 +36,7 @@ use crate::config::http::HttpConfig;
 use crate::db::DbError;
 use crate::http::auth::AdminDoor;
 use crate::http::auth::password::PasswordError;
-use crate::http::client_ip::TrustedProxies;
+use crate::http::client_ip::{TrustedProxies, UnnamedProxy, is_forwarded};
 use crate::http::limit::{PublishLimit, PublishRates, StreamGate, StreamLimits};
 use crate::http::{self, HttpMetrics, Limits};
 use crate::proto::binding::Bindings;
@@ -138,6 +140,8 @@ pub(crate) struct App {
     pub(crate) streams: Arc<StreamGate>,
     /// Whose word on a client's address counts.
     pub(crate) proxies: TrustedProxies,
+    /// Whether a proxy that nobody named stands before the server.
+    pub(crate) unnamed_proxy: UnnamedProxy,
     /// Communities, members and bans.
     pub(crate) store: Store,
     /// Who may operate.
@@ -210,6 +214,7 @@ impl App {
             epoch,
             publish_limit: Mutex::new(PublishLimit::new(PublishRates::of(&options.http))),
             streams: StreamGate::new(StreamLimits::of(&options.http)),
+            unnamed_proxy: UnnamedProxy::default(),
             proxies: TrustedProxies::new(options.http.trusted_proxies.clone()),
             store,
             door,
@@ -219,6 +224,16 @@ impl App {
             metrics: RendezvousMetrics::default(),
             all_metrics: all_metrics.clone(),
         })
+    }
+
+    /// Whom a request comes from, behind every trusted proxy (THREATS 15).
+    fn client(&self, socket: IpAddr, headers: &HeaderMap) -> IpAddr {
+        if !self.proxies.trusts(socket)
+            && let Some(proxy) = self.unnamed_proxy.note(socket, is_forwarded(headers))
+        {
+            warn!(%proxy, "every request comes from this one address: if a proxy stands there, name it in http.trusted_proxies");
+        }
+        self.proxies.client(socket, headers)
     }
 
     fn url(&self, addr: SocketAddr) -> String {

@@ -39,7 +39,7 @@ impl FromRequestParts<Arc<App>> for Visitor {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let base = parts.extensions.remove::<Base>().unwrap_or_default();
         let socket = parts.extensions.get::<Client>().ok_or_else(Problem::internal)?;
-        let address = app.proxies.client(socket.0.ip(), &parts.headers);
+        let address = app.client(socket.0.ip(), &parts.headers);
         let pass = app.pass(base.slug.as_deref(), base.token.as_deref())?;
         let board = app.boards.get(base.slug.as_deref()).ok_or(Refusal::NoSuchBoard)?;
         Ok(Self { address, board, base: base.path, peer: pass.peer, token: pass.token })
