@@ -178,14 +178,33 @@ pub struct Pass {
 pub struct Register {
     communities: HashMap<String, Community>,
     members: HashMap<String, Member>,
-    bans: Vec<Ban>,
+    /// The numbers of the tokens that count.
+    tokens: HashSet<i64>,
+    /// Bans by whom they name, so that asking costs the same however many there are.
+    of_peers: HashMap<PeerId, Vec<Ban>>,
+    of_addresses: HashMap<IpAddr, Vec<Ban>>,
+    of_communities: Vec<Ban>,
 }
 
 impl Register {
     /// A register of these; members by the digest of their token.
     pub fn new(communities: Vec<Community>, members: HashMap<String, Member>, bans: Vec<Ban>) -> Self {
         let communities = communities.into_iter().map(|community| (community.slug.clone(), community)).collect();
-        Self { communities, members, bans }
+        let tokens = members.values().filter(|member| !member.revoked).map(|member| member.id).collect();
+        let mut register = Self { communities, members, tokens, ..Self::default() };
+        bans.into_iter().for_each(|ban| register.keep_out(ban));
+        register
+    }
+
+    fn keep_out(&mut self, ban: Ban) {
+        if let Some(peer) = ban.peer {
+            self.of_peers.entry(peer).or_default().push(ban.clone());
+        }
+        match ban.address {
+            Some(address) => self.of_addresses.entry(address).or_default().push(ban),
+            None if ban.peer.is_none() => self.of_communities.push(ban),
+            None => {}
+        }
     }
 
     /// The community of this name.
@@ -208,12 +227,15 @@ impl Register {
 
     /// The ban that keeps out this visitor, if there is one. `address` is as limits count it (IPv6: a /64).
     pub fn ban(&self, slug: Option<&str>, peer: Option<&PeerId>, address: IpAddr, now: UnixMillis) -> Option<&Ban> {
-        self.bans.iter().find(|ban| ban.hits(slug, peer, address, now))
+        let of_peer = peer.and_then(|peer| self.of_peers.get(peer)).into_iter().flatten();
+        let of_address = self.of_addresses.get(&address).into_iter().flatten();
+        let mut bans = of_peer.chain(of_address).chain(&self.of_communities);
+        bans.find(|ban| ban.hits(slug, peer, address, now))
     }
 
     /// Whether the token with this number still counts.
     pub fn counts(&self, token: i64) -> bool {
-        self.members.values().any(|member| member.id == token && !member.revoked)
+        self.tokens.contains(&token)
     }
 
     /// The peers that members of `slug` publish as.

@@ -81,6 +81,19 @@ fn a_ban_hits_whom_it_names_where_it_says_and_as_long_as_it_says() {
     assert!(!ban().hits(None, Some(&peer), address(1), NOW), "a ban of nobody hits nobody");
 }
 
+#[test]
+fn the_register_finds_a_ban_by_whatever_it_names() {
+    let (peer, here) = (PeerId::random(), address(1));
+    let of = |bans: Vec<Ban>| Register::new(Vec::new(), HashMap::new(), bans);
+    let found = |register: &Register, slug: Option<&str>, peer: Option<&PeerId>, from| register.ban(slug, peer, from, NOW).is_some();
+    let both = of(vec![Ban { peer: Some(peer), address: Some(here), ..ban() }]);
+    assert!(found(&both, None, Some(&peer), address(2)) && found(&both, None, None, here) && !found(&both, None, None, address(2)));
+    let peer_alone = of(vec![Ban { peer: Some(peer), ..ban() }]);
+    assert!(found(&peer_alone, None, Some(&peer), here) && !found(&peer_alone, None, None, here));
+    let community = of(vec![Ban { slug: Some("chess".into()), ..ban() }]);
+    assert!(found(&community, Some("chess"), None, here) && !found(&community, Some("go"), None, here));
+}
+
 proptest! {
     #[test]
     fn whatever_is_a_slug_is_one_segment_of_a_url(text in "\\PC{0,50}") {
