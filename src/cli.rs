@@ -1,11 +1,13 @@
 //! The command line: what can be typed, and what it means for the configuration. One file per command below this one.
 
 mod args;
+pub mod bench;
 pub mod chat;
 pub mod completions;
 pub mod config;
 pub mod demo;
 pub mod get;
+pub mod hash_password;
 pub mod id;
 mod local;
 pub mod man;
@@ -108,11 +110,19 @@ pub enum Command {
     Get(GetArgs),
     /// Send a message to a peer, or to everyone on the LAN, through the running node
     Chat(ChatArgs),
+    /// Read a password and print its argon2 string, for presence.admin_password
+    HashPassword,
     /// Explain, check or show the configuration
     Config {
         /// What to do with it.
         #[command(subcommand)]
         command: config::ConfigCommand,
+    },
+    /// Measure a server of yours under load
+    Bench {
+        /// What to measure.
+        #[command(subcommand)]
+        command: bench::BenchCommand,
     },
     /// Print a completion script for a shell
     Completions {

@@ -5,6 +5,7 @@
 //! a new key would make this peer a stranger to everyone who knows it.
 
 mod bases;
+pub mod envelope;
 mod key_file;
 mod lock;
 mod peer_text;

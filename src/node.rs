@@ -1,10 +1,11 @@
 //! A whole node: builds what the configuration switches on, says when it is ready, and stops everything in reverse.
 //!
-//! Start: lock the data folder, load the identity, start the peer, open the viewer, write `run.json`. A node whose parts are not
-//! all alive stops (THREATS 57): half a node is worse than none.
+//! Start: lock the data folder, load the identity, start the public roles, then the peer, open the viewer, write `run.json`. A node
+//! whose parts are not all alive stops (THREATS 57): half a node is worse than none.
 
 use std::io;
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use thiserror::Error;
@@ -15,6 +16,7 @@ use crate::config::files::read_bounded;
 use crate::config::{DataDir, Loaded};
 use crate::identity::{DataLock, Identity, IdentityError, LockError};
 use crate::peer::{self, PeerError, PeerHandle, Profile};
+use crate::rendezvous::{self, Rendezvous, RendezvousError};
 use crate::shutdown::{DEADLINE, Ended, Tasks};
 use crate::telemetry::Metrics;
 use crate::viewer::{self, MAX_OWN_AVATAR, Viewer, ViewerError};
@@ -30,7 +32,7 @@ pub use run_file::{Ready, RunFile, RunFileError};
 /// A running node.
 pub struct Node {
     ready: Ready,
-    peer: PeerHandle,
+    peer: Option<PeerHandle>,
     run_file: RunFile,
     tasks: Tasks,
     stop: CancellationToken,
@@ -57,6 +59,9 @@ pub enum NodeError {
     /// The peer did not start.
     #[error(transparent)]
     Peer(#[from] PeerError),
+    /// The rendezvous server did not start.
+    #[error(transparent)]
+    Rendezvous(#[from] RendezvousError),
     /// The viewer did not start.
     #[error(transparent)]
     Viewer(#[from] ViewerError),
@@ -79,13 +84,26 @@ impl Node {
         for warning in loaded.warnings.iter().chain(&warnings) {
             warn!("{warning}");
         }
-        site_folder::prepare(loaded);
+        if !loaded.config.presence.rendezvous_only {
+            site_folder::prepare(loaded);
+        }
         let (mut tasks, stop, metrics) = (Tasks::default(), CancellationToken::new(), Metrics::default());
-        let peer = peer::start(peer_options(loaded, &identity), &metrics, &mut tasks, stop.child_token()).await?;
-        let viewer = open_viewer(loaded, &peer, metrics, &mut tasks, stop.child_token())?;
-        let me = peer.me().await.map_err(|_| PeerError::Ended)?;
-        let ready = Ready::of(&me, viewer.as_ref().map(Viewer::url));
-        let run_file = RunFile::write(&data.run_json(), &ready, viewer.as_ref().map(Viewer::token))?;
+        let public = open_rendezvous(loaded, &identity, &metrics, &mut tasks, &stop)?;
+        let mut ready = Ready::of(&identity.peer_id());
+        let mut peer = None;
+        let mut token = None;
+        if !loaded.config.presence.rendezvous_only {
+            let handle = peer::start(peer_options(loaded, &identity), &metrics, &mut tasks, stop.child_token()).await?;
+            let viewer = open_viewer(loaded, &handle, metrics, &mut tasks, stop.child_token())?;
+            let me = handle.me().await.map_err(|_| PeerError::Ended)?;
+            ready = ready.with_peer(&me, viewer.as_ref().map(Viewer::url));
+            token = viewer.as_ref().map(|viewer| viewer.token().to_owned());
+            peer = Some(handle);
+        }
+        if let Some(public) = &public {
+            ready = ready.with_public("rendezvous", public.url());
+        }
+        let run_file = RunFile::write(&data.run_json(), &ready, token.as_deref())?;
         Ok(Self { ready, peer, run_file, tasks, stop, _lock: lock })
     }
 
@@ -94,9 +112,9 @@ impl Node {
         &self.ready
     }
 
-    /// The peer of this node.
-    pub fn peer(&self) -> &PeerHandle {
-        &self.peer
+    /// The peer of this node; a node that is a server only has none.
+    pub fn peer(&self) -> Option<&PeerHandle> {
+        self.peer.as_ref()
     }
 
     /// Runs until `stop`, then shuts down; or until a part of the node dies, which is an error.
@@ -125,6 +143,40 @@ impl Node {
         }
         info!("stopped");
     }
+}
+
+fn open_rendezvous(
+    loaded: &Loaded,
+    identity: &Identity,
+    metrics: &Metrics,
+    tasks: &mut Tasks,
+    stop: &CancellationToken,
+) -> Result<Option<Rendezvous>, NodeError> {
+    let (presence, http) = (&loaded.config.presence, &loaded.config.http);
+    if !presence.hosts_rendezvous() {
+        return Ok(None);
+    }
+    let options = rendezvous::Options {
+        addr: SocketAddr::new(presence.rendezvous_bind, presence.rendezvous_port),
+        explicit: loaded.is_explicit("presence.rendezvous_port"),
+        server: identity.peer_id(),
+        ttl: presence.ttl_seconds,
+        allow_unsigned: presence.allow_unsigned,
+        http: http.clone(),
+        doors: rendezvous::DoorOptions {
+            key: Some(identity.keypair.clone()),
+            password: presence.admin_password.clone(),
+            peers: loaded.config.superhub.admin_peers.clone(),
+            database: Some(database(loaded)),
+        },
+    };
+    Ok(Some(Rendezvous::start(options, metrics, tasks, stop.child_token())?))
+}
+
+/// Where a server remembers what it must: the file that several share, or its own.
+fn database(loaded: &Loaded) -> PathBuf {
+    let shared = loaded.config.presence.peer_db_path.as_deref();
+    shared.map_or_else(|| loaded.data.database(), |path| loaded.data.path(path))
 }
 
 fn peer_options(loaded: &Loaded, identity: &Identity) -> peer::Options {

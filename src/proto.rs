@@ -1,8 +1,14 @@
 //! The rules of the game, as pure values and state machines: no sockets, files, clock or randomness. Time is an argument.
 
 pub mod announcer;
+pub mod binding;
+pub mod board;
 pub mod chat;
+pub mod community;
+pub mod event_log;
+pub mod invite;
 pub mod neighbours;
 pub mod presence;
 pub mod rate;
 pub mod replay;
+pub mod signed;

@@ -75,6 +75,11 @@ impl DataDir {
         self.goop2.then(|| self.root.join(GOOP_JSON))
     }
 
+    /// What a server must know after a restart.
+    pub fn database(&self) -> PathBuf {
+        self.state.join("goop.db")
+    }
+
     /// What a running node says about itself, while it runs.
     pub fn run_json(&self) -> PathBuf {
         self.state.join("run.json")

@@ -26,13 +26,8 @@ pub(super) fn faults(loaded: &mut Loaded) -> Vec<Fault> {
 
 fn asked_for(loaded: &Loaded) -> Vec<&'static str> {
     let (presence, config) = (&loaded.config.presence, &loaded.config);
-    let by_option = |key: &str| matches!(loaded.origin(key), Origin::Flag(_));
     let rows = [
-        ("presence.rendezvous_only", presence.rendezvous_only),
-        ("presence.rendezvous_host", presence.rendezvous_host && !presence.rendezvous_only),
         ("presence.rendezvous_wan", !presence.rendezvous_wan.is_empty()),
-        ("presence.rendezvous_bind", by_option("presence.rendezvous_bind")),
-        ("presence.rendezvous_port", by_option("presence.rendezvous_port")),
         ("superhub.enabled", config.superhub.enabled),
         ("http.metrics_addr", config.http.metrics_addr.is_some()),
         ("discovery.hubs", !config.discovery.hubs.is_empty()),
@@ -45,7 +40,6 @@ fn asked_for(loaded: &Loaded) -> Vec<&'static str> {
 fn forget(loaded: &mut Loaded, key: &str) -> bool {
     match key {
         "presence.rendezvous_wan" => loaded.config.presence.rendezvous_wan.clear(),
-        "presence.rendezvous_host" => loaded.config.presence.rendezvous_host = false,
         _ => return false,
     }
     loaded.forget_origin(key);

@@ -11,7 +11,8 @@
 //! - `content` is the peer's label. Everything but `type` and `peerID` may be missing; a missing key, `null` and an empty value are
 //!   the same. Keys are understood in any letter case, unknown ones are ignored, repeated ones refuse the message (THREATS 13).
 //! - `ts` informs people; no rule looks at it. Freshness is judged by the time of arrival.
-//! - Nothing here proves who wrote a message. On gossip the caller hands in the signed source ([`Presence::parse_gossip`]).
+//! - Nothing here proves who wrote a message, but `sig` where it stands ([`super::signed`]). On gossip the caller hands in the signed
+//!   source ([`Presence::parse_gossip`]).
 //!
 //! [`table::PresenceTable`] keeps the rows; [`label`] makes foreign text fit to be shown.
 
@@ -76,6 +77,8 @@ pub struct Presence {
     pub addrs: Vec<Multiaddr>,
     /// The version of the program that wrote it, where it tells.
     pub client_version: Option<String>,
+    /// A signed envelope in base64, unverified, of at most [`MAX_SIG`](super::signed::MAX_SIG) characters; see [`super::signed`].
+    pub sig: Option<String>,
 }
 
 /// Why a presence message was refused. Refusing changes nothing.
@@ -112,7 +115,7 @@ pub enum PresenceError {
 impl Presence {
     /// A message of `kind` about `peer` with nothing else in it, which is all that an `offline` needs.
     pub fn new(kind: Kind, peer: PeerId, ts: UnixMillis) -> Self {
-        Self { kind, peer, content: String::new(), email: None, avatar_hash: None, ts, addrs: Vec::new(), client_version: None }
+        Self { kind, peer, content: String::new(), email: None, avatar_hash: None, ts, addrs: Vec::new(), client_version: None, sig: None }
     }
 
     /// Read a message from JSON of at most [`MAX_BYTES`].
@@ -123,7 +126,7 @@ impl Presence {
     /// Read a message that came on gossip: at most [`MAX_GOSSIP_BYTES`], and about nobody but its signed `source`.
     pub fn parse_gossip(json: &[u8], source: &PeerId) -> Result<Self, PresenceError> {
         at_most(json.len(), MAX_GOSSIP_BYTES)?;
-        let presence = wire::parse(json)?;
+        let presence = Self { sig: None, ..wire::parse(json)? };
         if presence.peer == *source { Ok(presence) } else { Err(PresenceError::Forged { about: presence.peer }) }
     }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Kind, Presence, PresenceError, label};
 use crate::clock::UnixMillis;
+use crate::proto::signed::MAX_SIG;
 
 /// Characters of a foreign text that an error repeats.
 const MAX_QUOTED: usize = 120;
@@ -42,6 +43,8 @@ struct Wire<'a> {
     addrs: &'a [Multiaddr],
     #[serde(rename = "goopClientVersion", skip_serializing_if = "Option::is_none")]
     client_version: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sig: Option<&'a str>,
 }
 
 impl<'a> From<&'a Presence> for Wire<'a> {
@@ -60,6 +63,7 @@ impl<'a> From<&'a Presence> for Wire<'a> {
             ts: presence.ts,
             addrs: &presence.addrs,
             client_version: presence.client_version.as_deref(),
+            sig: presence.sig.as_deref(),
         }
     }
 }
@@ -75,6 +79,7 @@ struct Message<'a> {
     ts: Slot<Millis>,
     addrs: Slot<Addrs<'a>>,
     client_version: Slot<Text<'a>>,
+    sig: Slot<Text<'a>>,
 }
 
 impl Message<'_> {
@@ -95,6 +100,7 @@ impl Message<'_> {
             addrs: self.addrs.value.unwrap_or_default().judge()?,
             client_version: Some(label::cut_bytes(&self.client_version.or_empty(), super::MAX_VERSION).to_owned())
                 .filter(|v| !v.is_empty()),
+            sig: self.sig.limited("sig", MAX_SIG)?,
         })
     }
 }
@@ -262,6 +268,7 @@ impl<'de> Message<'de> {
             "ts" => self.ts.fill(key, map),
             "addrs" => self.addrs.fill(key, map),
             "goopclientversion" => self.client_version.fill(key, map),
+            "sig" => self.sig.fill(key, map),
             _ if !strange.insert(lower.clone()) => Err(A::Error::custom("a key stands there twice")),
             _ => map.next_value::<IgnoredAny>().map(|_| ()),
         }

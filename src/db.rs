@@ -1,0 +1,201 @@
+//! SQLite: opened carefully, changed by one writer in whole transactions (THREATS 53, 54).
+//!
+//! - WAL with `synchronous=FULL`: what was answered as done is on the disk.
+//! - After an unclean stop the whole file is checked. A damaged file is left where it is and as it is, for a backup or a repair; it is
+//!   never replaced by an empty one, nor by memory.
+//! - A file on a network file system is refused where that can be seen: WAL does not travel over one.
+//! - Migrations run in order, each once; a file of a newer version is refused.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
+use thiserror::Error;
+
+use crate::config::files::create_private;
+
+mod place;
+
+/// How long a change waits for another process's.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why a database cannot be used, or a change did not happen. Nothing is half done.
+#[derive(Debug, Error)]
+pub enum DbError {
+    /// It lies where SQLite cannot keep it whole.
+    #[error("{}: this is on a network file system ({kind}), where several computers would damage it: choose a place on a local disk", path.display())]
+    Network {
+        /// The file.
+        path: PathBuf,
+        /// What kind.
+        kind: &'static str,
+    },
+    /// It is damaged, or no database.
+    #[error(
+        "{}: this database is damaged ({what}). It was left as it is: put a backup in its place, or move it away to start with none",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite found.
+        what: String,
+    },
+    /// A newer goop wrote it.
+    #[error("{}: a newer goop wrote this database (version {found}, this one knows {known}): run that one", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: usize,
+        /// The last one known here.
+        known: usize,
+    },
+    /// There is no room left on the disk.
+    #[error("{}: the disk is full; nothing was changed", path.display())]
+    Full {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file cannot be made or opened.
+    #[error("{}: the database cannot be opened: {error}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's word.
+        error: io::Error,
+    },
+    /// SQLite refused for another reason.
+    #[error("{}: {error}", path.display())]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// SQLite's word.
+        error: rusqlite::Error,
+    },
+}
+
+/// An open database.
+#[derive(Debug)]
+pub struct Db {
+    path: PathBuf,
+    connection: Mutex<Connection>,
+}
+
+impl Db {
+    /// Opens the file at `path`, makes it (mode 0600) where there is none, and runs the `migrations` it has not had.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn open(path: &Path, migrations: &[&str]) -> Result<Self, DbError> {
+        let failed = |error| DbError::Io { path: path.to_owned(), error };
+        if !path.try_exists().map_err(failed)? {
+            create_private(path, &[]).or_else(|error| if path.exists() { Ok(()) } else { Err(failed(error)) })?;
+        }
+        if let Some(kind) = place::network(path) {
+            return Err(DbError::Network { path: path.to_owned(), kind });
+        }
+        let unclean = std::fs::metadata(wal(path)).is_ok_and(|wal| wal.len() > 0);
+        let connection = Connection::open(path).map_err(|error| told(path, error))?;
+        let db = Self { path: path.to_owned(), connection: Mutex::new(connection) };
+        db.prepare(unclean, migrations)?;
+        Ok(db)
+    }
+
+    /// A database that lives and dies with this value; for tests, and for a server that is told to remember nothing.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn in_memory(migrations: &[&str]) -> Result<Self, DbError> {
+        let path = PathBuf::from("(memory)");
+        let connection = Connection::open_in_memory().map_err(|error| told(&path, error))?;
+        let db = Self { path, connection: Mutex::new(connection) };
+        db.prepare(false, migrations)?;
+        Ok(db)
+    }
+
+    /// Makes one change, which happens as a whole or not at all.
+    ///
+    /// # Errors
+    /// See [`DbError`]; nothing was changed then.
+    pub fn write<T>(&self, change: impl FnOnce(&Transaction) -> rusqlite::Result<T>) -> Result<T, DbError> {
+        let mut connection = self.connection();
+        let written = (|| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let answer = change(&transaction)?;
+            transaction.commit().map(|()| answer)
+        })();
+        written.map_err(|error| told(&self.path, error))
+    }
+
+    /// Looks things up.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn read<T>(&self, look: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, DbError> {
+        look(&self.connection()).map_err(|error| told(&self.path, error))
+    }
+
+    /// A number that differs from before when another process, or another `Db` of the same file, has changed it.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn version_of_others(&self) -> Result<i64, DbError> {
+        self.read(|connection| connection.pragma_query_value(None, "data_version", |row| row.get(0)))
+    }
+
+    fn prepare(&self, unclean: bool, migrations: &[&str]) -> Result<(), DbError> {
+        self.read(|connection| {
+            connection.busy_timeout(PATIENCE)?;
+            connection.pragma_update(None, "journal_mode", "WAL")?;
+            connection.pragma_update(None, "synchronous", "FULL")?;
+            connection.pragma_update(None, "foreign_keys", true)
+        })?;
+        if unclean {
+            let found: String = self.read(|connection| connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)))?;
+            if found != "ok" {
+                return Err(DbError::Damaged { path: self.path.clone(), what: found });
+            }
+        }
+        self.migrate(migrations)
+    }
+
+    fn migrate(&self, migrations: &[&str]) -> Result<(), DbError> {
+        let found = self.write(|change| {
+            let version: u32 = change.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            for (migration, number) in migrations.iter().zip(1_u32..).skip(version as usize) {
+                change.execute_batch(migration)?;
+                change.pragma_update(None, "user_version", number)?;
+            }
+            Ok(version as usize)
+        })?;
+        if found > migrations.len() {
+            return Err(DbError::Newer { path: self.path.clone(), found, known: migrations.len() });
+        }
+        Ok(())
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn wal(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
+}
+
+fn told(path: &Path, error: rusqlite::Error) -> DbError {
+    let path = path.to_owned();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => DbError::Damaged { path, what: error.to_string() },
+        Some(ErrorCode::DiskFull) => DbError::Full { path },
+        _ => DbError::Sqlite { path, error },
+    }
+}
+
+#[cfg(test)]
+mod tests;

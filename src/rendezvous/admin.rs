@@ -1,0 +1,85 @@
+//! The operator's door: `/admin`, goop2's `/peers.json` and `/logs.json`, and `/api/v1/admin/…`. Who may come in is judged by the head of a
+//! request, before its body; whoever came in by a password at `/admin` gets a session.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use libp2p::identity::Keypair;
+
+use super::{App, Options, RendezvousError};
+use crate::clock::Moment;
+use crate::http::auth::password::Password;
+use crate::http::auth::peer_id::PeerIdServer;
+use crate::http::auth::{AdminDoor, Denied, Operator};
+use crate::http::{Client, Problem};
+
+mod api;
+mod page;
+
+/// The door of a server with these options that listens on `addr`.
+pub(super) fn door(options: &Options, addr: SocketAddr) -> Result<AdminDoor, RendezvousError> {
+    let doors = &options.doors;
+    let password = if doors.password.is_empty() { None } else { Some(Password::new(&doors.password)?) };
+    let url = options.http.external_url.as_ref().map(|url| url.url());
+    let hostname = url.and_then(|url| url.host_str()).map_or_else(|| addr.ip().to_string(), str::to_owned);
+    let key = doors.key.clone().unwrap_or_else(Keypair::generate_ed25519);
+    let origin = url.map(|url| url.origin().ascii_serialization());
+    Ok(AdminDoor::new(password, doors.peers.clone(), origin, PeerIdServer::new(key, hostname, rand::random())))
+}
+
+pub(super) fn routes(app: &Arc<App>) -> Router<Arc<App>> {
+    Router::new()
+        .route("/admin", get(page::show))
+        .route("/peers.json", get(page::peers))
+        .route("/logs.json", get(page::logs))
+        .route("/api/v1/admin/session", delete(api::leave))
+        .route("/api/v1/admin/stats", get(api::stats))
+        .route("/api/v1/admin/boards", get(api::boards).post(api::found))
+        .route("/api/v1/admin/boards/{slug}", delete(api::end))
+        .route("/api/v1/admin/boards/{slug}/invitations", post(api::invite_to))
+        .route("/api/v1/admin/invitations", get(api::invitations).post(api::invite))
+        .route("/api/v1/admin/invitations/{id}", delete(api::revoke_invitation))
+        .route("/api/v1/admin/members", get(api::members))
+        .route("/api/v1/admin/members/{id}", delete(api::revoke_member))
+        .route("/api/v1/admin/applications", get(api::applications))
+        .route("/api/v1/admin/applications/{id}/approve", post(api::approve))
+        .route("/api/v1/admin/applications/{id}/decline", post(api::decline))
+        .route("/api/v1/admin/bans", get(api::bans).post(api::ban))
+        .route("/api/v1/admin/bans/{id}", delete(api::unban))
+        .route("/api/v1/admin/standby", post(api::standby))
+        .route("/api/v1/admin/resume", post(api::resume))
+        .route_layer(from_fn_with_state(app.clone(), guard))
+}
+
+/// Lets the operator in, whoever that is.
+pub(super) async fn admit(app: &App, socket: IpAddr, head: &Parts) -> Result<Operator, Denied> {
+    app.door.admit(head, app.proxies.client(socket, &head.headers), Moment::now()).await
+}
+
+async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let (head, sent) = request.into_parts();
+    let Some(Client(socket)) = head.extensions.get::<Client>().copied() else { return Problem::internal().into_response() };
+    let operator = match admit(&app, socket.ip(), &head).await {
+        Ok(operator) => operator,
+        Err(denied) => return denied.into_response(),
+    };
+    let visits = head.uri.path() == "/admin";
+    let mut response = next.run(Request::from_parts(head, sent)).await;
+    match operator {
+        Operator::Password if visits => {
+            response.headers_mut().append(header::SET_COOKIE, app.door.begin_session(Moment::now()));
+        }
+        Operator::Peer(_, Some(info)) => {
+            response.headers_mut().insert(HeaderName::from_static("authentication-info"), info);
+        }
+        _ => {}
+    }
+    response
+}

@@ -1,0 +1,187 @@
+//! Who comes in where: personal URLs, bans, and how somebody joins. What the store says counts at once: streams and presence of whoever
+//! is out end with the change.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use libp2p::PeerId;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::base::Base;
+use super::{App, LiveBoard, Refusal, Visitor, locked, trimmed};
+use crate::clock::{Moment, UnixMillis};
+use crate::http::client_ip::host_key;
+use crate::http::{Client, Problem, body};
+use crate::identity::peer_id_from_text;
+use crate::proto::community::{Community, Kind, Pass, Register};
+use crate::proto::invite::Token;
+
+/// How often the other servers over the same database are followed.
+const FOLLOW: Duration = Duration::from_millis(500);
+/// Longest application, in characters.
+const MAX_MESSAGE: usize = 1000;
+
+/// Lets count what other servers over the same database changed, until `stop`.
+pub(super) async fn follow(app: Arc<App>, stop: CancellationToken) {
+    while tokio::time::timeout(FOLLOW, stop.cancelled()).await.is_err() {
+        let app = app.clone();
+        let followed = tokio::task::spawn_blocking(move || {
+            if app.store.follow() {
+                app.let_doors_count(Moment::now());
+            }
+        });
+        let _ = followed.await;
+    }
+}
+
+impl App {
+    /// What whoever shows `token` may do at the board `slug`.
+    pub(super) fn pass(&self, slug: Option<&str>, token: Option<&str>) -> Result<Pass, Refusal> {
+        let Some(slug) = slug else { return Ok(Pass { token: None, peer: None }) };
+        self.store.register().pass(slug, token).ok_or(Refusal::NoSuchBoard)
+    }
+
+    /// Whether no ban keeps out this visitor, or `peer`.
+    pub(super) fn admit_visitor(&self, visitor: &Visitor, peer: Option<&PeerId>) -> Result<(), Refusal> {
+        let register = self.store.register();
+        let ban = register.ban(visitor.board.slug(), peer, host_key(visitor.address), UnixMillis::now());
+        ban.map_or(Ok(()), |ban| Err(Refusal::Banned(ban.reason.clone())))
+    }
+
+    /// A personal URL belongs to the first peer that publishes there.
+    pub(super) fn bind_token(&self, visitor: &Visitor, peer: PeerId) -> Result<(), Refusal> {
+        match (visitor.token, visitor.peer) {
+            (Some(token), None) => match self.store.bind(token, peer) {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(Refusal::AnotherPeersUrl),
+                Err(_) => Err(Refusal::Database),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    /// Opens and closes boards as the store says, and ends streams and presence of whoever is out.
+    pub(super) fn let_doors_count(&self, now: Moment) {
+        let (register, at) = (self.store.register(), UnixMillis::now());
+        for community in register.communities() {
+            self.boards.open_for(&community.slug, community.kind != Kind::Open, now);
+        }
+        for board in self.boards.all() {
+            match board.slug().map(|slug| register.community(slug)) {
+                Some(None) => self.boards.close(board.slug().unwrap_or_default()),
+                Some(Some(community)) => put_out(&board, Some(community), &register, at),
+                None => put_out(&board, None, &register, at),
+            }
+        }
+    }
+
+    /// Communities that everybody may know of.
+    pub(super) fn open_communities(&self) -> Vec<Value> {
+        let register = self.store.register();
+        let open = register.communities().filter(|community| community.kind == Kind::Open);
+        let mut open: Vec<_> = open.map(|Community { slug, name, .. }| json!({ "slug": slug, "name": name, "type": "open" })).collect();
+        open.sort_by_key(|community| community["slug"].to_string());
+        open
+    }
+}
+
+fn put_out(board: &LiveBoard, community: Option<&Community>, register: &Register, now: UnixMillis) {
+    let slug = board.slug();
+    let members = community.filter(|community| community.kind != Kind::Open).map(|community| register.peers_of(&community.slug));
+    let banned = |peer: &PeerId, from| register.ban(slug, Some(peer), host_key(from), now).is_some();
+    let out = |peer: &PeerId, from| banned(peer, from) || members.as_ref().is_some_and(|members| !members.contains(peer));
+    let gone: Vec<(PeerId, _)> = board.read(|board| {
+        let rows = board.rows().map(|(peer, row)| (*peer, row.from));
+        rows.filter(|(peer, from)| out(peer, *from)).collect()
+    });
+    for (peer, _) in &gone {
+        board.remove(peer, now);
+    }
+    // Whoever reads from where a banned peer was is asked at the door again; others there come back by themselves.
+    board.end_streams(|seat| {
+        let revoked = seat.token.is_some_and(|token| !register.counts(token));
+        let banned = register.ban(slug, seat.peer.as_ref(), host_key(seat.address), now).is_some();
+        revoked || banned || gone.iter().any(|(_, from)| *from == seat.address)
+    });
+}
+
+/// What somebody who wants in says: an invitation, the ticket of an application, or neither, which is an application.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wish {
+    invite: Option<String>,
+    ticket: Option<String>,
+    peer_id: Option<String>,
+    #[serde(default)]
+    message: String,
+}
+
+/// `POST /c/{slug}/join`: a personal base URL for an invitation; a ticket for an application.
+pub(super) async fn join(State(app): State<Arc<App>>, request: Request) -> Result<Response, Problem> {
+    let (parts, sent) = request.into_parts();
+    let socket = parts.extensions.get::<Client>().ok_or_else(Problem::internal)?.0.ip();
+    let address = app.proxies.client(socket, &parts.headers);
+    locked(&app.publish_limit).address(address, Moment::now())?;
+    if !body::is_json(&parts.headers) {
+        return Err(Problem::unsupported_media("the body must be application/json"));
+    }
+    let bytes = body::read(sent, app.options.http.max_body.bytes()).await?;
+    let wish: Wish = serde_json::from_slice(&bytes).map_err(|wrong| Problem::bad_request(format!("not the JSON expected: {wrong}")))?;
+    let slug = parts.extensions.get::<Base>().and_then(|base| base.slug.clone()).ok_or(Refusal::NoSuchBoard)?;
+    let peer = wish.peer_id.as_deref().map(peer_id_from_text).transpose().map_err(|wrong| Problem::bad_request(wrong.to_string()))?;
+    if app.store.register().ban(Some(&slug), peer.as_ref(), host_key(address), UnixMillis::now()).is_some() {
+        return Err(Problem::forbidden("you are kept out of here"));
+    }
+    let origin = app.origin(&parts.headers);
+    tokio::task::spawn_blocking(move || app.let_in(&slug, &wish, peer, &origin)).await.map_err(|_| Problem::internal())?
+}
+
+impl App {
+    /// What stands before a path in a URL of this server: as configured, or as the client asked.
+    pub(super) fn origin(&self, headers: &HeaderMap) -> String {
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+        self.options.http.external_url.as_ref().map_or_else(|| format!("http://{host}"), trimmed)
+    }
+
+    fn let_in(&self, slug: &str, wish: &Wish, peer: Option<PeerId>, origin: &str) -> Result<Response, Problem> {
+        let kind = self.store.register().community(slug).map(|community| community.kind);
+        let (token, now) = (Token::new(rand::random()), UnixMillis::now());
+        let url = || json!({ "community": slug, "url": format!("{origin}/c/{slug}/m/{}/", token.reveal()) });
+        match (kind, &wish.invite, &wish.ticket) {
+            (Some(Kind::Open), _, _) => Ok(Json(json!({ "community": slug, "url": format!("{origin}/c/{slug}/") })).into_response()),
+            (Some(_), Some(invite), _) => {
+                // A community that does not exist and an invitation that does not count sound the same.
+                let redeemed = self.store.redeem(slug, &Token::shown(invite), &token, peer, now);
+                redeemed.map(|_| Json(url()).into_response()).map_err(|error| match error {
+                    super::StoreError::Nothing | super::StoreError::Invite(_) => no_such_invitation(),
+                    other => other.into(),
+                })
+            }
+            (Some(Kind::Application), None, Some(ticket)) => {
+                let application = self.store.collect(slug, &Token::shown(ticket), &token, now)?;
+                match application.state.as_str() {
+                    "approved" => Ok(Json(url()).into_response()),
+                    "asked" => Ok((StatusCode::ACCEPTED, Json(json!({ "state": "asked" }))).into_response()),
+                    _ => Err(Problem::forbidden("this application was declined, or its URL was handed out already")),
+                }
+            }
+            (Some(Kind::Application), None, None) => {
+                let message: String = wish.message.chars().take(MAX_MESSAGE).collect();
+                self.store.apply(slug, &token, peer, &message, now)?;
+                let ticket = json!({ "state": "asked", "ticket": token.reveal() });
+                Ok((StatusCode::ACCEPTED, Json(ticket)).into_response())
+            }
+            _ => Err(no_such_invitation()),
+        }
+    }
+}
+
+fn no_such_invitation() -> Problem {
+    Problem::forbidden("there is no such community, or this invitation to it does not count")
+}
