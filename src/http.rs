@@ -1,6 +1,7 @@
 //! HTTP manners that every role shares: a listener with deadlines, one error format, server-sent events, who may ask, headers, files.
 //!
 //! - `listener`, `connection`, `socket`, `pulse`: accept, bound, time and drain connections (THREATS 8, 10, 11).
+//! - `client_ip`, `limit`: whom a request comes from, and how much of what anybody gets (THREATS 7, 15–17).
 //! - `body`: reads a request's body with a limit and a minimum speed (THREATS 11–13).
 //! - [`Problem`]: the one error answer (RFC 9457).
 //! - `sse`: frames, keep-alive, and an end on the stop token.
@@ -13,9 +14,11 @@
 
 pub mod assets;
 pub mod body;
+pub mod client_ip;
 mod connection;
 pub mod error;
 pub mod headers;
+pub mod limit;
 pub mod listener;
 pub mod media;
 mod metrics;

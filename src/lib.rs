@@ -6,7 +6,7 @@
 //! ```text
 //! 5  ROOF      main · cli · node           puts the house together; nobody imports it
 //! 4  FRONT     viewer                      the local web pages a person looks at
-//! 3  ROLES     peer                        finds others, serves site, files and chat
+//! 3  ROLES     peer · rendezvous           finds others, serves site, files and chat; a board where peers meet
 //! 2  PLUMBING  http · p2p · clients · shutdown · telemetry    shared I/O, no policy
 //! 1  RULES     proto                       what is true: no I/O, no clock, no randomness
 //! 0  GROUND    clock · identity · config   facts every floor may use
@@ -25,6 +25,7 @@ pub mod shutdown;
 pub mod telemetry;
 
 pub mod peer;
+pub mod rendezvous;
 
 pub mod viewer;
 

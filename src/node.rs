@@ -1,9 +1,10 @@
 //! A whole node: builds what the configuration switches on, says when it is ready, and stops everything in reverse.
 //!
-//! Start: lock the data folder, load the identity, start the peer, open the viewer, write `run.json`. A node whose parts are not
-//! all alive stops (THREATS 57): half a node is worse than none.
+//! Start: lock the data folder, load the identity, start the public roles, then the peer, open the viewer, write `run.json`. A node
+//! whose parts are not all alive stops (THREATS 57): half a node is worse than none.
 
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,10 +14,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use crate::config::base_url::BaseUrl;
 use crate::config::files::read_bounded;
 use crate::config::{DataDir, Loaded};
 use crate::identity::{DataLock, Identity, IdentityError, LockError};
 use crate::peer::{self, PeerError, PeerHandle, Profile};
+use crate::rendezvous::{self, Rendezvous, RendezvousError};
 use crate::shutdown::{DEADLINE, Ended, Tasks};
 use crate::telemetry::Metrics;
 use crate::viewer::{self, MAX_OWN_AVATAR, Viewer, ViewerError};
@@ -30,7 +33,7 @@ pub use run_file::{Ready, RunFile, RunFileError};
 /// A running node.
 pub struct Node {
     ready: Ready,
-    peer: PeerHandle,
+    peer: Option<PeerHandle>,
     viewer: Option<Viewer>,
     run_file: RunFile,
     tasks: Tasks,
@@ -58,6 +61,9 @@ pub enum NodeError {
     /// The peer did not start.
     #[error(transparent)]
     Peer(#[from] PeerError),
+    /// The rendezvous server did not start.
+    #[error(transparent)]
+    Rendezvous(#[from] RendezvousError),
     /// The viewer did not start.
     #[error(transparent)]
     Viewer(#[from] ViewerError),
@@ -80,10 +86,20 @@ impl Node {
             warn!("{warning}");
         }
         let (mut tasks, stop, metrics) = (Tasks::default(), CancellationToken::new(), Metrics::default());
-        let peer = peer::start(peer_options(loaded, &identity), &metrics, &mut tasks, stop.child_token()).await?;
-        let viewer = open_viewer(loaded, &peer, metrics, &stop)?;
-        let me = peer.me().await.map_err(|_| PeerError::Ended)?;
-        let ready = Ready::of(&me, viewer.as_ref().map(Viewer::url));
+        let public = open_rendezvous(loaded, &identity, &metrics, &mut tasks, &stop)?;
+        let mut ready = Ready::of(&identity.peer_id());
+        let (mut peer, mut viewer) = (None, None);
+        if !loaded.config.presence.rendezvous_only {
+            let servers = rendezvous_servers(loaded, public.as_ref().map(Rendezvous::addr));
+            let handle = peer::start(peer_options(loaded, &identity, servers), &metrics, &mut tasks, stop.child_token()).await?;
+            viewer = open_viewer(loaded, &handle, metrics, &stop)?;
+            let me = handle.me().await.map_err(|_| PeerError::Ended)?;
+            ready = ready.with_peer(&me, viewer.as_ref().map(Viewer::url));
+            peer = Some(handle);
+        }
+        if let Some(public) = &public {
+            ready = ready.with_public("rendezvous", public.url());
+        }
         let run_file = RunFile::write(&data.run_json(), &ready, viewer.as_ref().map(Viewer::token))?;
         Ok(Self { ready, peer, viewer, run_file, tasks, stop, _lock: lock })
     }
@@ -93,9 +109,9 @@ impl Node {
         &self.ready
     }
 
-    /// The peer of this node.
-    pub fn peer(&self) -> &PeerHandle {
-        &self.peer
+    /// The peer of this node; a node that is a server only has none.
+    pub fn peer(&self) -> Option<&PeerHandle> {
+        self.peer.as_ref()
     }
 
     /// Runs until `stop`, then shuts down; or until a part of the node dies, which is an error.
@@ -133,7 +149,40 @@ impl Node {
     }
 }
 
-fn peer_options(loaded: &Loaded, identity: &Identity) -> peer::Options {
+fn open_rendezvous(
+    loaded: &Loaded,
+    identity: &Identity,
+    metrics: &Metrics,
+    tasks: &mut Tasks,
+    stop: &CancellationToken,
+) -> Result<Option<Rendezvous>, NodeError> {
+    let (presence, http) = (&loaded.config.presence, &loaded.config.http);
+    if !presence.hosts_rendezvous() {
+        return Ok(None);
+    }
+    let options = rendezvous::Options {
+        addr: SocketAddr::new(presence.rendezvous_bind, presence.rendezvous_port),
+        explicit: loaded.is_explicit("presence.rendezvous_port"),
+        server: identity.peer_id(),
+        ttl: presence.ttl_seconds,
+        allow_unsigned: presence.allow_unsigned,
+        http: http.clone(),
+    };
+    Ok(Some(Rendezvous::start(options, metrics, tasks, stop.child_token())?))
+}
+
+/// The servers that are configured, and the one of this node, which stands before them.
+fn rendezvous_servers(loaded: &Loaded, own: Option<SocketAddr>) -> Vec<BaseUrl> {
+    let reachable = |addr: SocketAddr| match addr.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::from((Ipv4Addr::LOCALHOST, addr.port())),
+        IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::from((Ipv6Addr::LOCALHOST, addr.port())),
+        _ => addr,
+    };
+    let own = own.and_then(|addr| BaseUrl::parse(&format!("http://{}", reachable(addr))).ok());
+    own.into_iter().chain(loaded.config.presence.rendezvous_wan.iter().cloned()).collect()
+}
+
+fn peer_options(loaded: &Loaded, identity: &Identity, rendezvous: Vec<BaseUrl>) -> peer::Options {
     let config = &loaded.config;
     peer::Options {
         key: identity.keypair.clone(),
@@ -149,6 +198,7 @@ fn peer_options(loaded: &Loaded, identity: &Identity) -> peer::Options {
         topic: config.presence.topic.as_str().to_owned(),
         ttl: config.presence.ttl_seconds,
         heartbeat: config.presence.heartbeat_seconds,
+        rendezvous,
     }
 }
 

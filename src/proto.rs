@@ -2,7 +2,9 @@
 
 pub mod announcer;
 pub mod binding;
+pub mod board;
 pub mod chat;
+pub mod event_log;
 pub mod neighbours;
 pub mod presence;
 pub mod rate;

@@ -244,23 +244,24 @@ fn a_tag_is_a_dns_sd_label() {
 
 #[test]
 fn roles_that_are_not_built_yet_are_refused_by_name() {
-    for args in [
-        &["--rendezvous-host"][..],
-        &["--rendezvous-only"],
-        &["--superhub"],
-        &["--bind", "0.0.0.0"],
-        &["--port", "80"],
-        &["--rendezvous-wan", "https://a.b"],
-        &["--hub", "https://a.b"],
-    ] {
+    for args in [&["--superhub"][..], &["--hub", "https://a.b"]] {
         let (_dir, loaded) = load_with(&[], &[], &[&["run"], args].concat());
         let errors = loaded.unwrap_err();
         assert!(errors.is_usage(), "{errors}");
         assert!(errors.0[0].to_string().starts_with(args[0]) && errors.to_string().ends_with("does not have that role yet"), "{errors}");
     }
-    let by_key = toml_faults("[presence]\nrendezvous_only = true\n[p2p]\nrelay_server = true");
-    assert_eq!(by_key[0], "goop.toml:2: presence.rendezvous_only: this build does not have that role yet");
-    assert_eq!(by_key.len(), 2);
+    let by_key = toml_faults("[p2p]\nrelay_server = true");
+    assert_eq!(by_key, ["goop.toml:2: p2p.relay_server: this build does not have that role yet"]);
+}
+
+#[test]
+fn an_address_for_a_public_role_that_does_not_run_is_refused() {
+    for args in [["--bind", "0.0.0.0"], ["--port", "80"]] {
+        let (_dir, loaded) = load_with(&[], &[], &[&["run"][..], &args].concat());
+        let errors = loaded.unwrap_err();
+        assert!(errors.is_usage() && errors.to_string().contains("no public role"), "{errors}");
+        assert!(load_with(&[], &[], &[&["run", "--rendezvous-only"][..], &args].concat()).1.is_ok());
+    }
 }
 
 /// A folder as goop2's newest generation writes it, every field of it.
@@ -318,21 +319,19 @@ fn goop2_keys_that_goop2_does_not_use_are_warned_about_and_not_used() {
     assert!(loaded.config.p2p.mdns_tag.is_default(), "or no goop2 peer would find this one");
     assert_eq!(loaded.config.presence.topic.as_str(), "goop.presence.v1");
     assert_eq!(loaded.config.viewer.http_addr.get().unwrap().to_string(), "127.0.0.1:80", "nobody else reaches the viewer");
-    assert!(loaded.config.presence.rendezvous_wan.is_empty() && !loaded.is_explicit("presence.rendezvous_wan"));
-    assert_eq!(loaded.warnings.len(), 4, "{:?}", loaded.warnings);
+    assert_eq!(loaded.config.presence.rendezvous_wan.len(), 1);
+    assert_eq!(loaded.warnings.len(), 3, "{:?}", loaded.warnings);
 }
 
 #[test]
 fn faults_of_a_goop_json_are_told_with_their_lines() {
-    let text =
-        "{\n\"presence\": {\"ttl_seconds\": 1.5,\n\"ttl_secs\": 5, \"rendezvous_only\": true},\n\"p2p\": [],\n\"presense\": {\"x\": 1}}";
+    let text = "{\n\"presence\": {\"ttl_seconds\": 1.5,\n\"ttl_secs\": 5},\n\"p2p\": [],\n\"presense\": {\"x\": 1}}";
     let told = faults(&[("goop.json", text)], &[], &[]);
     let expected = [
         "goop.json:2: presence.ttl_seconds: must be a whole number of seconds, not 1.5",
         "goop.json:3: presence.ttl_secs: there is no such key; did you mean presence.ttl_seconds?",
         "goop.json:4: p2p: this is a section of keys, and takes no value itself",
         "goop.json:5: presense: there is no such key; did you mean [presence]?",
-        "goop.json:3: presence.rendezvous_only: this build does not have that role yet",
     ];
     assert_eq!(told, expected);
     assert!(faults(&[("goop.json", "{\n\"p2p\": {,}}")], &[], &[])[0].starts_with("goop.json:2: this is not JSON: "));

@@ -57,9 +57,10 @@ async fn play(folder: &Path, json: bool, out: &mut dyn Write) -> Result<Exit> {
 
 /// Waits until a peer sees all the others.
 async fn meet(node: &Node) -> Result<()> {
-    let mut events = node.peer().events();
+    let peer = node.peer().context("a demo node is a peer")?;
+    let mut events = peer.events();
     let all_here = async {
-        while node.peer().peers().await.iter().filter(|peer| peer.online).count() < CAST.len() - 1 {
+        while peer.peers().await.iter().filter(|peer| peer.online).count() < CAST.len() - 1 {
             let _ = events.recv().await;
         }
     };
@@ -101,8 +102,8 @@ fn tell(nodes: &[Node], out: &mut dyn Write) -> Result<()> {
     }
     let ada = nodes.first().and_then(|node| node.ready().viewer.as_deref()).unwrap_or_default();
     let port = ada.rsplit(':').next().unwrap_or_default();
-    if let Some(ben) = nodes.get(1) {
-        let origin = identity::to_base36(&ben.peer().peer_id());
+    if let Some(ben) = nodes.get(1).and_then(Node::peer) {
+        let origin = identity::to_base36(&ben.peer_id());
         writeln!(out, "\nBen's site, as Ada's browser gets it from Ben:\n\n  http://{origin}.localhost:{port}")?;
     }
     writeln!(out, "\nPress Ctrl-C to stop; nothing is kept.")?;

@@ -31,7 +31,7 @@ async fn serve(cli: &Cli, loaded: Loaded, json: bool, out: &mut dyn Write) -> Re
     let node = Node::start(&loaded).await?;
     let told = if json { tell_json(node.ready(), out) } else { tell(node.ready(), &loaded, out) };
     told.context("stdout cannot be written")?;
-    tokio::spawn(reload_on_hangup(signal(SignalKind::hangup())?, cli.clone(), loaded, node.peer().clone()));
+    tokio::spawn(reload_on_hangup(signal(SignalKind::hangup())?, cli.clone(), loaded, node.peer().cloned()));
     if let Err(ended) = node.run_until(stop).await {
         bail!("{} ended although nobody stopped it", ended.name);
     }
@@ -39,11 +39,11 @@ async fn serve(cli: &Cli, loaded: Loaded, json: bool, out: &mut dyn Write) -> Re
 }
 
 /// A bad file changes nothing and says so.
-async fn reload_on_hangup(mut hangup: Signal, cli: Cli, mut current: Loaded, peer: PeerHandle) {
+async fn reload_on_hangup(mut hangup: Signal, cli: Cli, mut current: Loaded, peer: Option<PeerHandle>) {
     while hangup.recv().await.is_some() {
         match cli.load() {
             Ok(fresh) => {
-                reload(&current, &fresh, &peer).await;
+                reload(&current, &fresh, peer.as_ref()).await;
                 current = fresh;
             }
             Err(error) => warn!(error = format!("{error:#}"), "the configuration was not read again; nothing changed"),
@@ -60,11 +60,13 @@ fn tell(ready: &Ready, loaded: &Loaded, out: &mut dyn Write) -> Result<()> {
     let me = ready.peer_id.parse().context("our own id is one")?;
     writeln!(out, "goop {} is running as {}", ready.version, loaded.config.profile.label_or_id(&me))?;
     writeln!(out, "  peer id  {}", ready.peer_id)?;
-    match &ready.viewer {
-        Some(viewer) => writeln!(out, "  viewer   {viewer}")?,
-        None => writeln!(out, "  viewer   off")?,
+    if let Some(public) = &ready.public {
+        writeln!(out, "  public   {public}/")?;
     }
-    writeln!(out, "  site     {}", loaded.data.site(&loaded.config).display())?;
+    if ready.roles.iter().any(|role| role == "peer") {
+        writeln!(out, "  viewer   {}", ready.viewer.as_deref().unwrap_or("off"))?;
+        writeln!(out, "  site     {}", loaded.data.site(&loaded.config).display())?;
+    }
     writeln!(out, "Press Ctrl-C to stop.")?;
     Ok(out.flush()?)
 }

@@ -8,7 +8,7 @@ use super::load::Loaded;
 
 /// Every impossible combination of a configuration.
 pub(super) fn faults(loaded: &Loaded, sources: &Sources) -> Vec<Fault> {
-    [heartbeat(loaded), password(sources), port(loaded, sources), site(loaded)].into_iter().flatten().collect()
+    [heartbeat(loaded), password(sources), port(loaded, sources), no_public_role(loaded), site(loaded)].into_iter().flatten().collect()
 }
 
 /// A fault of `key`, placed where the key was set.
@@ -39,6 +39,16 @@ fn port(loaded: &Loaded, sources: &Sources) -> Option<Fault> {
     let public_role = loaded.config.presence.hosts_rendezvous() || loaded.config.superhub.enabled;
     let refused = public_role && given.trim().parse::<u16>().is_err();
     refused.then(|| Fault::new(Origin::Env("PORT".to_owned()), "presence.rendezvous_port", "must be a whole number from 0 to 65535"))
+}
+
+/// Whoever says on the command line where others shall reach a public role wants one to run.
+fn no_public_role(loaded: &Loaded) -> Option<Fault> {
+    if loaded.config.presence.hosts_rendezvous() || loaded.config.superhub.enabled {
+        return None;
+    }
+    let by_option = |key: &&str| matches!(loaded.origin(key), Origin::Flag(_));
+    let key = ["presence.rendezvous_bind", "presence.rendezvous_port"].into_iter().find(by_option)?;
+    fault(loaded, key, "no public role runs that would listen there: add --rendezvous-host, --rendezvous-only or --superhub")
 }
 
 /// Everyone may read the site, so nothing of ours may lie in it.

@@ -14,6 +14,7 @@ use super::{Problem, media};
 const FILES: &[(&str, &[u8])] = &[
     ("viewer.css", include_bytes!("../../assets/static/viewer.css")),
     ("viewer.js", include_bytes!("../../assets/static/viewer.js")),
+    ("rendezvous.js", include_bytes!("../../assets/static/rendezvous.js")),
     ("icon.svg", include_bytes!("../../assets/static/icon.svg")),
 ];
 

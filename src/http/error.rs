@@ -1,5 +1,6 @@
 //! The one error answer of every role: `application/problem+json` (RFC 9457), whatever went wrong.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use axum::Json;
@@ -20,6 +21,7 @@ pub struct Problem {
     code: &'static str,
     detail: String,
     retry_after: Option<Duration>,
+    members: Vec<(&'static str, u64)>,
 }
 
 #[derive(Serialize)]
@@ -31,18 +33,27 @@ struct Wire<'a> {
     code: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after: Option<u64>,
+    #[serde(flatten)]
+    members: HashMap<&'static str, u64>,
 }
 
 impl Problem {
     /// An error answer with this status, stable code and explanation.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), retry_after: None }
+        Self { status, code, detail: detail.into(), retry_after: None, members: Vec::new() }
     }
 
     /// The same, and when it is worth asking again; said in whole seconds, rounded up, both as header and as member.
     #[must_use]
     pub fn retry_after(mut self, after: Duration) -> Self {
         self.retry_after = Some(after);
+        self
+    }
+
+    /// The same with a further member for programs.
+    #[must_use]
+    pub fn member(mut self, name: &'static str, value: u64) -> Self {
+        self.members.push((name, value));
         self
     }
 
@@ -114,6 +125,7 @@ impl IntoResponse for Problem {
             detail: &self.detail,
             code: self.code,
             retry_after: seconds,
+            members: self.members.into_iter().collect(),
         };
         let mut response = (self.status, Json(wire)).into_response();
         let headers = response.headers_mut();

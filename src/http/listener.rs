@@ -7,7 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -20,6 +20,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::HttpMetrics;
+use super::client_ip::host_key;
 use super::connection::{self, Ending};
 use super::pulse::Pulse;
 
@@ -171,7 +172,7 @@ impl Silent {
 
 impl House {
     fn enter(&mut self, socket: TcpStream, client: SocketAddr) {
-        let address = bucket(client.ip());
+        let address = host_key(client.ip());
         let crowded = self.guests.get(&address).is_some_and(|guests| *guests >= self.limits.per_address);
         let full = self.addresses.len() >= self.limits.connections;
         if (crowded && !self.make_room(Some(address))) || (full && !crowded && !self.make_room(None)) {
@@ -246,27 +247,5 @@ impl House {
                 Some(ended) = self.tasks.join_next_with_id() => self.leave(ended),
             }
         }
-    }
-}
-
-/// Whom connections are counted against: an IPv4 address, or an IPv6 /64, since one host owns a whole one (THREATS 16).
-fn bucket(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => Ipv6Addr::from(u128::from(v6) & !u128::from(u64::MAX)).into(),
-        v4 => v4,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_ipv6_host_cannot_pass_for_many() {
-        let of = |text: &str| bucket(text.parse().unwrap());
-        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:1"));
-        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
-        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
-        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
     }
 }

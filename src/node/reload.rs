@@ -9,10 +9,10 @@ use crate::peer::PeerHandle;
 const LIVE: [&str; 3] = ["profile.label", "profile.email", "profile.share_email"];
 
 /// Applies what can be applied of `fresh`, and says which changes wait for the next start.
-pub async fn reload(current: &Loaded, fresh: &Loaded, peer: &PeerHandle) {
+pub async fn reload(current: &Loaded, fresh: &Loaded, peer: Option<&PeerHandle>) {
     let (live, waiting): (Vec<_>, Vec<_>) =
-        changed_keys(&current.config, &fresh.config).into_iter().partition(|key| LIVE.contains(&key.as_str()));
-    if !live.is_empty() {
+        changed_keys(&current.config, &fresh.config).into_iter().partition(|key| peer.is_some() && LIVE.contains(&key.as_str()));
+    if let Some(peer) = peer.filter(|_| !live.is_empty()) {
         let profile = &fresh.config.profile;
         peer.name_changed(profile.label_or_id(&peer.peer_id()), profile.shared_email().map(str::to_owned)).await;
     }

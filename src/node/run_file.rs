@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use libp2p::PeerId;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -17,7 +18,7 @@ const MAX_RUN_FILE: u64 = 64 * 1024;
 pub struct Ready {
     /// Who it is, as base58 text.
     pub peer_id: String,
-    /// What it does: `peer`.
+    /// What it does: `peer`, `rendezvous`.
     pub roles: Vec<String>,
     /// Where it listens: multiaddrs that end in `/p2p/<peer_id>`.
     pub listen: Vec<String>,
@@ -35,18 +36,33 @@ pub struct Ready {
 }
 
 impl Ready {
-    /// A peer with a viewer at `viewer`.
-    pub fn of(me: &SelfInfo, viewer: Option<String>) -> Self {
+    /// A node called `peer_id` that does nothing yet.
+    pub fn of(peer_id: &PeerId) -> Self {
         Self {
-            peer_id: me.peer_id.to_string(),
-            roles: vec!["peer".into()],
-            listen: me.listen.iter().map(ToString::to_string).collect(),
-            viewer,
+            peer_id: peer_id.to_string(),
+            roles: Vec::new(),
+            listen: Vec::new(),
+            viewer: None,
             public: None,
-            version: me.version.into(),
+            version: env!("CARGO_PKG_VERSION").into(),
             pid: std::process::id(),
             token: None,
         }
+    }
+
+    /// The same, and it is a peer with a viewer at `viewer`.
+    #[must_use]
+    pub fn with_peer(mut self, me: &SelfInfo, viewer: Option<String>) -> Self {
+        self.roles.push("peer".into());
+        self.listen = me.listen.iter().map(ToString::to_string).collect();
+        Self { viewer, ..self }
+    }
+
+    /// The same, and it plays this public role at `url`.
+    #[must_use]
+    pub fn with_public(mut self, role: &str, url: String) -> Self {
+        self.roles.push(role.into());
+        Self { public: Some(url), ..self }
     }
 }
 

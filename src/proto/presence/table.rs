@@ -77,6 +77,7 @@ impl Row {
             && row.email == presence.email
             && row.addrs == presence.addrs
             && row.client_version == presence.client_version
+            && row.signed == presence.signed
     }
 
     fn hear(&mut self, source: Source, now: Moment) {

@@ -1,0 +1,95 @@
+//! Whether somebody may publish or read, and what a refusal is called in HTTP. The one place where limits, signatures, bindings and
+//! doors are asked, in this order: what costs least first, and nothing is counted against a peer that did not write the message.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use thiserror::Error;
+
+use super::{App, Visitor, locked};
+use crate::clock::Moment;
+use crate::http::{Problem, limit};
+use crate::proto::binding;
+use crate::proto::board::{Full, Message};
+use crate::proto::presence::Kind;
+use crate::proto::signed::SignedError;
+
+/// Why somebody may not publish or read.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum Refusal {
+    /// There is no such community, or not for this visitor.
+    #[error("there is no such community here")]
+    NoSuchBoard,
+    /// A personal URL publishes for one peer.
+    #[error("this URL was given to another peer")]
+    AnotherPeersUrl,
+    /// Too often, or too many.
+    #[error("too much at once")]
+    Limit(limit::Refused),
+    /// A signature that does not hold.
+    #[error(transparent)]
+    Signature(#[from] SignedError),
+    /// The sender may not change this peer's presence.
+    #[error(transparent)]
+    Binding(#[from] binding::Refusal),
+    /// No room for another peer.
+    #[error(transparent)]
+    Full(#[from] Full),
+}
+
+impl From<limit::Refused> for Refusal {
+    fn from(refused: limit::Refused) -> Self {
+        Self::Limit(refused)
+    }
+}
+
+/// When a full board is worth another try: those who left are swept out by then.
+const FULL_RETRY: Duration = Duration::from_secs(20);
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            Refusal::NoSuchBoard => Problem::not_found(detail),
+            Refusal::AnotherPeersUrl => Problem::forbidden(detail),
+            Refusal::Limit(refused) => refused.into(),
+            Refusal::Signature(_) => Problem::new(StatusCode::FORBIDDEN, "bad-signature", detail),
+            Refusal::Binding(binding::Refusal::SignAgain { epoch, seq }) => {
+                let again = Problem::new(StatusCode::CONFLICT, "sign-again", detail);
+                again.member("epoch", epoch.get()).member("seq", seq)
+            }
+            Refusal::Binding(_) => Problem::new(StatusCode::FORBIDDEN, "unsigned", detail),
+            Refusal::Full(Full) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "full", detail).retry_after(FULL_RETRY),
+        }
+    }
+}
+
+impl App {
+    /// Asked before a body is read.
+    pub(super) fn admit_sender(&self, visitor: &Visitor, now: Moment) -> Result<(), Refusal> {
+        Ok(locked(&self.publish_limit).address(visitor.address, now)?)
+    }
+
+    /// Whether `message` counts; answers whether it is signed. What its signature says has then replaced what stood beside it.
+    pub(super) fn admit_message(&self, visitor: &Visitor, message: &mut Message, now: Moment) -> Result<bool, Refusal> {
+        let presence = &mut message.presence;
+        let signed = presence.authenticate()?;
+        presence.sig = None;
+        if visitor.peer.is_some_and(|peer| peer != presence.peer) {
+            return Err(Refusal::AnotherPeersUrl);
+        }
+        let (peer, kind) = (presence.peer, presence.kind);
+        match &signed {
+            Some(signed) => {
+                locked(&self.bindings).admit_signed(signed, now)?;
+                self.streams.signed(visitor.address, now);
+            }
+            None => locked(&self.bindings).admit_unsigned(&peer, kind, visitor.address, now)?,
+        }
+        // A farewell costs nobody anything, and one that is refused leaves a ghost.
+        if kind != Kind::Offline {
+            locked(&self.publish_limit).peer(peer, now)?;
+        }
+        Ok(signed.is_some())
+    }
+}

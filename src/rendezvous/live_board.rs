@@ -1,0 +1,221 @@
+//! A board with those who read it. One lock, held for as long as a table look-up or an append takes.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+use libp2p::PeerId;
+use tokio::sync::Notify;
+
+use super::locked;
+use crate::clock::{Moment, UnixMillis};
+use crate::http::sse::KEEP_ALIVE;
+use crate::proto::board::{Board, Full, Owed, Publication, Published, Reader, Stream};
+
+/// What a flush costs for each reader: a wake-up and a write.
+const FLUSH_PRICE: Duration = Duration::from_micros(4);
+/// A flush is paid back by this many times its price in quiet, so that flushing stays under a third of a core.
+const QUIET: u32 = 3;
+
+/// A board and its readers.
+pub struct LiveBoard {
+    slug: Option<String>,
+    inner: Mutex<Inner>,
+    news: Arc<Notify>,
+}
+
+struct Inner {
+    board: Board,
+    /// Index is the seat number. As long as the most readers there ever were.
+    seats: Vec<Option<Occupant>>,
+    free: Vec<usize>,
+    /// When readers were last given something.
+    flushed: Moment,
+    /// Whether the fan-out knows that there is news.
+    announced: bool,
+}
+
+struct Occupant {
+    seat: Seat,
+    waker: Option<Waker>,
+    ended: bool,
+}
+
+/// Who sits there and reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seat {
+    /// Where it reads from.
+    pub address: IpAddr,
+    /// The peer for whom its personal URL was issued, if it has one.
+    pub peer: Option<PeerId>,
+    /// The number of the token of that URL.
+    pub token: Option<i64>,
+}
+
+impl LiveBoard {
+    pub(super) fn new(slug: Option<String>, board: Board, news: Arc<Notify>) -> Self {
+        let inner = Inner { board, seats: Vec::new(), free: Vec::new(), flushed: Moment::START, announced: false };
+        Self { slug, inner: Mutex::new(inner), news }
+    }
+
+    /// The community; `None` is the open board.
+    pub fn slug(&self) -> Option<&str> {
+        self.slug.as_deref()
+    }
+
+    /// Looks at the board, for as short as possible.
+    pub fn read<T>(&self, look: impl FnOnce(&Board) -> T) -> T {
+        look(&self.lock().board)
+    }
+
+    /// How many read.
+    pub fn readers(&self) -> usize {
+        self.lock().readers()
+    }
+
+    /// Takes a publication that was admitted.
+    ///
+    /// # Errors
+    /// [`Full`].
+    pub fn publish(&self, publication: Publication, now: Moment) -> Result<Published, Full> {
+        self.change(|board| board.publish(publication, now))
+    }
+
+    /// Removes a peer (THREATS: a ban takes effect at once); `false` where it was not here.
+    pub fn remove(&self, peer: &PeerId, at: UnixMillis) -> bool {
+        self.change(|board| board.remove(peer, at))
+    }
+
+    /// Removes those whose TTL lapsed, at most `most`; answers how many.
+    pub fn expire(&self, now: Moment, at: UnixMillis, most: usize) -> usize {
+        self.change(|board| board.expire(now, at, most))
+    }
+
+    /// Tells readers that the community is now at `url`; goop2's readers, who do not know the word, are ended and follow the redirect.
+    pub fn moved(&self, url: &str) {
+        self.change(|board| board.moved(url));
+    }
+
+    /// Ends the streams of those who `leave`, once they have read what they are owed.
+    pub fn end_streams(&self, leave: impl Fn(&Seat) -> bool) {
+        let mut inner = self.lock();
+        for occupant in inner.seats.iter_mut().flatten().filter(|occupant| leave(&occupant.seat)) {
+            occupant.ended = true;
+        }
+        inner.board.seal();
+        let wakers = inner.wakers();
+        drop(inner);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Lets a new reader sit down.
+    pub(super) fn join(&self, seat: Seat, stream: Stream, last_event_id: Option<&str>, now: Moment) -> (usize, Reader) {
+        let mut inner = self.lock();
+        let reader = inner.board.join(stream, last_event_id, now);
+        let occupant = Some(Occupant { seat, waker: None, ended: false });
+        let number = match inner.free.pop() {
+            Some(number) => number,
+            None => {
+                inner.seats.push(None);
+                inner.seats.len() - 1
+            }
+        };
+        inner.seats[number] = occupant;
+        (number, reader)
+    }
+
+    /// The reader of seat `number` went.
+    pub(super) fn leave(&self, number: usize) {
+        let mut inner = self.lock();
+        inner.seats[number] = None;
+        inner.free.push(number);
+    }
+
+    /// What the reader of seat `number` gets next; `None` ends its stream.
+    pub(super) fn poll(&self, number: usize, reader: &mut Reader, cx: &Context<'_>) -> Poll<Option<Bytes>> {
+        let mut inner = self.lock();
+        match inner.board.owed(reader, Moment::now()) {
+            Owed::These(bytes) => return Poll::Ready(Some(bytes)),
+            Owed::Ended => return Poll::Ready(None),
+            Owed::Nothing => {}
+        }
+        match &mut inner.seats[number] {
+            Some(occupant) if !occupant.ended => {
+                match &mut occupant.waker {
+                    Some(waker) => waker.clone_from(cx.waker()),
+                    none => *none = Some(cx.waker().clone()),
+                }
+                Poll::Pending
+            }
+            _ => Poll::Ready(None),
+        }
+    }
+
+    /// Gives readers what was gathered, if it is time; answers when to come again.
+    pub(super) fn flush(&self, now: Moment) -> Moment {
+        let mut inner = self.lock();
+        let due = inner.due();
+        if now < due {
+            return due;
+        }
+        if !inner.board.has_news() {
+            inner.board.keep_alive();
+        }
+        inner.seal(now);
+        let next = inner.due();
+        let wakers = inner.wakers();
+        drop(inner);
+        wakers.into_iter().for_each(Waker::wake);
+        next
+    }
+
+    /// Makes a change, and tells the fan-out where it does not know yet that there is something to tell.
+    fn change<T>(&self, change: impl FnOnce(&mut Board) -> T) -> T {
+        let mut inner = self.lock();
+        let answer = change(&mut inner.board);
+        if inner.readers() == 0 {
+            inner.board.seal();
+        } else if !inner.announced && inner.board.has_news() {
+            inner.announced = true;
+            drop(inner);
+            self.news.notify_one();
+        }
+        answer
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        locked(&self.inner)
+    }
+}
+
+impl Inner {
+    fn readers(&self) -> usize {
+        self.seats.len() - self.free.len()
+    }
+
+    /// When readers are to be given something: news when the last flush is paid back, else a sign of life.
+    fn due(&self) -> Moment {
+        let readers = u32::try_from(self.readers()).unwrap_or(u32::MAX);
+        let wait = if self.board.has_news() { FLUSH_PRICE * QUIET * readers } else { KEEP_ALIVE };
+        self.flushed + wait
+    }
+
+    fn seal(&mut self, now: Moment) {
+        self.board.seal();
+        self.flushed = now;
+        self.announced = false;
+    }
+
+    fn wakers(&mut self) -> Vec<Waker> {
+        self.seats.iter_mut().flatten().filter_map(|occupant| occupant.waker.take()).collect()
+    }
+}
+
+impl fmt::Debug for LiveBoard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LiveBoard").field("slug", &self.slug).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,117 @@
+//! goop2's `/peers.json` and `/logs.json` as data; who may see them is asked by the doors. What people are told of it is escaped
+//! where it is shown.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+use serde::Serialize;
+
+use super::{LiveBoard, locked};
+use crate::clock::UnixMillis;
+use crate::proto::board::{Extras, Publication, Row};
+use crate::proto::presence::{Kind, label};
+
+/// Lines that the journal keeps; goop2 keeps as many.
+const MAX_LINES: usize = 500;
+
+/// What happened last, oldest first, at most 500 lines.
+#[derive(Debug, Default)]
+pub struct Journal(Mutex<VecDeque<(UnixMillis, String)>>);
+
+impl Journal {
+    /// Notes who came or left; heartbeats would push out everything else.
+    pub(super) fn heard(&self, publication: &Publication) {
+        let presence = &publication.message.presence;
+        let word = word(presence.kind);
+        if presence.kind != Kind::Update {
+            self.note(format!("Received {word} from {}: \"{}\"", presence.peer, presence.display_label()));
+        }
+    }
+
+    /// Notes a line; foreign text in it is made harmless.
+    pub fn note(&self, line: impl AsRef<str>) {
+        let mut lines = locked(&self.0);
+        if lines.len() == MAX_LINES {
+            lines.pop_front();
+        }
+        lines.push_back((UnixMillis::now(), label::clean(line.as_ref(), 256)));
+    }
+
+    /// The lines as goop2 writes them: `[HH:MM:SS] text`, in UTC.
+    pub fn lines(&self) -> Vec<String> {
+        let shown = |(at, line): &(UnixMillis, String)| {
+            let second = at.0 / 1000;
+            format!("[{:02}:{:02}:{:02}] {line}", second / 3600 % 24, second / 60 % 60, second % 60)
+        };
+        locked(&self.0).iter().map(shown).collect()
+    }
+}
+
+/// One element of `/peers.json`.
+#[derive(Debug, Serialize)]
+pub struct PeerRecord {
+    peer_id: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    content: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    avatar_hash: Option<String>,
+    ts: UnixMillis,
+    last_seen: UnixMillis,
+    bytes_sent: u64,
+    bytes_received: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    active_template: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public_key: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    encryption_supported: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    addrs: Vec<String>,
+    verified: bool,
+    signed: bool,
+}
+
+impl PeerRecord {
+    /// Everyone on a board, as goop2 orders them: `online` before `update`, then whoever was heard last.
+    pub fn all(board: &LiveBoard) -> Vec<Self> {
+        let mut all = board.read(|board| {
+            let told = board.told();
+            board.rows().map(|(_, row)| Self::of(row, told)).collect::<Vec<_>>()
+        });
+        all.sort_by_key(|record| (record.kind == "update", std::cmp::Reverse(record.last_seen)));
+        all
+    }
+
+    fn of(row: &Row, told: u64) -> Self {
+        let presence = &row.message.presence;
+        let Extras { public_key, encryption_supported, active_template, .. } = row.message.extras.clone();
+        Self {
+            peer_id: presence.peer.to_string(),
+            kind: word(row.kind),
+            content: presence.content.clone(),
+            email: presence.email.clone(),
+            avatar_hash: presence.avatar_hash.clone(),
+            ts: presence.ts,
+            last_seen: row.last_seen,
+            bytes_sent: row.bytes_sent,
+            bytes_received: told.saturating_sub(row.told_before),
+            active_template,
+            public_key,
+            encryption_supported,
+            addrs: presence.addrs.iter().map(ToString::to_string).collect(),
+            verified: true,
+            signed: row.signed,
+        }
+    }
+}
+
+fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Online => "online",
+        Kind::Update => "update",
+        Kind::Offline => "offline",
+    }
+}
