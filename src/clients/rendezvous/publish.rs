@@ -99,7 +99,8 @@ impl Publisher<'_> {
         debug!(server = self.link.place().name(), %failure, "a rendezvous did not take our presence");
         self.taken_by = None;
         let wait = self.backoff.next(failure.retry_after(), rand::random());
-        let wait = if failure.retry_after().is_some() { wait } else { wait.min(self.options.heartbeat) };
+        let final_word = failure.retry_after().is_some() || failure.status().is_some_and(|status| status.is_client_error());
+        let wait = if final_word { wait } else { wait.min(self.options.heartbeat) };
         self.due = Instant::now() + wait;
         self.not_before = self.due;
         if failure.status().is_some() {
