@@ -89,7 +89,7 @@ pub enum News {
     /// Everyone who is here; `signed` and `addrs` of each are as verified here.
     Snapshot(Snapshot),
     /// One message; `signed` and `addrs` are as verified here.
-    Told(Presence),
+    Told(Box<Presence>),
     /// The stream has ended.
     Closed,
 }

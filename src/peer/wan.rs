@@ -119,7 +119,7 @@ impl Wan {
         match news {
             News::Opened { changes_only, resumed } => roster.opened(changes_only, resumed),
             News::Closed => roster.closed(),
-            News::Told(presence) => return hear(roster, source, presence, table, now).into_iter().collect(),
+            News::Told(presence) => return hear(roster, source, *presence, table, now).into_iter().collect(),
             News::Snapshot(snapshot) => {
                 let missing = roster.snapshot(&snapshot).into_iter();
                 let mut changes: Vec<Change> = missing.filter_map(|peer| part(source, peer, table, now)).collect();

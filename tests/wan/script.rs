@@ -31,6 +31,9 @@ pub(crate) enum Like {
     Ours,
 }
 
+/// Requests and streams that a test need not look at; further ones are forgotten.
+const KEPT: usize = 4096;
+
 /// A request as it came.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
@@ -59,16 +62,16 @@ pub(crate) struct Script {
     special: Mutex<VecDeque<(&'static str, Response)>>,
     /// What every new stream begins with.
     greeting: Mutex<String>,
-    asked: mpsc::UnboundedSender<Asked>,
-    opened: mpsc::UnboundedSender<Chunks>,
+    asked: mpsc::Sender<Asked>,
+    opened: mpsc::Sender<Chunks>,
 }
 
 /// The server, running until it is dropped.
 pub(crate) struct Server {
     pub(crate) script: Arc<Script>,
     pub(crate) addr: SocketAddr,
-    asked: mpsc::UnboundedReceiver<Asked>,
-    opened: mpsc::UnboundedReceiver<Chunks>,
+    asked: mpsc::Receiver<Asked>,
+    opened: mpsc::Receiver<Chunks>,
     serving: tokio::task::JoinHandle<()>,
 }
 
@@ -82,7 +85,7 @@ impl Server {
     pub(crate) async fn like(like: Like) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
-        let ((tell_asked, asked), (tell_opened, opened)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
+        let ((tell_asked, asked), (tell_opened, opened)) = (mpsc::channel(KEPT), mpsc::channel(KEPT));
         let server = PeerId::random();
         let greeting = if like == Like::Ours { "" } else { ": ok\n\n" };
         let script = Arc::new(Script {
@@ -166,7 +169,7 @@ async fn answer(State(script): State<Arc<Script>>, request: Request) -> Response
     let last_event_id = parts.headers.get("last-event-id").map(|id| id.to_str().unwrap().to_owned());
     let response = script.special(&path).unwrap_or_else(|| script.usual(parts.method.as_str(), &path, &body));
     let (method, body) = (parts.method.to_string(), String::from_utf8(body.into()).unwrap());
-    let _ = script.asked.send(Asked { method, path, last_event_id, body, answered: response.status().as_u16(), at: Moment::now() });
+    let _ = script.asked.try_send(Asked { method, path, last_event_id, body, answered: response.status().as_u16(), at: Moment::now() });
     response
 }
 
@@ -218,7 +221,7 @@ impl Script {
         if !greeting.is_empty() {
             chunks.try_send(Ok(Bytes::from(greeting))).unwrap();
         }
-        let _ = self.opened.send(chunks);
+        let _ = self.opened.try_send(chunks);
         ([(header::CONTENT_TYPE, "text/event-stream")], Body::from_stream(ReceiverStream::new(body))).into_response()
     }
 }

@@ -75,7 +75,7 @@ impl Subject {
     pub(crate) async fn told(&mut self) -> Presence {
         loop {
             if let News::Told(presence) = self.next().await {
-                return presence;
+                return *presence;
             }
         }
     }

@@ -133,7 +133,7 @@ impl Listener<'_> {
 
     fn told(&self, known: Known, data: &str) -> Option<News> {
         match Presence::parse(data.as_bytes()) {
-            Ok(presence) => self.verified(known, presence).map(News::Told),
+            Ok(presence) => self.verified(known, presence).map(Box::new).map(News::Told),
             Err(error) => {
                 debug!(%error, "a rendezvous told something strange");
                 None

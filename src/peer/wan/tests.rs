@@ -62,7 +62,7 @@ async fn attack_of_restart_amnesia_nobody_vanishes_from_the_list() {
     w.take(0, News::Closed, at(1));
     w.snapshot(0, false, &[], at(2));
     assert!(w.is_online(&bob, at(5)));
-    w.take(0, News::Told(says(bob, "Bob", true)), at(6));
+    w.take(0, News::Told(Box::new(says(bob, "Bob", true))), at(6));
     assert!(w.is_online(&bob, at(100)));
 }
 
@@ -72,7 +72,7 @@ async fn one_server_that_loses_a_peer_does_not_silence_another() {
     w.snapshot(0, true, &[says(bob, "Bob", true)], at(0));
     w.snapshot(1, true, &[says(bob, "Bob", true)], at(0));
     w.table.apply(Source::Lan, &says(bob, "Bob", true), at(0));
-    w.take(0, News::Told(Presence::new(Kind::Offline, bob, UnixMillis(2))), at(1));
+    w.take(0, News::Told(Box::new(Presence::new(Kind::Offline, bob, UnixMillis(2)))), at(1));
     w.snapshot(0, true, &[], at(2));
     assert!(w.is_online(&bob, at(60)));
     let names: Vec<String> = w.table.get(&bob).unwrap().sources().map(|source| w.wan.name(source)).collect();
@@ -84,13 +84,13 @@ async fn one_server_that_loses_a_peer_does_not_silence_another() {
 #[tokio::test]
 async fn attack_an_unsigned_message_renames_nobody_who_signs() {
     let (mut w, bob) = (world(), PeerId::random());
-    w.take(1, News::Told(says(bob, "Bob", true)), at(0));
+    w.take(1, News::Told(Box::new(says(bob, "Bob", true))), at(0));
     for second in 1..100 {
-        w.take(0, News::Told(says(bob, "Mallory", false)), at(second));
+        w.take(0, News::Told(Box::new(says(bob, "Mallory", false))), at(second));
     }
     let row = w.table.get(&bob).unwrap();
     assert_eq!((row.presence.content.as_str(), row.presence.signed), ("Bob", true));
-    w.take(0, News::Told(says(bob, "Robert", true)), at(101));
+    w.take(0, News::Told(Box::new(says(bob, "Robert", true))), at(101));
     assert_eq!(w.table.get(&bob).unwrap().presence.content, "Robert");
 }
 
@@ -109,8 +109,8 @@ async fn attack_a_flood_of_strangers_leaves_room_for_the_lan() {
 async fn attack_addresses_that_nobody_signed_are_not_dialled() {
     let (mut w, bob) = (world(), PeerId::random());
     let with = |signed| Presence { addrs: vec!["/ip4/45.45.45.1/tcp/1".parse().unwrap()], ..says(bob, "Bob", signed) };
-    w.take(0, News::Told(with(false)), at(0));
+    w.take(0, News::Told(Box::new(with(false))), at(0));
     assert!(Wan::addresses(w.table.get(&bob).unwrap(), |_| true, true).is_empty());
-    w.take(0, News::Told(with(true)), at(1));
+    w.take(0, News::Told(Box::new(with(true))), at(1));
     assert_eq!(Wan::addresses(w.table.get(&bob).unwrap(), |_| true, true).len(), 1);
 }
