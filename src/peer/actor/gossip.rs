@@ -49,7 +49,8 @@ impl Actor {
             Kind::Offline => self.neighbours.goodbye(&presence.peer),
             Kind::Online | Kind::Update => self.neighbours.returned(&presence.peer),
         }
-        let change = self.table.apply(Source::Lan, presence, now);
+        let signed = Presence { signed: true, ..presence.clone() };
+        let change = self.table.apply(Source::Lan, &signed, now);
         if let Some(Change::Online(_)) = &change {
             self.announcer.newcomer(self.table.online(), Self::jitter(), now);
         }
@@ -90,7 +91,7 @@ impl Actor {
         }
     }
 
-    fn tell(&mut self, change: Option<Change>) {
+    pub(super) fn tell(&mut self, change: Option<Change>) {
         let Some(change) = change else { return };
         self.metrics.peers_online.set(i64::try_from(self.table.online()).unwrap_or(i64::MAX));
         let event = match change {

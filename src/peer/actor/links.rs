@@ -57,6 +57,7 @@ impl Actor {
         let same_link = self.swarm.behaviour().lan.carries(&peer, id);
         debug!(%peer, remote = %endpoint.get_remote_address(), same_link, "connected");
         self.connections.opened(peer, id, same_link, now);
+        self.wan.dials().succeeded(&peer);
         if same_link {
             let dialled = endpoint.is_dialer().then_some(endpoint.get_remote_address());
             self.neighbours.connected(peer, dialled, now);
@@ -99,6 +100,7 @@ impl Actor {
         debug!(%peer, %error, "dial failed");
         self.metrics.dials_failed.inc();
         self.neighbours.dial_failed(&peer, Moment::now());
+        self.wan.dials().failed(&peer, Moment::now());
         if !self.swarm.is_connected(&peer) {
             self.connections.failed(peer);
             self.tell_path(&peer);
