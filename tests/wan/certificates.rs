@@ -23,7 +23,14 @@ fn self_signed(dir: &std::path::Path) -> Option<(Killed, u16)> {
     let made = Command::new("openssl").current_dir(dir).args(request).args(extension).stderr(Stdio::null()).status().ok()?;
     assert!(made.success());
     let serve = ["s_server", "-accept", "127.0.0.1:0", "-cert", "cert.pem", "-key", "key.pem", "-www"];
-    let mut openssl = Command::new("openssl").current_dir(dir).args(serve).stdout(Stdio::piped()).stdin(Stdio::null()).stderr(Stdio::null()).spawn().ok()?;
+    let mut openssl = Command::new("openssl")
+        .current_dir(dir)
+        .args(serve)
+        .stdout(Stdio::piped())
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .ok()?;
     let lines = BufReader::new(openssl.stdout.take()?).lines();
     let port = lines.map_while(Result::ok).find_map(|line| line.strip_prefix("ACCEPT ")?.rsplit(':').next()?.parse().ok());
     Some((Killed(openssl), port?))
