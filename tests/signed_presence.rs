@@ -28,7 +28,8 @@ async fn board() -> Board {
     let (mut tasks, server) = (Tasks::default(), PeerId::random());
     let addr = "127.0.0.1:0".parse().unwrap();
     let http = HttpConfig { publish_per_minute_per_peer: 100_000, publish_burst: 10_000, ..HttpConfig::default() };
-    let options = rendezvous::Options { addr, explicit: true, server, ttl: Duration::from_secs(20), allow_unsigned: true, http };
+    let doors = rendezvous::DoorOptions::default();
+    let options = rendezvous::Options { addr, explicit: true, server, ttl: Duration::from_secs(20), allow_unsigned: true, http, doors };
     let running = Rendezvous::start(options, &Metrics::default(), &mut tasks, CancellationToken::new()).unwrap();
     let (url, http) = (format!("http://{}", running.addr()), reqwest::Client::builder().no_proxy().build().unwrap());
     let about: Value = http.get(format!("{url}/.well-known/goop")).send().await.unwrap().json().await.unwrap();
