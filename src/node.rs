@@ -4,7 +4,7 @@
 //! whose parts are not all alive stops (THREATS 57): half a node is worse than none.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -12,6 +12,7 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use crate::config::base_url::BaseUrl;
 use crate::config::files::read_bounded;
 use crate::config::{DataDir, Loaded};
 use crate::identity::{DataLock, Identity, IdentityError, LockError};
@@ -93,7 +94,8 @@ impl Node {
         let mut peer = None;
         let mut token = None;
         if !loaded.config.presence.rendezvous_only {
-            let handle = peer::start(peer_options(loaded, &identity), &metrics, &mut tasks, stop.child_token()).await?;
+            let servers = rendezvous_servers(loaded, public.as_ref().map(Rendezvous::addr));
+            let handle = peer::start(peer_options(loaded, &identity, servers), &metrics, &mut tasks, stop.child_token()).await?;
             let viewer = open_viewer(loaded, &handle, metrics, &mut tasks, stop.child_token())?;
             let me = handle.me().await.map_err(|_| PeerError::Ended)?;
             ready = ready.with_peer(&me, viewer.as_ref().map(Viewer::url));
@@ -179,7 +181,18 @@ fn database(loaded: &Loaded) -> PathBuf {
     shared.map_or_else(|| loaded.data.database(), |path| loaded.data.path(path))
 }
 
-fn peer_options(loaded: &Loaded, identity: &Identity) -> peer::Options {
+/// The servers that are configured, and the one of this node, which stands before them.
+fn rendezvous_servers(loaded: &Loaded, own: Option<SocketAddr>) -> Vec<BaseUrl> {
+    let reachable = |addr: SocketAddr| match addr.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::from((Ipv4Addr::LOCALHOST, addr.port())),
+        IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::from((Ipv6Addr::LOCALHOST, addr.port())),
+        _ => addr,
+    };
+    let own = own.and_then(|addr| BaseUrl::parse(&format!("http://{}", reachable(addr))).ok());
+    own.into_iter().chain(loaded.config.presence.rendezvous_wan.iter().cloned()).collect()
+}
+
+fn peer_options(loaded: &Loaded, identity: &Identity, rendezvous: Vec<BaseUrl>) -> peer::Options {
     let config = &loaded.config;
     peer::Options {
         key: identity.keypair.clone(),
@@ -195,6 +208,7 @@ fn peer_options(loaded: &Loaded, identity: &Identity) -> peer::Options {
         topic: config.presence.topic.as_str().to_owned(),
         ttl: config.presence.ttl_seconds,
         heartbeat: config.presence.heartbeat_seconds,
+        rendezvous,
     }
 }
 

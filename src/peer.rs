@@ -21,6 +21,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Moment;
+use crate::config::base_url::BaseUrl;
 use crate::p2p::{self, P2pError};
 use crate::proto::announcer::Announcer;
 use crate::proto::chat::ChatLog;
@@ -44,6 +45,7 @@ mod serving;
 pub mod site_root;
 pub mod streams;
 mod view;
+mod wan;
 
 pub use command::{Command, Duplex, OpenError, PeerStream};
 pub use handle::{ChatError, FetchError, PeerHandle};
@@ -57,6 +59,7 @@ use discovery::{Discovery, Subnets};
 use openings::Openings;
 use serving::{Served, Serving};
 use site_root::SiteRoot;
+use wan::Wan;
 
 /// Questions that wait for the actor; whoever asks more waits.
 const COMMANDS: usize = 256;
@@ -91,6 +94,8 @@ pub struct Options {
     pub ttl: Duration,
     /// How often this peer says that it is here.
     pub heartbeat: Duration,
+    /// The rendezvous servers to publish to and hear.
+    pub rendezvous: Vec<BaseUrl>,
 }
 
 /// Why a peer did not start.
@@ -117,7 +122,7 @@ pub async fn start(
     tasks: &mut Tasks,
     stop: CancellationToken,
 ) -> Result<PeerHandle, PeerError> {
-    let me = options.key.public().to_peer_id();
+    let (key, me) = (options.key.clone(), options.key.public().to_peer_id());
     let now = Moment::now();
     let subnets = Subnets::of_this_host().unwrap_or_default();
     let topic = IdentTopic::new(options.topic);
@@ -138,6 +143,9 @@ pub async fn start(
     let discovery = lan.map(|lan| Discovery::start(lan, discovered_tx)).transpose()?;
     let (commands_tx, commands) = mpsc::channel(COMMANDS);
     let (events, _) = broadcast::channel(EVENTS);
+    let told = Wan::shown(&options.profile, swarm.listeners().cloned(), &me);
+    let known_to_servers = wan::Me { key, shown: told, heartbeat: options.heartbeat, ttl: options.ttl };
+    let wan = Wan::start(&options.rendezvous, known_to_servers, tasks, &stop);
     let (profile, shown) = watch::channel(Arc::new(options.profile));
     let site = SiteRoot::new(options.site_root);
     let counters = metrics::Metrics::default();
@@ -175,6 +183,8 @@ pub async fn start(
         profile,
         listen_addrs_changed: true,
         subnets: subnets.clone(),
+        loopback_only: options.loopback_only,
+        wan,
         metrics: counters,
         next_tick: now,
     };

@@ -254,7 +254,7 @@ fn a_tag_is_a_dns_sd_label() {
 
 #[test]
 fn roles_that_are_not_built_yet_are_refused_by_name() {
-    for args in [&["--superhub"][..], &["--rendezvous-wan", "https://a.b"], &["--hub", "https://a.b"]] {
+    for args in [&["--superhub"][..], &["--hub", "https://a.b"]] {
         let (_dir, loaded) = load_with(&[], &[], &[&["run"], args].concat());
         let errors = loaded.unwrap_err();
         assert!(errors.is_usage(), "{errors}");
@@ -329,8 +329,8 @@ fn goop2_keys_that_goop2_does_not_use_are_warned_about_and_not_used() {
     assert!(loaded.config.p2p.mdns_tag.is_default(), "or no goop2 peer would find this one");
     assert_eq!(loaded.config.presence.topic.as_str(), "goop.presence.v1");
     assert_eq!(loaded.config.viewer.http_addr.get().unwrap().to_string(), "127.0.0.1:80", "nobody else reaches the viewer");
-    assert!(loaded.config.presence.rendezvous_wan.is_empty() && !loaded.is_explicit("presence.rendezvous_wan"));
-    assert_eq!(loaded.warnings.len(), 4, "{:?}", loaded.warnings);
+    assert_eq!(loaded.config.presence.rendezvous_wan.len(), 1);
+    assert_eq!(loaded.warnings.len(), 3, "{:?}", loaded.warnings);
 }
 
 #[test]

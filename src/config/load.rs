@@ -44,11 +44,6 @@ impl Loaded {
     pub fn origin(&self, key: &str) -> &Origin {
         self.origins.get(key).unwrap_or(&Origin::Default)
     }
-
-    /// Let `key` count as not set.
-    pub(super) fn forget_origin(&mut self, key: &str) {
-        self.origins.remove(key);
-    }
 }
 
 impl Config {
@@ -147,7 +142,7 @@ impl Building {
         let presence = &mut self.loaded.config.presence;
         presence.rendezvous_host |= presence.rendezvous_only;
         self.faults.extend(combinations::faults(&self.loaded, sources));
-        self.faults.extend(unbuilt::faults(&mut self.loaded));
+        self.faults.extend(unbuilt::faults(&self.loaded));
         if !self.faults.is_empty() {
             return Err(ConfigErrors(self.faults));
         }

@@ -2,46 +2,24 @@
 //!
 //! Delete a row when its role is built, and this file with the last one.
 
-use super::error::{Fault, Origin};
+use super::error::Fault;
 use super::load::Loaded;
-use super::warning::Warning;
 
 /// What is said of such a key or option.
 const MESSAGE: &str = "this build does not have that role yet";
 
-/// Every key or option that asks for a role this build does not have. What a goop2 peer does beside being a peer is only warned
-/// about, and its key counts as not set, so that a goop2 peer folder still comes up as the same peer on its LAN.
-pub(super) fn faults(loaded: &mut Loaded) -> Vec<Fault> {
-    let mut faults = Vec::new();
-    for key in asked_for(loaded) {
-        let origin = loaded.origin(key).clone();
-        if matches!(origin, Origin::GoopJson { .. }) && forget(loaded, key) {
-            loaded.warnings.push(Warning::new(format!("{origin}: {key}: {MESSAGE}; only the peer on the LAN runs")));
-        } else {
-            faults.push(Fault::new(origin, key, MESSAGE));
-        }
-    }
-    faults
+/// Every key or option that asks for a role this build does not have.
+pub(super) fn faults(loaded: &Loaded) -> Vec<Fault> {
+    asked_for(loaded).into_iter().map(|key| Fault::new(loaded.origin(key).clone(), key, MESSAGE)).collect()
 }
 
 fn asked_for(loaded: &Loaded) -> Vec<&'static str> {
-    let (presence, config) = (&loaded.config.presence, &loaded.config);
+    let config = &loaded.config;
     let rows = [
-        ("presence.rendezvous_wan", !presence.rendezvous_wan.is_empty()),
         ("superhub.enabled", config.superhub.enabled),
         ("http.metrics_addr", config.http.metrics_addr.is_some()),
         ("discovery.hubs", !config.discovery.hubs.is_empty()),
         ("p2p.relay_server", config.p2p.relay_server),
     ];
     rows.into_iter().filter(|(_, asked)| *asked).map(|(key, _)| key).collect()
-}
-
-/// Whether a peer can do without `key`; then it has its default again.
-fn forget(loaded: &mut Loaded, key: &str) -> bool {
-    match key {
-        "presence.rendezvous_wan" => loaded.config.presence.rendezvous_wan.clear(),
-        _ => return false,
-    }
-    loaded.forget_origin(key);
-    true
 }

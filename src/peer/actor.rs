@@ -23,6 +23,7 @@ use super::metrics::Metrics;
 use super::openings::Openings;
 use super::profile::Profile;
 use super::serving::Serving;
+use super::wan::Wan;
 use super::{Command, PeerEvent};
 use crate::clock::Moment;
 use crate::p2p::{self, BehaviourEvent};
@@ -36,6 +37,7 @@ use crate::proto::replay::Replays;
 mod asked;
 mod gossip;
 mod links;
+mod wide;
 
 /// How often silent connections and impatient requests are looked for.
 const TICK: Duration = Duration::from_millis(500);
@@ -70,6 +72,8 @@ pub(super) struct Actor {
     pub(super) profile: watch::Sender<Arc<Profile>>,
     pub(super) listen_addrs_changed: bool,
     pub(super) subnets: Subnets,
+    pub(super) loopback_only: bool,
+    pub(super) wan: Wan,
     pub(super) metrics: Metrics,
     pub(super) next_tick: Moment,
 }
@@ -88,6 +92,7 @@ impl Actor {
                 event = self.swarm.select_next_some() => self.on_swarm(event),
                 Some(command) = self.commands.recv() => self.on_command(command),
                 Some(event) = self.discovered.recv() => self.on_discovery(event),
+                Some((server, news)) = self.wan.next_news() => self.on_news(server, news),
                 part = discovery_failed(&mut self.discovery) => {
                     error!(part, "LAN discovery ended");
                     break;
@@ -108,7 +113,9 @@ impl Actor {
             self.look_after_connections(now);
             self.openings.expire(now);
             self.expire_neighbour_dials(now);
+            self.show_ourselves();
         }
+        self.wan.renew(&mut self.table, now);
         self.expire_presence(now);
         while let Some(kind) = self.announcer.poll(now) {
             self.publish(kind);

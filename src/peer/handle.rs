@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::site_root::SiteRoot;
 use super::streams::{self, StreamError, site::RemoteFile};
-use super::{Command, OpenError, Path, PeerEvent, PeerRow, PeerStream, SelfInfo};
+use super::{Command, OpenError, PeerEvent, PeerRow, PeerStream, SelfInfo};
 use crate::clock::UnixMillis;
 use crate::proto::chat::{ChatMessage, MAX_CONTENT};
 
@@ -146,7 +146,7 @@ impl PeerHandle {
     }
 
     async fn deliver_to_all(&self, message: &ChatMessage) -> u32 {
-        let everyone = self.peers().await.into_iter().filter(|row| row.online && row.path != Path::Relayed);
+        let everyone = self.peers().await.into_iter().filter(|row| row.online && row.is_on_the_lan());
         let mut sending = JoinSet::new();
         let mut delivered = 0;
         for row in everyone {

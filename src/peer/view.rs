@@ -3,6 +3,7 @@
 use libp2p::{Multiaddr, PeerId};
 use serde::Serialize;
 
+use crate::clients::rendezvous::Status;
 use crate::clock::UnixMillis;
 use crate::proto::chat::ChatMessage;
 
@@ -50,6 +51,16 @@ pub struct PeerRow {
     pub addrs: Vec<Multiaddr>,
 }
 
+impl PeerRow {
+    /// Whether the LAN hears the peer.
+    pub fn is_on_the_lan(&self) -> bool {
+        self.sources.iter().any(|source| source == LAN)
+    }
+}
+
+/// What the LAN is called among the sources of a row.
+const LAN: &str = "lan";
+
 fn as_text<S: serde::Serializer>(peer: &PeerId, out: S) -> Result<S::Ok, S::Error> {
     out.collect_str(peer)
 }
@@ -68,6 +79,8 @@ pub struct SelfInfo {
     pub listen: Vec<Multiaddr>,
     /// The program's version.
     pub version: &'static str,
+    /// The rendezvous servers, and how it goes with each.
+    pub rendezvous: Vec<Status>,
 }
 
 /// Something the viewer shows the moment it happens.

@@ -23,6 +23,7 @@ use crate::clock::UnixMillis;
 use crate::identity::nameless;
 
 pub mod label;
+pub mod snapshot;
 pub mod table;
 mod wire;
 
@@ -77,6 +78,8 @@ pub struct Presence {
     pub addrs: Vec<Multiaddr>,
     /// The version of the program that wrote it, where it tells.
     pub client_version: Option<String>,
+    /// A server's word that it has verified the peer's signature; said by nobody else, and never written.
+    pub signed: bool,
     /// A signed envelope in base64, unverified, of at most [`MAX_SIG`](super::signed::MAX_SIG) characters; see [`super::signed`].
     pub sig: Option<String>,
 }
@@ -115,7 +118,18 @@ pub enum PresenceError {
 impl Presence {
     /// A message of `kind` about `peer` with nothing else in it, which is all that an `offline` needs.
     pub fn new(kind: Kind, peer: PeerId, ts: UnixMillis) -> Self {
-        Self { kind, peer, content: String::new(), email: None, avatar_hash: None, ts, addrs: Vec::new(), client_version: None, sig: None }
+        Self {
+            kind,
+            peer,
+            content: String::new(),
+            email: None,
+            avatar_hash: None,
+            ts,
+            addrs: Vec::new(),
+            client_version: None,
+            signed: false,
+            sig: None,
+        }
     }
 
     /// Read a message from JSON of at most [`MAX_BYTES`].
@@ -126,7 +140,7 @@ impl Presence {
     /// Read a message that came on gossip: at most [`MAX_GOSSIP_BYTES`], and about nobody but its signed `source`.
     pub fn parse_gossip(json: &[u8], source: &PeerId) -> Result<Self, PresenceError> {
         at_most(json.len(), MAX_GOSSIP_BYTES)?;
-        let presence = Self { sig: None, ..wire::parse(json)? };
+        let presence = Self { sig: None, signed: false, ..wire::parse(json)? };
         if presence.peer == *source { Ok(presence) } else { Err(PresenceError::Forged { about: presence.peer }) }
     }
 

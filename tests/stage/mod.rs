@@ -260,7 +260,14 @@ async fn act(me: PeerId, play: Arc<Mutex<Play>>, events: broadcast::Sender<PeerE
         match command {
             Command::Peers(reply) => _ = reply.send(play.lock().unwrap().rows.clone()),
             Command::Me(reply) => {
-                let info = SelfInfo { peer_id: me, label: "Me <b>myself</b>".into(), avatar_hash: None, listen: vec![], version: "0" };
+                let info = SelfInfo {
+                    peer_id: me,
+                    label: "Me <b>myself</b>".into(),
+                    avatar_hash: None,
+                    listen: vec![],
+                    version: "0",
+                    rendezvous: vec![],
+                };
                 _ = reply.send(info);
             }
             Command::Dial { addr, reply } => {

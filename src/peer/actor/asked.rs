@@ -36,6 +36,7 @@ impl Actor {
     fn change_profile(&mut self, change: impl FnOnce(&mut Profile)) {
         self.profile.send_modify(|profile| change(Arc::make_mut(profile)));
         self.announcer.profile_changed(Moment::now());
+        self.show_ourselves();
     }
 
     fn open(&mut self, peer: PeerId, opening: Opening) {
@@ -45,12 +46,13 @@ impl Actor {
         if self.swarm.is_connected(&peer) {
             return self.open_now(peer, opening);
         }
-        let known = self.book.of(&peer).to_vec();
-        if known.is_empty() {
-            return drop(opening.reply.send(Err(OpenError::NoAddress)));
+        match self.addresses_to_dial(&peer, Moment::now()) {
+            Ok(known) => {
+                self.openings.wait(peer, opening, Moment::now());
+                self.dial(peer, known);
+            }
+            Err(error) => drop(opening.reply.send(Err(error))),
         }
-        self.openings.wait(peer, opening, Moment::now());
-        self.dial(peer, known);
     }
 
     pub(super) fn open_now(&mut self, peer: PeerId, opening: Opening) {
@@ -105,6 +107,7 @@ impl Actor {
             avatar_hash: profile.avatar_hash(),
             listen: self.listen(),
             version: env!("CARGO_PKG_VERSION"),
+            rendezvous: self.wan.status(),
         }
     }
 
@@ -130,9 +133,9 @@ impl Actor {
             online: row.online,
             last_seen: UnixMillis(UnixMillis::now().0.saturating_sub(ago)),
             path: self.connections.path(&peer),
-            signed: true,
-            sources: row.sources().map(|source| source.to_string()).collect(),
-            addrs: self.book.of(&peer).to_vec(),
+            signed: row.presence.signed,
+            sources: row.sources().map(|source| self.wan.name(source)).collect(),
+            addrs: self.known_addresses(row),
         }
     }
 }

@@ -70,7 +70,8 @@ impl Actor {
             let gone = self.table.make_room(&presence.peer, near, now);
             self.tell(gone);
         }
-        let change = self.table.apply(Source::Lan, presence, now);
+        let signed = Presence { signed: true, ..presence.clone() };
+        let change = self.table.apply(Source::Lan, &signed, now);
         if let Some(Change::Online(_)) = &change {
             self.announcer.newcomer(self.table.online(), Self::jitter(), now);
         }
@@ -111,7 +112,7 @@ impl Actor {
         }
     }
 
-    fn tell(&mut self, change: Option<Change>) {
+    pub(super) fn tell(&mut self, change: Option<Change>) {
         let Some(change) = change else { return };
         self.metrics.peers_online.set(i64::try_from(self.table.online()).unwrap_or(i64::MAX));
         let event = match change {

@@ -67,6 +67,7 @@ impl Actor {
         debug!(%peer, remote = %endpoint.get_remote_address(), same_link, "connected");
         self.connections.opened(peer, id, same_link, now);
         self.neighbour_dials.remove(&peer);
+        self.wan.dials().succeeded(&peer);
         if endpoint.is_dialer() {
             self.book.prove(peer, endpoint.get_remote_address().clone());
         }
@@ -117,6 +118,7 @@ impl Actor {
         if self.neighbour_dials.remove(&peer).is_some() {
             self.neighbours.dial_failed(&peer, Moment::now());
         }
+        self.wan.dials().failed(&peer, Moment::now());
         if !self.swarm.is_connected(&peer) {
             self.connections.failed(peer);
             self.tell_path(&peer);

@@ -22,8 +22,8 @@ use libp2p::PeerId;
 use super::{Kind, Presence};
 use crate::clock::Moment;
 
-/// Most rows of a table.
-pub const MAX_ROWS: usize = 10_000;
+/// Most rows of a table: the largest community of a rendezvous, and a LAN beside it.
+pub const MAX_ROWS: usize = 24_000;
 /// Most sources that one row notes.
 pub const MAX_SOURCES: usize = 8;
 /// How long an offline row is remembered; goop2's default.
@@ -77,6 +77,7 @@ impl Row {
             && row.email == presence.email
             && row.addrs == presence.addrs
             && row.client_version == presence.client_version
+            && row.signed == presence.signed
     }
 
     fn hear(&mut self, source: Source, now: Moment) {
@@ -151,6 +152,13 @@ impl PresenceTable {
         self.online.remove(&(due, far));
         self.rows.get_mut(&far)?.heard.clear();
         self.take_offline(far, now)
+    }
+
+    /// `source` still vouches for a peer that it has told of, though it says nothing new. Anybody else's row is left alone.
+    pub fn keep(&mut self, source: Source, peer: &PeerId, now: Moment) {
+        if let Some(row) = self.rows.get_mut(peer).filter(|row| row.online && row.sources().any(|known| known == source)) {
+            row.hear(source, now);
+        }
     }
 
     /// Let everything lapse that is due at `now`: sources, rows, and the memory of offline rows.

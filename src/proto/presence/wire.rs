@@ -25,6 +25,15 @@ pub(super) fn to_json(presence: &Presence) -> String {
     serde_json::to_string(&Wire::from(presence)).expect("text and integers always have a JSON form")
 }
 
+/// A message inside other JSON; `None` where it is not one that we take.
+pub(super) struct Inside(pub(super) Option<Presence>);
+
+impl<'de> Deserialize<'de> for Inside {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Ok(Self(Message::deserialize(from)?.judge().ok()))
+    }
+}
+
 /// What we write, in this order.
 #[derive(Serialize)]
 struct Wire<'a> {
@@ -79,6 +88,7 @@ struct Message<'a> {
     ts: Slot<Millis>,
     addrs: Slot<Addrs<'a>>,
     client_version: Slot<Text<'a>>,
+    signed: Slot<bool>,
     sig: Slot<Text<'a>>,
 }
 
@@ -100,6 +110,7 @@ impl Message<'_> {
             addrs: self.addrs.value.unwrap_or_default().judge()?,
             client_version: Some(label::cut_bytes(&self.client_version.or_empty(), super::MAX_VERSION).to_owned())
                 .filter(|v| !v.is_empty()),
+            signed: self.signed.value.unwrap_or_default(),
             sig: self.sig.limited("sig", MAX_SIG)?,
         })
     }
@@ -268,6 +279,7 @@ impl<'de> Message<'de> {
             "ts" => self.ts.fill(key, map),
             "addrs" => self.addrs.fill(key, map),
             "goopclientversion" => self.client_version.fill(key, map),
+            "signed" => self.signed.fill(key, map),
             "sig" => self.sig.fill(key, map),
             _ if !strange.insert(lower.clone()) => Err(A::Error::custom("a key stands there twice")),
             _ => map.next_value::<IgnoredAny>().map(|_| ()),

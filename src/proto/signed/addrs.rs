@@ -72,11 +72,13 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
     a & 0xe000 == 0x2000 && !documentation && !special && a != 0x2002
 }
 
+/// Whether somebody's network may use `ip` for one of its machines: not public, and neither this machine, a link nor many of them.
 fn is_private(ip: IpAddr) -> bool {
-    match ip.to_canonical() {
-        IpAddr::V4(v4) => v4.is_private() || (v4.octets()[0] == 100 && !is_public_v4(v4)),
-        IpAddr::V6(v6) => v6.is_unique_local(),
-    }
+    let possible = match ip.to_canonical() {
+        IpAddr::V4(v4) => (1..224).contains(&v4.octets()[0]) && !v4.is_link_local(),
+        IpAddr::V6(v6) => v6.segments()[0] != 0 && !v6.is_multicast() && !v6.is_unicast_link_local(),
+    };
+    possible && !ip.to_canonical().is_loopback() && !is_public(ip)
 }
 
 /// Loopback comes last.

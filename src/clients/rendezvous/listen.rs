@@ -1,0 +1,200 @@
+//! The listener: learns what kind of server there is, opens its stream, passes on what it tells, and begins again when it ends.
+
+use std::convert::Infallible;
+
+use eventsource_stream::Event;
+use futures::{StreamExt, future, stream};
+use libp2p::PeerId;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName};
+use reqwest::{Response, StatusCode};
+use serde::Deserialize;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info};
+
+use super::events::{Events, IDLE, MaxEvent, events};
+use super::link::Link;
+use super::place::Place;
+use super::request::{self, Failure, WELL_KNOWN};
+use super::retry::Backoff;
+use super::{Known, News, Stream};
+use crate::proto::presence::snapshot::{MAX_SNAPSHOT, Snapshot};
+use crate::proto::presence::{MAX_BYTES, Presence};
+
+/// The stream of servers of ours.
+const CHANGES: &str = "api/v1/events";
+/// The stream of goop2's servers.
+const LINES: &str = "events";
+/// Longest event id that is given back.
+const MAX_ID: usize = 128;
+/// Signatures of a snapshot that are verified before others get their turn.
+const VERIFIED_AT_ONCE: usize = 32;
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// Where a community went.
+#[derive(Deserialize)]
+struct Moved {
+    url: String,
+}
+
+struct Listener<'a> {
+    link: &'a Link,
+    me: PeerId,
+    news: &'a mpsc::Sender<News>,
+    backoff: Backoff,
+    /// The last event of the changes that was taken, and of which server.
+    last: Option<(PeerId, String)>,
+}
+
+/// Listens until `stop`, or until nobody takes the news.
+pub async fn run(link: &Link, me: PeerId, news: &mpsc::Sender<News>, stop: &CancellationToken) {
+    let mut listener = Listener { link, me, news, backoff: Backoff::default(), last: None };
+    let _ = stop.run_until_cancelled(listener.run()).await;
+}
+
+impl Listener<'_> {
+    async fn run(&mut self) {
+        while !self.news.is_closed() {
+            let Err(failure) = self.listen().await;
+            let _ = self.news.send(News::Closed).await;
+            if matches!(failure, Failure::Moved(_)) {
+                self.last = None;
+                continue;
+            }
+            info!(server = self.link.place().name(), %failure, "not connected to a rendezvous");
+            self.link.change_place(Place::failed);
+            self.link.stream_is(Stream::Retrying { why: failure.to_string() });
+            tokio::time::sleep(self.backoff.next(failure.retry_after(), rand::random())).await;
+        }
+    }
+
+    async fn listen(&mut self) -> Result<Infallible, Failure> {
+        let (place, client) = (self.link.place(), self.link.client()?);
+        let known = request::learn(&client, &place).await.map_err(|failure| self.followed(WELL_KNOWN, failure))?;
+        let resumed = self.resumable(known).is_some();
+        let (known, response) = self.open(&client, &place, known).await?;
+        self.link.learnt(known);
+        let mut events = self.heard(known, response).await?;
+        let changes_only = matches!(known, Known::Ours { .. });
+        self.pass_on(News::Opened { changes_only, resumed: resumed && changes_only }).await?;
+        self.link.stream_is(Stream::Connected { ours: changes_only });
+        loop {
+            let event = events.next().await.ok_or(Failure::Ended)??;
+            self.take(known, event).await?;
+        }
+    }
+
+    /// Opens the stream of a server; one without the changes is taken for goop2's.
+    async fn open(&self, client: &reqwest::Client, place: &Place, known: Known) -> Result<(Known, Response), Failure> {
+        let endpoint = if known == Known::Goop2 { LINES } else { CHANGES };
+        let mut request = client.get(place.endpoint(endpoint)).header(ACCEPT, "text/event-stream");
+        if let Some(id) = self.resumable(known) {
+            request = request.header(LAST_EVENT_ID, id);
+        }
+        match request::send(request).await {
+            Ok(response) if is_event_stream(&response) => Ok((known, response)),
+            Ok(_) => Err(Failure::Strange("it is no event stream")),
+            Err(failure) if known != Known::Goop2 && failure.status() == Some(StatusCode::NOT_FOUND) => {
+                Box::pin(self.open(client, place, Known::Goop2)).await
+            }
+            Err(failure) => Err(self.followed(endpoint, failure)),
+        }
+    }
+
+    /// Waits for the first bytes, which prove that the stream is one.
+    async fn heard(&mut self, known: Known, response: Response) -> Result<Events, Failure> {
+        let mut bytes = response.bytes_stream();
+        let first = tokio::time::timeout(IDLE, bytes.next()).await.map_err(|_| Failure::Silent)?;
+        let first = first.and_then(Result::ok).ok_or(Failure::Ended)?;
+        self.backoff.reset();
+        self.link.change_place(Place::proven);
+        let max = if known == Known::Goop2 { MAX_BYTES } else { MAX_SNAPSHOT };
+        let whole = stream::once(future::ready(Ok(first))).chain(bytes);
+        Ok(events(whole, MaxEvent(max)))
+    }
+
+    async fn take(&mut self, known: Known, event: Event) -> Result<(), Failure> {
+        let news = match (known, event.event.as_str()) {
+            (Known::Goop2, "message") | (Known::Ours { .. }, "online" | "update" | "offline") => self.told(known, &event.data),
+            (Known::Ours { .. }, "snapshot") => Some(self.snapshot(known, &event.data).await?),
+            (Known::Ours { .. }, "moved") => return Err(self.moved(&event.data)),
+            _ => None,
+        };
+        if let Some(news) = news {
+            self.pass_on(news).await?;
+        }
+        if let Known::Ours { server, .. } = known
+            && !event.id.is_empty()
+        {
+            self.last = Some((server, event.id)).filter(|(_, id)| id.len() <= MAX_ID);
+        }
+        Ok(())
+    }
+
+    fn told(&self, known: Known, data: &str) -> Option<News> {
+        match Presence::parse(data.as_bytes()) {
+            Ok(presence) => self.verified(known, presence).map(Box::new).map(News::Told),
+            Err(error) => {
+                debug!(%error, "a rendezvous told something strange");
+                None
+            }
+        }
+    }
+
+    async fn snapshot(&self, known: Known, data: &str) -> Result<News, Failure> {
+        let told = Snapshot::parse(data.as_bytes()).map_err(|_| Failure::Strange("the snapshot is malformed"))?;
+        let mut peers = Vec::with_capacity(told.peers.len());
+        for some in told.peers.chunks(VERIFIED_AT_ONCE) {
+            peers.extend(some.iter().filter_map(|presence| self.verified(known, presence.clone())));
+            tokio::task::yield_now().await;
+        }
+        Ok(News::Snapshot(Snapshot { complete: told.complete, peers }))
+    }
+
+    /// The message with what is proven of it; `None` where it is about us, or its signature does not hold or is for another server.
+    /// Whether the peer is here is the server's word; what the peer says of itself is its own, where it has signed.
+    fn verified(&self, known: Known, told: Presence) -> Option<Presence> {
+        let mut presence = told.clone();
+        let signed = presence.authenticate().ok()?;
+        let by_word = told.signed && matches!(known, Known::Ours { .. });
+        let signed = match (&signed, known) {
+            (Some(signed), Known::Ours { server, .. }) if signed.server != server => return None,
+            (Some(signed), Known::Ours { epoch, .. }) => by_word || signed.epoch == epoch,
+            (Some(_), Known::Goop2) => false,
+            (None, _) => by_word,
+        };
+        let addrs = if signed { presence.addrs } else { Vec::new() };
+        let verified = Presence { kind: told.kind, signed, addrs, sig: None, ..presence };
+        (verified.peer == told.peer && verified.peer != self.me).then_some(verified)
+    }
+
+    fn moved(&self, data: &str) -> Failure {
+        match serde_json::from_str::<Moved>(data) {
+            Ok(Moved { url }) => self.followed(CHANGES, Failure::Moved(url)),
+            Err(_) => Failure::Strange("the server moved, but did not say where to"),
+        }
+    }
+
+    /// A redirect is followed, if it may be.
+    fn followed(&self, endpoint: &str, failure: Failure) -> Failure {
+        let Failure::Moved(to) = &failure else { return failure };
+        match self.link.change_place(|place| place.moved(endpoint, to)) {
+            Ok(()) => failure,
+            Err(bad) => Failure::BadMove(bad),
+        }
+    }
+
+    fn resumable(&self, known: Known) -> Option<&str> {
+        let (of, id) = self.last.as_ref()?;
+        matches!(known, Known::Ours { server, .. } if server == *of).then_some(id.as_str())
+    }
+
+    async fn pass_on(&self, news: News) -> Result<(), Failure> {
+        self.news.send(news).await.map_err(|_| Failure::Ended)
+    }
+}
+
+fn is_event_stream(response: &Response) -> bool {
+    let media = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    media.is_some_and(|media| media.trim_start().to_ascii_lowercase().starts_with("text/event-stream"))
+}

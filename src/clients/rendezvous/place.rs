@@ -1,0 +1,186 @@
+//! Where a server is: its base URL, and where it says that it has moved.
+//!
+//! A redirect is followed within reason: never from https to http, never from the internet into this machine or somebody's LAN (a
+//! server could make its peers knock there), and at most [`MOST_MOVES`] times in a row.
+
+use std::net::IpAddr;
+
+use reqwest::Url;
+use thiserror::Error;
+
+use crate::config::base_url::BaseUrl;
+use crate::proto::signed::addrs::is_public;
+
+/// Moves that are followed before something is heard again.
+const MOST_MOVES: u8 = 5;
+
+/// Why a move was not followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum BadMove {
+    /// Not the base URL of a server.
+    #[error("the server moved, but did not say where to")]
+    NoUrl,
+    /// From https to http.
+    #[error("the server moved to a place without encryption")]
+    Insecure,
+    /// From the internet to a private address.
+    #[error("the server moved into a private network")]
+    Inward,
+    /// Too many in a row.
+    #[error("the server moves in circles")]
+    Circles,
+}
+
+/// Where a server is.
+#[derive(Debug, Clone)]
+pub struct Place {
+    configured: BaseUrl,
+    now: BaseUrl,
+    last_move: Option<BaseUrl>,
+    moves: u8,
+}
+
+impl Place {
+    /// The place that is configured.
+    pub fn new(configured: BaseUrl) -> Self {
+        Self { now: configured.clone(), configured, last_move: None, moves: 0 }
+    }
+
+    /// What the server is called in lists: its host (and port), and the path of a community, without any secret.
+    pub fn name(&self) -> String {
+        let url = &self.configured;
+        let whole = url.to_string();
+        let bare = whole.split_once("://").map_or(whole.as_str(), |(_, rest)| rest);
+        let bare = bare.split_once('@').map_or(bare, |(_, rest)| rest);
+        bare.trim_end_matches('/').to_owned()
+    }
+
+    /// The URL of an endpoint such as `publish`; the base URL's path stands before it.
+    pub fn endpoint(&self, endpoint: &str) -> Url {
+        let mut url = self.now.url().clone();
+        let path = format!("{}/{endpoint}", url.path().trim_end_matches('/'));
+        url.set_path(&path);
+        url
+    }
+
+    /// Whether the server is reached with encryption.
+    pub fn is_https(&self) -> bool {
+        self.now.url().scheme() == "https"
+    }
+
+    /// Whether the server is on this machine.
+    pub fn is_loopback(&self) -> bool {
+        host_ip(self.now.url()).is_some_and(|ip| ip.is_loopback())
+    }
+
+    /// Follows a move to `to`, relative to `endpoint`, whose name may stand at its end.
+    ///
+    /// # Errors
+    /// See [`BadMove`]; the place stays.
+    pub fn moved(&mut self, endpoint: &str, to: &str) -> Result<(), BadMove> {
+        let mut target = self.endpoint(endpoint).join(to).map_err(|_| BadMove::NoUrl)?;
+        target.set_query(None);
+        let base = target.path().strip_suffix(endpoint).unwrap_or(target.path()).to_owned();
+        target.set_path(&base);
+        let target = BaseUrl::parse(target.as_str()).map_err(|_| BadMove::NoUrl)?;
+        if self.is_https() && target.url().scheme() != "https" {
+            return Err(BadMove::Insecure);
+        }
+        if is_inward(target.url()) && !is_inward(self.now.url()) {
+            return Err(BadMove::Inward);
+        }
+        if self.moves >= MOST_MOVES {
+            return Err(BadMove::Circles);
+        }
+        self.moves += 1;
+        self.last_move = Some(target.clone());
+        self.now = target;
+        Ok(())
+    }
+
+    /// The server was heard here.
+    pub fn proven(&mut self) {
+        self.moves = 0;
+    }
+
+    /// The server was not reached here: the next try goes to the configured place, the one after to the last one it moved to.
+    pub fn failed(&mut self) {
+        self.moves = 0;
+        self.now = match &self.last_move {
+            Some(moved) if self.now == self.configured => moved.clone(),
+            _ => self.configured.clone(),
+        };
+    }
+}
+
+fn host_ip(url: &Url) -> Option<IpAddr> {
+    match url.host_str()? {
+        "localhost" => Some(IpAddr::from([127, 0, 0, 1])),
+        host => host.trim_matches(['[', ']']).parse().ok(),
+    }
+}
+
+/// An address that is not the internet's, as text; what a name leads to is for the resolver.
+fn is_inward(url: &Url) -> bool {
+    host_ip(url).is_some_and(|ip| !is_public(ip))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(url: &str) -> Place {
+        Place::new(BaseUrl::parse(url).unwrap())
+    }
+
+    #[test]
+    fn a_path_prefix_is_kept_in_every_endpoint() {
+        assert_eq!(place("https://rv.example/c/chess/").endpoint("publish").as_str(), "https://rv.example/c/chess/publish");
+        assert_eq!(place("http://rv.example:8787").endpoint("api/v1/events").as_str(), "http://rv.example:8787/api/v1/events");
+    }
+
+    #[test]
+    fn a_name_has_host_and_community_but_no_secret() {
+        assert_eq!(place("https://rv.example/").name(), "rv.example");
+        assert_eq!(place("http://rv.example:8787/c/chess").name(), "rv.example:8787/c/chess");
+        assert_eq!(place("https://rv.example/c/chess/m/s3cret/").name(), "rv.example/c/chess/m/***");
+        assert!(!place("https://u:s3cret@rv.example/").name().contains("s3cret"));
+    }
+
+    #[test]
+    fn a_move_names_the_base_or_the_endpoint_and_may_be_relative() {
+        for to in ["https://new.example/c/chess", "https://new.example/c/chess/", "https://new.example/c/chess/publish"] {
+            let mut place = place("https://rv.example/c/chess");
+            assert_eq!(place.moved("publish", to), Ok(()));
+            assert_eq!(place.endpoint("events").as_str(), "https://new.example/c/chess/events", "{to}");
+        }
+        let mut place = place("https://rv.example/old");
+        place.moved("publish", "/new/publish").unwrap();
+        assert_eq!(place.endpoint("events").as_str(), "https://rv.example/new/events");
+    }
+
+    #[test]
+    fn attack_a_move_leads_neither_inward_nor_out_of_encryption_nor_in_circles() {
+        let from = |url: &str, to: &str| place(url).moved("publish", to);
+        assert_eq!(from("https://rv.example", "http://rv.example/"), Err(BadMove::Insecure));
+        for inner in ["http://127.0.0.1:1/", "http://localhost/", "http://[::1]/", "http://192.168.1.1/", "http://169.254.169.254/"] {
+            assert_eq!(from("http://rv.example", inner), Err(BadMove::Inward), "{inner}");
+        }
+        assert_eq!(from("http://127.0.0.1:8787", "http://127.0.0.1:9999"), Ok(()));
+        assert_eq!(from("http://rv.example", "ftp://rv.example"), Err(BadMove::NoUrl));
+        let mut circling = place("https://a.example");
+        let moves = (0..9).filter(|_| circling.moved("publish", "https://b.example").is_ok()).count();
+        assert_eq!(moves, usize::from(MOST_MOVES));
+    }
+
+    #[test]
+    fn after_a_failure_both_places_are_tried_in_turn() {
+        let mut place = place("https://old.example");
+        place.moved("publish", "https://new.example").unwrap();
+        let mut host = || {
+            place.failed();
+            place.endpoint("x").host_str().unwrap().to_owned()
+        };
+        assert_eq!([host(), host(), host()], ["old.example", "new.example", "old.example"]);
+    }
+}

@@ -1,0 +1,190 @@
+//! Requests to a server, and what can go wrong with them.
+
+use std::time::Duration;
+
+use libp2p::PeerId;
+use reqwest::header::{LOCATION, RETRY_AFTER};
+use reqwest::{Certificate, RequestBuilder, Response, StatusCode, redirect};
+use serde::Deserialize;
+use thiserror::Error;
+
+use super::Known;
+use super::place::{BadMove, Place};
+use crate::proto::presence::label;
+use crate::proto::signed::{Epoch, MAX_NUMBER};
+
+/// How long a connection may take.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How long an answer's head may take, and then its body.
+pub const ANSWER: Duration = Duration::from_secs(10);
+/// Longest body that is read, in bytes.
+const MAX_BODY: usize = 16 * 1024;
+/// Characters of a server's own words that are shown.
+const MAX_WORDS: usize = 200;
+
+/// Why a request failed.
+#[derive(Debug, Clone, Error)]
+pub enum Failure {
+    /// No connection, or none that can be trusted; the text says which.
+    #[error("{0}")]
+    Unreachable(String),
+    /// No answer in time.
+    #[error("no answer in time")]
+    TimedOut,
+    /// A status that is no success.
+    #[error("{status}{}", words.as_ref().map(|words| format!(": {words}")).unwrap_or_default())]
+    Refused {
+        /// Which.
+        status: StatusCode,
+        /// What the server says of it.
+        words: Option<String>,
+        /// How long it asks us to wait.
+        retry_after: Option<Duration>,
+        /// What a 409 carries.
+        sign_again: Option<SignAgain>,
+    },
+    /// A redirect; where to.
+    #[error("the server moved")]
+    Moved(String),
+    /// A redirect that is not followed.
+    #[error(transparent)]
+    BadMove(#[from] BadMove),
+    /// The answer is not what it should be.
+    #[error("the answer is not understood: {0}")]
+    Strange(&'static str),
+    /// The stream ended.
+    #[error("the stream ended")]
+    Ended,
+    /// The stream was silent for too long.
+    #[error("the stream fell silent")]
+    Silent,
+}
+
+impl Failure {
+    /// How long the server asks us to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// The status, if the server answered one.
+    pub fn status(&self) -> Option<StatusCode> {
+        match self {
+            Self::Refused { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+}
+
+/// What a server answers that wants a message signed anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct SignAgain {
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// The highest number of ours that it has seen.
+    pub seq: u64,
+}
+
+#[derive(Deserialize)]
+struct WellKnown {
+    peer_id: String,
+    epoch: Epoch,
+}
+
+#[derive(Deserialize)]
+struct Problem {
+    #[serde(default)]
+    title: Option<String>,
+    #[serde(default)]
+    detail: Option<String>,
+}
+
+/// A client for servers like the one at `place`. Redirects are not followed by it; certificates are verified by the system's list.
+pub fn client(place: &Place) -> Result<reqwest::Client, Failure> {
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("goop/", env!("CARGO_PKG_VERSION")))
+        .redirect(redirect::Policy::none())
+        .connect_timeout(CONNECT)
+        .http1_only();
+    if !place.is_https() {
+        builder = builder.tls_certs_only(std::iter::empty::<Certificate>());
+    }
+    if place.is_loopback() {
+        builder = builder.no_proxy();
+    }
+    builder.build().map_err(|error| Failure::Unreachable(innermost(&error)))
+}
+
+/// Sends a request; only a success is an answer.
+pub async fn send(request: RequestBuilder) -> Result<Response, Failure> {
+    let sent = tokio::time::timeout(ANSWER, request.send()).await.map_err(|_| Failure::TimedOut)?;
+    let response = sent.map_err(|error| if error.is_timeout() { Failure::TimedOut } else { Failure::Unreachable(innermost(&error)) })?;
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+    if status.is_redirection()
+        && let Some(to) = header(LOCATION)
+    {
+        return Err(Failure::Moved(to.to_owned()));
+    }
+    let retry_after = header(RETRY_AFTER).and_then(|seconds| seconds.trim().parse().ok()).map(Duration::from_secs);
+    let body = body(response).await.unwrap_or_default();
+    let sign_again = serde_json::from_slice(&body).ok().filter(|_| status == StatusCode::CONFLICT);
+    Err(Failure::Refused { status, words: words(&body), retry_after, sign_again })
+}
+
+/// The body of an answer, at most [`MAX_BODY`] bytes of it.
+pub async fn body(mut response: Response) -> Result<Vec<u8>, Failure> {
+    let mut body = Vec::new();
+    let reading = async {
+        while let Some(chunk) = response.chunk().await.map_err(|error| Failure::Unreachable(innermost(&error)))? {
+            if body.len() + chunk.len() > MAX_BODY {
+                return Err(Failure::Strange("it is too long"));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(())
+    };
+    tokio::time::timeout(ANSWER, reading).await.map_err(|_| Failure::TimedOut)??;
+    Ok(body)
+}
+
+/// What kind of server answers at `place`.
+pub async fn learn(client: &reqwest::Client, place: &Place) -> Result<Known, Failure> {
+    let asked = send(client.get(place.endpoint(WELL_KNOWN))).await;
+    match asked {
+        Ok(response) => Ok(body(response).await.ok().and_then(|body| ours(&body)).unwrap_or(Known::Goop2)),
+        Err(failure) if failure.status().is_some_and(|status| status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS) => {
+            Ok(Known::Goop2)
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Where a server of ours tells about itself.
+pub const WELL_KNOWN: &str = ".well-known/goop";
+
+fn ours(body: &[u8]) -> Option<Known> {
+    let told: WellKnown = serde_json::from_slice(body).ok()?;
+    let server: PeerId = told.peer_id.parse().ok()?;
+    (told.epoch.get() <= MAX_NUMBER).then_some(Known::Ours { server, epoch: told.epoch })
+}
+
+fn words(body: &[u8]) -> Option<String> {
+    let problem = serde_json::from_slice::<Problem>(body).ok().and_then(|problem| problem.detail.or(problem.title));
+    let text = problem.unwrap_or_else(|| String::from_utf8_lossy(body).lines().next().unwrap_or_default().to_owned());
+    Some(label::clean(&text, MAX_WORDS)).filter(|words| !words.is_empty() && !words.starts_with('<'))
+}
+
+/// The last cause is the one that says something: a refused connection, an unknown host, a certificate.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    label::clean(&cause.to_string(), MAX_WORDS)
+}

@@ -1,0 +1,191 @@
+//! The peer's side of all rendezvous servers: tells each that we are here, and brings what they tell into the one table.
+//!
+//! - Each server is a [`Source`] of its own in the table, so one that fails silences nobody whom another still hears. Rows that a
+//!   server stops telling of live on for their TTL ([`roster`]).
+//! - What a peer has signed stands: an unsigned message about it says that it is here, and nothing else (THREATS 1).
+//! - Strangers from the internet never take the last [`LAN_ROOM`] rows of the table.
+//! - Nothing from here goes on gossip (THREATS 70), and nobody is dialled for being here: only whoever the owner wants something of,
+//!   at addresses that the peer signed, under the rules of [`crate::proto::signed::addrs`] and the budget of [`dials`] (THREATS 4).
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use libp2p::identity::Keypair;
+use libp2p::{Multiaddr, PeerId};
+use tokio::sync::{mpsc, watch};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{StreamExt, StreamMap};
+use tokio_util::sync::CancellationToken;
+
+use super::Profile;
+use crate::clients::rendezvous::{Client, NEWS, News, Options, Sequences, Shown, Status};
+use crate::clock::Moment;
+use crate::config::base_url::BaseUrl;
+use crate::proto::presence::table::{Change, MAX_ROWS, PresenceTable, Row, Source};
+use crate::proto::presence::{Kind, Presence};
+use crate::proto::signed::addrs::{dialable, published};
+use crate::shutdown::Tasks;
+
+mod dials;
+mod roster;
+
+use dials::Dials;
+use roster::Roster;
+
+/// Rows of the table that are kept for the LAN.
+pub const LAN_ROOM: usize = 2_000;
+/// Most servers; further ones are not asked.
+pub const MAX_SERVERS: usize = 64;
+
+/// One server.
+struct Server {
+    client: Client,
+    name: String,
+    roster: Roster,
+}
+
+/// All servers of this peer.
+pub struct Wan {
+    servers: Vec<Server>,
+    news: StreamMap<u16, ReceiverStream<News>>,
+    shown: watch::Sender<Arc<Shown>>,
+    dials: Dials,
+    /// How often the rows for which a server vouches are renewed.
+    renew_every: Duration,
+    next_renewal: Moment,
+}
+
+/// What the servers need to know of this peer.
+pub struct Me {
+    /// Signs what is published.
+    pub key: Keypair,
+    /// What is published at first.
+    pub shown: Shown,
+    /// How often.
+    pub heartbeat: Duration,
+    /// How long a row lives that nobody renews.
+    pub ttl: Duration,
+}
+
+impl Wan {
+    /// Publishes to and hears each of `urls`, at most [`MAX_SERVERS`], until `stop`.
+    pub fn start(urls: &[BaseUrl], me: Me, tasks: &mut Tasks, stop: &CancellationToken) -> Self {
+        let (shown, seen) = watch::channel(Arc::new(me.shown));
+        let (mut servers, mut news, sequences) = (Vec::new(), StreamMap::new(), Sequences::default());
+        for (number, url) in (0..).zip(urls.iter().take(MAX_SERVERS)) {
+            let (tell, told) = mpsc::channel(NEWS);
+            let (key, sequences, shown) = (me.key.clone(), sequences.clone(), seen.clone());
+            let options = Options { url: url.clone(), key, sequences, heartbeat: me.heartbeat, shown };
+            let (client, running) = Client::new(options, tell, stop.clone());
+            tasks.spawn("rendezvous client", running);
+            news.insert(number, ReceiverStream::new(told));
+            servers.push(Server { name: client.status().name, client, roster: Roster::default() });
+        }
+        let (renew_every, next_renewal) = (me.ttl / 3, Moment::START);
+        Self { servers, news, shown, dials: Dials::default(), renew_every, next_renewal }
+    }
+
+    /// What is published of `profile`, and of our addresses those that are of use to others.
+    pub fn shown(profile: &Profile, ours: impl IntoIterator<Item = Multiaddr>, me: &PeerId) -> Shown {
+        Shown {
+            content: profile.label.clone(),
+            email: profile.email.clone(),
+            avatar_hash: profile.avatar_hash(),
+            addrs: published(ours, me),
+        }
+    }
+
+    /// From now on this is shown.
+    pub fn show(&self, shown: Shown) {
+        self.shown.send_if_modified(|before| {
+            let changed = **before != shown;
+            if changed {
+                *before = Arc::new(shown);
+            }
+            changed
+        });
+    }
+
+    /// The next thing that a server tells; `None` where there is no server.
+    pub async fn next_news(&mut self) -> Option<(u16, News)> {
+        self.news.next().await
+    }
+
+    /// Brings news into the table; answers what changed there.
+    pub fn take(&mut self, number: u16, news: News, table: &mut PresenceTable, now: Moment) -> Vec<Change> {
+        let (source, Some(server)) = (Source::Rendezvous(number), self.servers.get_mut(usize::from(number))) else { return Vec::new() };
+        let roster = &mut server.roster;
+        match news {
+            News::Opened { changes_only, resumed } => roster.opened(changes_only, resumed),
+            News::Closed => roster.closed(),
+            News::Told(presence) => return hear(roster, source, *presence, table, now).into_iter().collect(),
+            News::Snapshot(snapshot) => {
+                let missing = roster.snapshot(&snapshot).into_iter();
+                let mut changes: Vec<Change> = missing.filter_map(|peer| part(source, peer, table, now)).collect();
+                changes.extend(snapshot.peers.into_iter().filter_map(|presence| hear(roster, source, presence, table, now)));
+                return changes;
+            }
+        }
+        Vec::new()
+    }
+
+    /// Renews the rows of those for whom a server vouches.
+    pub fn renew(&mut self, table: &mut PresenceTable, now: Moment) {
+        if now < self.next_renewal {
+            return;
+        }
+        self.next_renewal = now + self.renew_every;
+        for (number, server) in (0..).zip(&self.servers) {
+            server.roster.vouched().for_each(|peer| table.keep(Source::Rendezvous(number), peer, now));
+        }
+    }
+
+    /// Where the peer of `row` may be dialled at the word of a server; `ours` and `loopback` as in [`dialable`].
+    pub fn addresses(row: &Row, ours: impl Fn(IpAddr) -> bool, loopback: bool) -> Vec<Multiaddr> {
+        let signed = if row.presence.signed { row.presence.addrs.as_slice() } else { &[] };
+        dialable(signed, &row.presence.peer, ours, loopback)
+    }
+
+    /// The budget of dials.
+    pub fn dials(&mut self) -> &mut Dials {
+        &mut self.dials
+    }
+
+    /// What a source is called in lists.
+    pub fn name(&self, source: Source) -> String {
+        match source {
+            Source::Rendezvous(number) => {
+                self.servers.get(usize::from(number)).map_or_else(|| source.to_string(), |server| server.name.clone())
+            }
+            Source::Lan => source.to_string(),
+        }
+    }
+
+    /// How it goes with each server.
+    pub fn status(&self) -> Vec<Status> {
+        self.servers.iter().map(|server| server.client.status()).collect()
+    }
+}
+
+fn part(source: Source, peer: PeerId, table: &mut PresenceTable, now: Moment) -> Option<Change> {
+    let ts = table.get(&peer)?.presence.ts;
+    table.apply(source, &Presence::new(Kind::Offline, peer, ts), now)
+}
+
+fn hear(roster: &mut Roster, source: Source, presence: Presence, table: &mut PresenceTable, now: Moment) -> Option<Change> {
+    if presence.kind == Kind::Offline {
+        roster.parted(&presence.peer);
+        return table.apply(source, &presence, now);
+    }
+    let known = table.get(&presence.peer);
+    if (known.is_none() && table.len() >= MAX_ROWS - LAN_ROOM) || !roster.heard(presence.peer) {
+        return None;
+    }
+    let stands = known.filter(|row| row.presence.signed && !presence.signed).map(|row| row.presence.clone());
+    let believed = stands.map_or_else(|| presence.clone(), |stands| Presence { kind: presence.kind, ts: presence.ts, ..stands });
+    table.apply(source, &believed, now)
+}
+
+#[cfg(test)]
+mod tests;

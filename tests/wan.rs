@@ -1,0 +1,17 @@
+//! A peer and its rendezvous servers: scripted ones that answer as goop2's two generations and ours do, or misbehave, and the real board.
+#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
+
+#[path = "wan/bad_servers.rs"]
+mod bad_servers;
+#[path = "wan/certificates.rs"]
+mod certificates;
+#[path = "wan/goop2_servers.rs"]
+mod goop2_servers;
+#[path = "wan/our_servers.rs"]
+mod our_servers;
+#[path = "wan/peers.rs"]
+mod peers;
+#[path = "wan/script.rs"]
+mod script;
+#[path = "wan/subject.rs"]
+mod subject;
