@@ -1,8 +1,12 @@
 //! Connections per address: libp2p limits connections in all and per peer, but a stranger makes peer ids for free (THREATS 49).
 //!
-//! IPv6 addresses count by their /64, which is what one customer gets (THREATS 16).
+//! IPv6 addresses count by their /64, which is what one customer gets (THREATS 16). Link-local ones count singly, for they are all of
+//! one /64; but a host gives itself as many as it likes, so each has a small share and all together half of the handshakes.
+//!
+//! libp2p cannot give up a handshake for another, so some places are kept: of the handshakes for addresses that have none under way,
+//! and of the inbound connections for peers that we reached ourselves before.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv6Addr};
 use std::task::{Context, Poll};
@@ -21,14 +25,27 @@ use super::same_link::ip_of;
 
 /// Inbound connections of one address whose handshake is under way.
 pub const MAX_PENDING: u32 = 16;
+/// The same of one link-local IPv6 address.
+pub const MAX_PENDING_LINK_LOCAL: u32 = 4;
+/// The same of all link-local IPv6 addresses.
+pub const MAX_PENDING_ALL_LINK_LOCAL: u32 = 32;
+/// With so many handshakes under way, only addresses that have none get one; the stack's limit is 64.
+pub const PENDING_FOR_ALL: usize = 48;
 /// Inbound connections of one address that are open.
 pub const MAX_OPEN: u32 = 64;
+/// Inbound connections of anybody; the rest of the stack's 256 is for peers that we reached before.
+pub const OPEN_FOR_ALL: u32 = 224;
+/// Peers that we reached ourselves and remember; the first one leaves first.
+pub const MAX_REACHED: usize = 1024;
 
 /// Refuses the connections of an address that has enough.
 #[derive(Debug, Default)]
 pub struct Behaviour {
     pending: HashMap<ConnectionId, IpAddr>,
     per_address: HashMap<IpAddr, Count>,
+    link_local: u32,
+    open: u32,
+    reached: VecDeque<PeerId>,
     refused: Counter,
 }
 
@@ -40,8 +57,14 @@ struct Count {
 
 /// Why a connection was refused.
 #[derive(Debug, Error)]
-#[error("{0} has enough connections")]
-pub struct Enough(IpAddr);
+pub enum Enough {
+    /// This address has its share.
+    #[error("{0} has enough connections")]
+    Address(IpAddr),
+    /// What is left is for peers that we reached before.
+    #[error("strangers have enough connections")]
+    Strangers,
+}
 
 impl Behaviour {
     /// Counts connections that were refused.
@@ -50,19 +73,40 @@ impl Behaviour {
     }
 
     fn admit(&mut self, connection: ConnectionId, ip: IpAddr) -> Result<(), ConnectionDenied> {
-        let count = self.per_address.entry(ip).or_default();
-        if count.pending >= MAX_PENDING || count.open >= MAX_OPEN {
+        let (pending, open) = self.per_address.get(&ip).map_or((0, 0), |count| (count.pending, count.open));
+        let share = if is_link_local(ip) { MAX_PENDING_LINK_LOCAL } else { MAX_PENDING };
+        let crowded = self.pending.len() >= PENDING_FOR_ALL && pending > 0;
+        let local_crowd = is_link_local(ip) && self.link_local >= MAX_PENDING_ALL_LINK_LOCAL;
+        if pending >= share || open >= MAX_OPEN || crowded || local_crowd {
             self.refused.inc();
-            return Err(ConnectionDenied::new(Enough(ip)));
+            return Err(ConnectionDenied::new(Enough::Address(ip)));
         }
-        count.pending += 1;
+        self.change(ip, |count| count.pending += 1);
+        self.link_local += u32::from(is_link_local(ip));
         self.pending.insert(connection, ip);
         Ok(())
+    }
+
+    /// A stranger leaves some places to peers that we reached before.
+    fn admit_peer(&mut self, peer: &PeerId) -> Result<(), ConnectionDenied> {
+        if self.open >= OPEN_FOR_ALL && !self.reached.contains(peer) {
+            self.refused.inc();
+            return Err(ConnectionDenied::new(Enough::Strangers));
+        }
+        Ok(())
+    }
+
+    fn reached(&mut self, peer: PeerId) {
+        if !self.reached.contains(&peer) {
+            self.reached.truncate(MAX_REACHED - 1);
+            self.reached.push_front(peer);
+        }
     }
 
     fn no_longer_pending(&mut self, connection: ConnectionId) {
         if let Some(ip) = self.pending.remove(&connection) {
             self.change(ip, |count| count.pending = count.pending.saturating_sub(1));
+            self.link_local -= u32::from(is_link_local(ip));
         }
     }
 
@@ -84,6 +128,10 @@ pub fn customer(addr: &Multiaddr) -> Option<IpAddr> {
         }
         other => other,
     })
+}
+
+fn is_link_local(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }
 
 fn inbound(endpoint: &ConnectedPoint) -> Option<IpAddr> {
@@ -109,11 +157,11 @@ impl NetworkBehaviour for Behaviour {
     fn handle_established_inbound_connection(
         &mut self,
         _: ConnectionId,
-        _: PeerId,
+        peer: PeerId,
         _: &Multiaddr,
         _: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(dummy::ConnectionHandler)
+        self.admit_peer(&peer).map(|()| dummy::ConnectionHandler)
     }
 
     fn handle_established_outbound_connection(
@@ -129,13 +177,16 @@ impl NetworkBehaviour for Behaviour {
 
     fn on_swarm_event(&mut self, event: FromSwarm) {
         match event {
-            FromSwarm::ConnectionEstablished(ConnectionEstablished { connection_id, endpoint, .. }) => {
+            FromSwarm::ConnectionEstablished(ConnectionEstablished { connection_id, peer_id, endpoint, .. }) => {
                 self.no_longer_pending(connection_id);
-                if let Some(ip) = inbound(endpoint) {
-                    self.change(ip, |count| count.open += 1);
+                self.open += u32::from(endpoint.is_listener());
+                match inbound(endpoint) {
+                    Some(ip) => self.change(ip, |count| count.open += 1),
+                    None => self.reached(peer_id),
                 }
             }
             FromSwarm::ConnectionClosed(ConnectionClosed { endpoint, .. }) => {
+                self.open -= u32::from(endpoint.is_listener());
                 if let Some(ip) = inbound(endpoint) {
                     self.change(ip, |count| count.open = count.open.saturating_sub(1));
                 }
@@ -175,6 +226,34 @@ mod tests {
         assert!(ask(&mut limit, 5000, &addr("/ip4/10.0.0.8/tcp/5")), "another address is not held up");
         limit.no_longer_pending(ConnectionId::new_unchecked(0));
         assert!(ask(&mut limit, 5001, &flooder), "a finished handshake makes room");
+    }
+
+    #[test]
+    fn attack_half_open_connections_from_many_addresses_of_one_host_leave_room_for_others() {
+        let mut limit = Behaviour::default();
+        let here = addr("/ip4/127.0.0.1/tcp/1");
+        let mut id = 0;
+        let mut ask = |limit: &mut Behaviour, from: &str| {
+            id += 1;
+            limit.handle_pending_inbound_connection(ConnectionId::new_unchecked(id), &here, &addr(from)).is_ok()
+        };
+        let admitted = (0..1000).filter(|n| ask(&mut limit, &format!("/ip6/fe80::{:x}/tcp/1", n % 20 + 1))).count();
+        assert_eq!(admitted, MAX_PENDING_ALL_LINK_LOCAL as usize);
+        let admitted = (0..100).filter(|n| ask(&mut limit, &format!("/ip4/10.0.0.{}/tcp/1", n % 3 + 1))).count();
+        assert_eq!(admitted, PENDING_FOR_ALL - MAX_PENDING_ALL_LINK_LOCAL as usize);
+        assert!(ask(&mut limit, "/ip4/10.0.0.9/tcp/1") && !ask(&mut limit, "/ip4/10.0.0.9/tcp/1"));
+        (0..=id).for_each(|id| limit.no_longer_pending(ConnectionId::new_unchecked(id)));
+        assert_eq!((limit.link_local, limit.pending.len(), limit.per_address.len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn attack_strangers_that_hold_every_connection_leave_some_to_peers_we_reached_before() {
+        let (mut limit, friend) = (Behaviour::default(), PeerId::random());
+        limit.reached(friend);
+        limit.open = OPEN_FOR_ALL;
+        assert!(limit.admit_peer(&PeerId::random()).is_err() && limit.admit_peer(&friend).is_ok());
+        (0..MAX_REACHED).for_each(|_| limit.reached(PeerId::random()));
+        assert_eq!(limit.reached.len(), MAX_REACHED);
     }
 
     #[test]

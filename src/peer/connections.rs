@@ -21,6 +21,7 @@ pub struct Connection {
     pub id: ConnectionId,
     /// Whether it stays on this link, so that it carries gossip.
     pub same_link: bool,
+    inbound: bool,
     opened: Moment,
     answered: Moment,
     suspect: bool,
@@ -28,6 +29,10 @@ pub struct Connection {
 
 /// A connection is settled this long after it was opened.
 const SETTLED: Duration = Duration::from_secs(2);
+/// A connection that others made and that nobody uses closes after this time.
+const UNUSED: Duration = Duration::from_secs(60);
+/// Neighbours that dialled us whose idle connections are kept, the oldest first (THREATS 49).
+pub const MAX_INBOUND_NEIGHBOURS: usize = 64;
 /// Peers that could not be reached are remembered up to this number; above it, nothing new is remembered.
 const MAX_UNREACHABLE: usize = 4096;
 
@@ -42,7 +47,30 @@ impl Connections {
     /// A connection was established.
     pub fn opened(&mut self, peer: PeerId, id: ConnectionId, same_link: bool, now: Moment) {
         self.unreachable.remove(&peer);
-        self.open.entry(peer).or_default().push(Connection { id, same_link, opened: now, answered: now, suspect: false });
+        self.open.entry(peer).or_default().push(Connection { id, same_link, inbound: false, opened: now, answered: now, suspect: false });
+    }
+
+    /// It was the other side that dialled.
+    pub fn came_in(&mut self, peer: &PeerId, id: ConnectionId) {
+        let open = self.open.get_mut(peer).into_iter().flatten();
+        open.filter(|connection| connection.id == id).for_each(|connection| connection.inbound = true);
+    }
+
+    /// Idle connections that others made on this link and that hold places for nothing: those of peers that are no `neighbour`, which
+    /// subscribes to presence, and those beyond [`MAX_INBOUND_NEIGHBOURS`].
+    pub fn unused(
+        &self,
+        neighbour: impl Fn(&PeerId) -> bool,
+        quiet: impl Fn(&PeerId, ConnectionId) -> Option<Duration>,
+        now: Moment,
+    ) -> Vec<(PeerId, ConnectionId)> {
+        let all = self.open.iter().flat_map(|(peer, open)| open.iter().map(move |connection| (peer, connection)));
+        let mut inbound: Vec<_> = all.filter(|(_, connection)| connection.inbound && connection.same_link).collect();
+        inbound.sort_unstable_by_key(|(peer, connection)| (!neighbour(peer), connection.opened));
+        let kept = inbound.iter().take(MAX_INBOUND_NEIGHBOURS).take_while(|(peer, _)| neighbour(peer)).count();
+        let old = inbound.into_iter().skip(kept).filter(|(_, connection)| now.since(connection.opened) >= UNUSED);
+        let idle = old.filter(|(peer, connection)| quiet(peer, connection.id).is_none_or(|quiet| quiet >= UNUSED));
+        idle.map(|(peer, connection)| (*peer, connection.id)).collect()
     }
 
     /// A connection closed; true if it was the peer's last.
@@ -184,6 +212,24 @@ mod tests {
         assert!(connections.superseded(&peer, |_| None).is_empty());
         connections.new_suspects(Moment::from_millis(5000));
         assert_eq!(connections.superseded(&peer, |_| None), [a()]);
+    }
+
+    #[test]
+    fn attack_idle_connections_that_others_made_do_not_hold_their_places() {
+        let mut connections = Connections::default();
+        let peers: Vec<PeerId> = (0..100).map(|_| PeerId::random()).collect();
+        for (n, peer) in peers.iter().enumerate() {
+            connections.opened(*peer, ConnectionId::new_unchecked(n), true, Moment::from_millis(n as u64));
+            connections.came_in(peer, ConnectionId::new_unchecked(n));
+        }
+        let unused = |neighbours: &[PeerId], quiet, now| {
+            let closed = connections.unused(|peer| neighbours.contains(peer), |_, _| quiet, Moment::from_millis(now));
+            closed.into_iter().map(|(peer, _)| peer).collect::<Vec<_>>()
+        };
+        assert!(unused(&peers, None, 59_000).is_empty(), "each has a minute");
+        assert_eq!(unused(&peers[50..60], None, 61_000).len(), 90, "neighbours stay");
+        assert_eq!(unused(&peers, None, 61_000), peers[MAX_INBOUND_NEIGHBOURS..], "the oldest stay");
+        assert!(unused(&[], Some(Duration::from_secs(1)), 61_000).is_empty(), "what moves bytes stays");
     }
 
     #[test]

@@ -270,7 +270,7 @@ impl Neighbours {
     /// Whether enough candidates name this host.
     fn is_crowded(&self, host: IpAddr) -> bool {
         let candidates = self.known.values().filter(|known| known.state == State::Idle);
-        candidates.filter(|known| known.addrs.name(host)).take(MAX_PER_HOST).count() == MAX_PER_HOST
+        candidates.filter(|known| known.addrs.hosts().contains(&Some(host))).take(MAX_PER_HOST).count() == MAX_PER_HOST
     }
 
     fn meet(&mut self, peer: PeerId, now: Moment) {

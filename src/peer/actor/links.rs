@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use libp2p::core::ConnectedPoint;
 use libp2p::multiaddr::Protocol;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
@@ -70,6 +70,8 @@ impl Actor {
         self.wan.dials().succeeded(&peer);
         if endpoint.is_dialer() {
             self.book.prove(peer, endpoint.get_remote_address().clone());
+        } else {
+            self.connections.came_in(&peer, id);
         }
         if same_link {
             let dialled = endpoint.is_dialer().then_some(endpoint.get_remote_address());
@@ -142,6 +144,18 @@ impl Actor {
         }
         for (peer, id) in self.connections.duplicates(&self.me, |peer, id| self.quiet(peer, id, now), now) {
             debug!(%peer, "closing a second connection");
+            self.swarm.close_connection(id);
+        }
+        self.close_unused(now);
+    }
+
+    fn close_unused(&mut self, now: Moment) {
+        let topic = self.topic.hash();
+        let gossip = self.swarm.behaviour_mut().lan.gossip();
+        let subscribed = gossip.all_peers().filter(|(_, topics)| topics.contains(&&topic));
+        let neighbours: HashSet<PeerId> = subscribed.map(|(peer, _)| *peer).collect();
+        for (peer, id) in self.connections.unused(|peer| neighbours.contains(peer), |peer, id| self.quiet(peer, id, now), now) {
+            debug!(%peer, "closing an unused connection");
             self.swarm.close_connection(id);
         }
     }

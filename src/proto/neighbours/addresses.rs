@@ -17,6 +17,8 @@ const LOOKED_AT: usize = 64;
 pub(super) struct Addresses {
     proven: Option<Multiaddr>,
     hints: Vec<Multiaddr>,
+    /// Whom their dials burden, so that it need not be read from them again and again.
+    hosts: Vec<Option<IpAddr>>,
     failed: bool,
 }
 
@@ -29,12 +31,14 @@ impl Addresses {
         }
         found.truncate(KEPT);
         self.hints = found;
+        self.note_hosts();
     }
 
     /// A dial of this address led to the peer.
     pub(super) fn prove(&mut self, addr: &Multiaddr) {
         self.proven = Some(without_peer(addr));
         self.failed = false;
+        self.note_hosts();
     }
 
     /// A dial failed: what was said anew replaces them.
@@ -55,9 +59,16 @@ impl Addresses {
         self.proven.iter().chain(hints).take(KEPT)
     }
 
-    /// Whether one of them is on this host.
-    pub(super) fn name(&self, host: IpAddr) -> bool {
-        self.all().any(|addr| host_of(addr) == Some(host))
+    /// Whose hosts they name; `None` is this one.
+    pub(super) fn hosts(&self) -> &[Option<IpAddr>] {
+        &self.hosts
+    }
+
+    fn note_hosts(&mut self) {
+        let mut hosts: Vec<_> = self.all().map(host_of).collect();
+        hosts.sort_unstable();
+        hosts.dedup();
+        self.hosts = hosts;
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -121,7 +121,7 @@ impl Neighbours {
     }
 
     fn is_affordable(&self, known: &Known, now: Moment) -> bool {
-        known.addrs.all().any(|addr| host_of(addr).is_none_or(|host| self.hosts.has(&host, now)))
+        known.addrs.hosts().iter().any(|host| host.is_none_or(|host| self.hosts.has(&host, now)))
     }
 
     /// Of the `room` best candidates that do not rest, those to dial now, the preferred ones first.
