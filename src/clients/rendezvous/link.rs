@@ -65,16 +65,19 @@ impl Link {
         Ok(client)
     }
 
-    /// How it goes with the stream.
-    pub fn stream_is(&self, stream: Stream) {
+    /// How it goes with the stream; true if that is another state than before.
+    pub fn stream_is(&self, stream: Stream) -> bool {
+        let mut another = false;
         self.status.send_if_modified(|status| {
             let changed = status.stream != stream;
-            if std::mem::discriminant(&status.stream) != std::mem::discriminant(&stream) {
+            another = std::mem::discriminant(&status.stream) != std::mem::discriminant(&stream);
+            if another {
                 status.since = UnixMillis::now();
             }
             status.stream = stream;
             changed
         });
+        another
     }
 
     /// Why the server does not take what is published, or that it does.

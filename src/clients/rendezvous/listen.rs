@@ -61,9 +61,10 @@ impl Listener<'_> {
                 self.last = None;
                 continue;
             }
-            info!(server = self.link.place().name(), %failure, "not connected to a rendezvous");
             self.link.change_place(Place::failed);
-            self.link.stream_is(Stream::Retrying { why: failure.to_string() });
+            if self.link.stream_is(Stream::Retrying { why: failure.to_string() }) {
+                info!(server = self.link.place().name(), %failure, "not connected to a rendezvous; trying again");
+            }
             tokio::time::sleep(self.backoff.next(failure.retry_after(), rand::random())).await;
         }
     }
