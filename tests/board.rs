@@ -228,7 +228,10 @@ async fn asleep(addr: SocketAddr, path: &str) -> TcpStream {
 
 #[tokio::test]
 async fn attack_readers_who_do_not_read_hold_nobody_up_and_are_told_gap_or_cut() {
-    let server = Server::start(|options| options.http.publish_burst = 100_000);
+    let server = Server::start(|options| {
+        options.http.publish_burst = 100_000;
+        options.http.publish_per_minute_per_ip = 1_000_000;
+    });
     let mut sleepers = Vec::new();
     for n in 0..40 {
         sleepers.push(asleep(server.addr(), if n % 2 == 0 { CHANGES } else { "/events" }).await);

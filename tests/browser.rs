@@ -79,10 +79,16 @@ impl Browser {
         self.driver.execute_async(script, arguments).await.unwrap().json().clone()
     }
 
-    /// Waits until `condition`, a script, is true in the page.
+    /// Waits until `condition`, a script, is true in the page. It is asked again and again, since a page that loads itself anew takes a
+    /// waiting script with it.
     async fn until(&self, condition: &str) {
-        let body = format!("while (!({condition})) await new Promise((again) => setTimeout(again, 20)); return true;");
-        assert_eq!(timeout(SOON, self.run(&body, vec![])).await.expect(condition), json!(true), "{condition}");
+        let asked = format!("return Boolean({condition});");
+        let met = async {
+            while !self.driver.execute(asked.as_str(), vec![]).await.is_ok_and(|answer| *answer.json() == json!(true)) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(SOON, met).await.expect(condition);
     }
 
     async fn close(mut self) {
