@@ -15,7 +15,7 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// First 8 bytes of the avatar's SHA-256, in lower-case hex (goop2-wire.md §3.2).
+    /// First 8 bytes of the avatar's SHA-256, in lower-case hex (docs/PROTOCOL.md).
     pub fn avatar_hash(&self) -> Option<String> {
         let digest = Sha256::digest(self.avatar.as_ref()?);
         Some(digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect())

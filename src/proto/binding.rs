@@ -1,4 +1,4 @@
-//! Who may change whose presence on a server (FEDERATION.md B.12, THREATS 1–3).
+//! Who may change whose presence on a server (docs/THREATS.md, 1–3).
 //!
 //! - A signed message counts if it is for this server and this epoch, and its `seq` is larger than every earlier one of its peer.
 //!   Otherwise the sender is told the right epoch and the highest `seq`, and signs again above it.

@@ -87,7 +87,7 @@ fn asked_for(headers: &HeaderMap) -> String {
     format!("http://{host}")
 }
 
-/// What newest goop2 peers need in a plain `http://` URL of another machine (goop2-wire.md §13).
+/// What newest goop2 peers need in a plain `http://` URL of another machine.
 fn via404(origin: &str) -> &'static str {
     let Some(host) = origin.strip_prefix("http://") else { return "" };
     let own = ["127.0.0.1", "localhost", "[::1]"].iter().any(|own| host.starts_with(own));

@@ -90,7 +90,7 @@ impl Actor {
         }
     }
 
-    /// As goop2: `offline` says who and when, the others carry the profile (goop2-wire.md §3.2).
+    /// As goop2: `offline` says who and when, the others carry the profile (docs/PROTOCOL.md).
     fn own_presence(&self, kind: Kind) -> Presence {
         let bare = Presence::new(kind, self.me, UnixMillis::now());
         if kind == Kind::Offline {
