@@ -14,8 +14,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::config::files::read_bounded;
+use crate::config::p2p::P2pConfig;
 use crate::config::{DataDir, Loaded};
 use crate::identity::{DataLock, Identity, IdentityError, LockError};
+use crate::p2p::nat;
 use crate::peer::{self, PeerError, PeerHandle, Profile};
 use crate::shutdown::{DEADLINE, Ended, Tasks};
 use crate::telemetry::Metrics;
@@ -149,6 +151,17 @@ fn peer_options(loaded: &Loaded, identity: &Identity) -> peer::Options {
         topic: config.presence.topic.as_str().to_owned(),
         ttl: config.presence.ttl_seconds,
         heartbeat: config.presence.heartbeat_seconds,
+        nat: nat_options(&config.p2p),
+    }
+}
+
+fn nat_options(config: &P2pConfig) -> nat::Options {
+    nat::Options {
+        relay_server: config.relay_server,
+        relay_data: config.relay_data,
+        upnp: config.upnp,
+        external: config.external_addrs.iter().map(|external| external.0.clone()).collect(),
+        relays: config.relays.iter().map(|relay| (relay.peer, relay.addr.clone())).collect(),
     }
 }
 

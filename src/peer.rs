@@ -38,9 +38,11 @@ mod handle;
 mod metrics;
 mod openings;
 mod profile;
+mod reaching;
 mod serving;
 pub mod site_root;
 pub mod streams;
+mod traversal;
 mod view;
 
 pub use command::{Command, Duplex, OpenError, PeerStream};
@@ -53,8 +55,10 @@ use address_book::AddressBook;
 use connections::Connections;
 use discovery::{Discovery, Subnets};
 use openings::Openings;
+use reaching::Reaching;
 use serving::{Served, Serving};
 use site_root::SiteRoot;
+use traversal::Traversal;
 
 /// Questions that wait for the actor; whoever asks more waits.
 const COMMANDS: usize = 256;
@@ -86,6 +90,8 @@ pub struct Options {
     pub ttl: Duration,
     /// How often this peer says that it is here.
     pub heartbeat: Duration,
+    /// How peers behind routers are reached.
+    pub nat: p2p::nat::Options,
 }
 
 /// Why a peer did not start.
@@ -126,6 +132,7 @@ pub async fn start(
             let subnets = subnets.clone();
             move |ip| subnets.contains(ip)
         }),
+        nat: options.nat.clone(),
     })?;
     wait_until_listening(&mut swarm).await;
     let (discovered_tx, discovered) = mpsc::channel(DISCOVERED);
@@ -153,6 +160,8 @@ pub async fn start(
         book: AddressBook::default(),
         connections: Connections::default(),
         openings: Openings::default(),
+        reaching: Reaching::default(),
+        traversal: Traversal::new(&options.nat, options.loopback_only, now),
         serving: Serving::new(served),
         chats: ChatLog::new(me),
         profile,

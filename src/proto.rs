@@ -4,4 +4,6 @@ pub mod announcer;
 pub mod chat;
 pub mod neighbours;
 pub mod presence;
+pub mod public_ip;
 pub mod rate;
+pub mod relay_choice;

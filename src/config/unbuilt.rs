@@ -35,7 +35,6 @@ fn asked_for(loaded: &Loaded) -> Vec<&'static str> {
         ("presence.rendezvous_port", by_option("presence.rendezvous_port")),
         ("superhub.enabled", config.superhub.enabled),
         ("discovery.hubs", !config.discovery.hubs.is_empty()),
-        ("p2p.relay_server", config.p2p.relay_server),
     ];
     rows.into_iter().filter(|(_, asked)| *asked).map(|(key, _)| key).collect()
 }

@@ -20,12 +20,13 @@ use super::same_link::ip_of;
 
 /// Inbound connections of one address whose handshake is under way.
 pub const MAX_PENDING: u32 = 16;
-/// Inbound connections of one address that are open.
+/// Inbound connections of one address that are open, unless the node is a relay.
 pub const MAX_OPEN: u32 = 64;
 
 /// Refuses the connections of an address that has enough.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Behaviour {
+    max_open: u32,
     pending: HashMap<ConnectionId, IpAddr>,
     per_address: HashMap<IpAddr, Count>,
     refused: u64,
@@ -43,6 +44,11 @@ struct Count {
 pub struct Enough(IpAddr);
 
 impl Behaviour {
+    /// Lets each address have `max_open` open connections.
+    pub fn new(max_open: u32) -> Self {
+        Self { max_open, pending: HashMap::new(), per_address: HashMap::new(), refused: 0 }
+    }
+
     /// Connections refused since the start.
     pub fn refused(&self) -> u64 {
         self.refused
@@ -50,7 +56,7 @@ impl Behaviour {
 
     fn admit(&mut self, connection: ConnectionId, ip: IpAddr) -> Result<(), ConnectionDenied> {
         let count = self.per_address.entry(ip).or_default();
-        if count.pending >= MAX_PENDING || count.open >= MAX_OPEN {
+        if count.pending >= MAX_PENDING || count.open >= self.max_open {
             self.refused += 1;
             return Err(ConnectionDenied::new(Enough(ip)));
         }
@@ -163,7 +169,7 @@ mod tests {
 
     #[test]
     fn one_address_cannot_take_every_handshake() {
-        let mut limit = Behaviour::default();
+        let mut limit = Behaviour::new(MAX_OPEN);
         let (here, flooder) = (addr("/ip4/127.0.0.1/tcp/1"), addr("/ip4/10.0.0.9/tcp/5"));
         let ask = |limit: &mut Behaviour, id: usize, from: &Multiaddr| {
             limit.handle_pending_inbound_connection(ConnectionId::new_unchecked(id), &here, from).is_ok()

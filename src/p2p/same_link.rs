@@ -23,6 +23,7 @@ use libp2p::swarm::{
 mod handler;
 
 use super::gossip::Gossip;
+use super::streams::is_relayed;
 use handler::KeptOpen;
 
 /// Peers whose mDNS addresses are remembered; above it the answer comes from the subnets alone.
@@ -67,8 +68,8 @@ impl Links {
 
     /// Whether a connection with `peer` at `addr` stays on this link.
     pub fn contains(&self, peer: &PeerId, addr: &Multiaddr) -> bool {
-        let relayed = addr.iter().any(|part| part == Protocol::P2pCircuit);
-        ip_of(addr).is_some_and(|ip| !relayed && ((self.own_subnet)(ip) || self.found.get(peer).is_some_and(|known| known.contains(&ip))))
+        ip_of(addr)
+            .is_some_and(|ip| !is_relayed(addr) && ((self.own_subnet)(ip) || self.found.get(peer).is_some_and(|known| known.contains(&ip))))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Inbound: every negotiated stream of a registered protocol becomes an [`Event`]; none is dropped because several finished
 //! negotiating at once. Outbound: [`Behaviour::open`] asks the best connection for a stream of the first protocol the other side
-//! knows; requests run side by side. Each connection has a [`Pulse`] that its streams feed whenever bytes move, so that a busy
+//! knows; requests run side by side. A connection through a relay is the last choice, and may be barred to streams. Each connection has a [`Pulse`] that its streams feed whenever bytes move, so that a busy
 //! connection is not mistaken for a dead one.
 
 use std::collections::{HashMap, VecDeque};
@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 
 use libp2p::core::transport::PortUse;
 use libp2p::core::{Endpoint, Multiaddr};
+use libp2p::multiaddr::Protocol;
 use libp2p::swarm::behaviour::{ConnectionClosed, ConnectionEstablished};
 use libp2p::swarm::{
     ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, NotifyHandler, StreamProtocol, THandler, THandlerInEvent,
@@ -60,6 +61,7 @@ pub type Opened = Result<(StreamProtocol, Pulsing<Stream>), OpenFailure>;
 #[derive(Debug)]
 struct Link {
     id: ConnectionId,
+    relayed: bool,
     pulse: Arc<Pulse>,
 }
 
@@ -67,19 +69,22 @@ struct Link {
 #[derive(Debug)]
 pub struct Behaviour {
     served: Arc<[StreamProtocol]>,
+    over_relays: bool,
     links: HashMap<PeerId, Vec<Link>>,
     events: VecDeque<ToSwarm<Event, Request>>,
 }
 
 impl Behaviour {
-    /// Serves the protocols `served`; others can be opened but not answered.
-    pub fn new(served: impl IntoIterator<Item = StreamProtocol>) -> Self {
-        Self { served: served.into_iter().collect(), links: HashMap::new(), events: VecDeque::new() }
+    /// Serves the protocols `served`; others can be opened but not answered. Unless `over_relays`, no stream is accepted or opened
+    /// on a connection through a relay.
+    pub fn new(served: impl IntoIterator<Item = StreamProtocol>, over_relays: bool) -> Self {
+        Self { served: served.into_iter().collect(), over_relays, links: HashMap::new(), events: VecDeque::new() }
     }
 
-    /// Open a stream of the first of `protocols` that `peer` knows, on its newest connection; the answer comes on `reply`.
+    /// Open a stream of the first of `protocols` that `peer` knows, on its newest connection, a direct one if there is any; the
+    /// answer comes on `reply`.
     pub fn open(&mut self, peer: PeerId, protocols: Vec<StreamProtocol>, reply: oneshot::Sender<Opened>) {
-        match self.links.get(&peer).and_then(|links| links.last()) {
+        match self.best(&peer) {
             Some(link) => self.events.push_back(ToSwarm::NotifyHandler {
                 peer_id: peer,
                 handler: NotifyHandler::One(link.id),
@@ -95,9 +100,21 @@ impl Behaviour {
         links.iter().find(|link| link.id == connection).map(|link| &*link.pulse)
     }
 
-    fn new_handler(&self) -> Handler {
-        Handler::new(self.served.clone())
+    fn best(&self, peer: &PeerId) -> Option<&Link> {
+        let links = self.links.get(peer)?;
+        let relayed = || links.last().filter(|_| self.over_relays);
+        links.iter().rev().find(|link| !link.relayed).or_else(relayed)
     }
+
+    fn new_handler(&self, relayed: bool) -> Handler {
+        let served = if relayed && !self.over_relays { Arc::default() } else { self.served.clone() };
+        Handler::new(served)
+    }
+}
+
+/// Whether an address leads through a relay.
+pub fn is_relayed(addr: &Multiaddr) -> bool {
+    addr.iter().any(|part| part == Protocol::P2pCircuit)
 }
 
 impl NetworkBehaviour for Behaviour {
@@ -108,27 +125,28 @@ impl NetworkBehaviour for Behaviour {
         &mut self,
         _: ConnectionId,
         _: PeerId,
-        _: &Multiaddr,
+        local: &Multiaddr,
         _: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(self.new_handler())
+        Ok(self.new_handler(is_relayed(local)))
     }
 
     fn handle_established_outbound_connection(
         &mut self,
         _: ConnectionId,
         _: PeerId,
-        _: &Multiaddr,
+        addr: &Multiaddr,
         _: Endpoint,
         _: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(self.new_handler())
+        Ok(self.new_handler(is_relayed(addr)))
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm) {
         match event {
-            FromSwarm::ConnectionEstablished(ConnectionEstablished { peer_id, connection_id, .. }) => {
-                self.links.entry(peer_id).or_default().push(Link { id: connection_id, pulse: Arc::default() });
+            FromSwarm::ConnectionEstablished(ConnectionEstablished { peer_id, connection_id, endpoint, .. }) => {
+                let link = Link { id: connection_id, relayed: endpoint.is_relayed(), pulse: Arc::default() };
+                self.links.entry(peer_id).or_default().push(link);
             }
             FromSwarm::ConnectionClosed(ConnectionClosed { peer_id, connection_id, remaining_established, .. }) => {
                 if remaining_established == 0 {

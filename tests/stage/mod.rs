@@ -104,6 +104,7 @@ pub fn row(peer_id: PeerId, label: &str) -> PeerRow {
         online: true,
         last_seen: UnixMillis(1),
         path: Path::Lan,
+        reason: None,
         signed: true,
         sources: vec!["lan".into()],
         addrs: vec![],
@@ -257,7 +258,15 @@ async fn act(me: PeerId, play: Arc<Mutex<Play>>, events: broadcast::Sender<PeerE
         match command {
             Command::Peers(reply) => _ = reply.send(play.lock().unwrap().rows.clone()),
             Command::Me(reply) => {
-                let info = SelfInfo { peer_id: me, label: "Me <b>myself</b>".into(), avatar_hash: None, listen: vec![], version: "0" };
+                let info = SelfInfo {
+                    peer_id: me,
+                    label: "Me <b>myself</b>".into(),
+                    avatar_hash: None,
+                    listen: vec![],
+                    nat: goop::p2p::nat::Nat::Unknown,
+                    external: vec![],
+                    version: "0",
+                };
                 _ = reply.send(info);
             }
             Command::Dial { addr, reply } => {
@@ -271,7 +280,7 @@ async fn act(me: PeerId, play: Arc<Mutex<Play>>, events: broadcast::Sender<PeerE
             }
             Command::History { with, reply } => _ = reply.send(log.with(with)),
             Command::AvatarChanged(avatar) => play.lock().unwrap().announced = Some(avatar),
-            Command::NameChanged { .. } => {}
+            Command::NameChanged { .. } | Command::UseRelay { .. } => {}
             Command::Open { peer, protocols, reply } => _ = reply.send(open(&play, peer, &protocols[0]).await),
         }
     }

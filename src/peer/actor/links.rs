@@ -12,6 +12,7 @@ use crate::clock::Moment;
 use crate::p2p::BehaviourEvent;
 use crate::p2p::link_local::dialable;
 use crate::p2p::same_link::ip_of;
+use crate::peer::connections::Way;
 use crate::peer::{OpenError, discovery};
 use crate::proto::neighbours::{Condition, Ended};
 
@@ -25,12 +26,15 @@ impl Actor {
             SwarmEvent::ConnectionClosed { peer_id, connection_id, cause, .. } => {
                 self.on_closed(peer_id, connection_id, cause.as_ref());
             }
-            SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => self.on_dial_failed(peer, &error),
+            SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), connection_id, error } => {
+                self.on_dial_failed(peer, connection_id, &error);
+            }
             SwarmEvent::IncomingConnectionError { error, .. } => {
                 debug!(%error, "inbound connection refused or failed");
                 self.metrics.connections_refused.inc();
             }
             SwarmEvent::NewListenAddr { .. } | SwarmEvent::ExpiredListenAddr { .. } => self.listen_addrs_changed = true,
+            SwarmEvent::ListenerClosed { listener_id, reason, .. } => self.on_listener_closed(listener_id, &reason),
             _ => {}
         }
     }
@@ -47,24 +51,27 @@ impl Actor {
             {
                 self.neighbours.alive(&peer);
             }
-            _ => {}
+            BehaviourEvent::Ping(_) => {}
+            other => self.on_traversal(other),
         }
     }
 
     fn on_connected(&mut self, peer: PeerId, id: ConnectionId, endpoint: &ConnectedPoint) {
         let now = Moment::now();
         self.metrics.connections_opened.inc();
-        let same_link = self.swarm.behaviour().lan.carries(&peer, id);
-        debug!(%peer, remote = %endpoint.get_remote_address(), same_link, "connected");
-        self.connections.opened(peer, id, same_link, now);
+        let way = self.way(peer, id, endpoint);
+        let same_link = way == Way::SameLink;
+        debug!(%peer, remote = %endpoint.get_remote_address(), ?way, "connected");
+        let before = self.connections.path(&peer, now);
+        self.connections.opened(peer, id, way, now);
         if same_link {
             let dialled = endpoint.is_dialer().then_some(endpoint.get_remote_address());
             self.neighbours.connected(peer, dialled, now);
         }
         self.close_superseded(peer, id, now);
-        for opening in self.openings.connected(&peer) {
-            self.open_now(peer, opening);
-        }
+        self.reaching.done(&peer);
+        self.serve_peer(peer, now);
+        self.tell_path(&peer, before, now);
     }
 
     /// What a silent connection still had to say was lost with it: the neighbour hears who we are once more.
@@ -81,25 +88,35 @@ impl Actor {
     fn on_closed(&mut self, peer: PeerId, id: ConnectionId, cause: Option<&ConnectionError>) {
         let now = Moment::now();
         self.metrics.connections_closed.inc();
-        let was_same_link = self.connections.of(&peer).iter().any(|connection| connection.id == id && connection.same_link);
+        let was_same_link = self.connections.of(&peer).iter().any(|connection| connection.id == id && connection.is_same_link());
+        let (before, reason) = (self.connections.path(&peer, now), self.connections.reason(&peer, now));
         if self.connections.closed(&peer, id) {
+            self.traversal.disconnected(&peer, Self::jitter(), now);
+            if let Some(reason) = reason {
+                self.connections.failed(peer, reason);
+            }
             let on_purpose = matches!(cause, None | Some(ConnectionError::KeepAliveTimeout));
             self.neighbours.disconnected(&peer, if on_purpose { Ended::OnPurpose } else { Ended::Lost }, now);
         } else if was_same_link {
             self.announcer.subscribed(now);
         }
+        self.tell_path(&peer, before, now);
     }
 
-    pub(super) fn on_dial_failed(&mut self, peer: PeerId, error: &DialError) {
+    pub(super) fn on_dial_failed(&mut self, peer: PeerId, dial: ConnectionId, error: &DialError) {
         if matches!(error, DialError::DialPeerConditionFalse(_)) {
             return;
         }
         debug!(%peer, %error, "dial failed");
         self.metrics.dials_failed.inc();
-        self.neighbours.dial_failed(&peer, Moment::now());
-        if !self.swarm.is_connected(&peer) {
-            self.connections.failed(peer);
+        let now = Moment::now();
+        self.neighbours.dial_failed(&peer, now);
+        self.traversal.dial_failed(&peer, Self::jitter(), now);
+        if !self.swarm.is_connected(&peer) && self.reaching.failed(&peer, dial) {
+            let before = self.connections.path(&peer, now);
+            self.connections.failed(peer, reason(error));
             self.openings.failed(&peer, &OpenError::Unreachable(reason(error)));
+            self.tell_path(&peer, before, now);
         }
     }
 
@@ -120,8 +137,9 @@ impl Actor {
             };
             let addrs = preferring_tcp(dial.addrs).into_iter().map(dialable).collect();
             let opts = DialOpts::peer_id(dial.peer).addresses(addrs).condition(condition).build();
+            let id = opts.connection_id();
             if let Err(error) = self.swarm.dial(opts) {
-                self.on_dial_failed(dial.peer, &error);
+                self.on_dial_failed(dial.peer, id, &error);
             }
         }
     }
