@@ -7,13 +7,17 @@ use std::time::Duration;
 
 use harness::goop_node::Plan;
 use harness::natlab::{NatLab, PUBLIC, Router, natlab_is_possible};
-use harness::{Goop, Place, SOON, eventually};
+use harness::{Goop, Place, SOON, eventually, has};
 
 /// AutoNAT first asks after three seconds, and the router swallows each of two dials for ten.
 const ASKED_BACK: Duration = Duration::from_secs(60);
 
 fn relay(lab: &NatLab) -> Goop {
-    Plan::new(&lab.public).label("relay").set("p2p.relay_server=true").start()
+    relay_plan(lab).start()
+}
+
+fn relay_plan(lab: &NatLab) -> Plan {
+    Plan::new(&lab.public).label("relay").set("p2p.relay_server=true").set("discovery.mdns=false")
 }
 
 fn relay_address(relay: &Goop) -> String {
@@ -61,7 +65,7 @@ fn private_and_public_peers_are_told_apart() {
     let lab = NatLab::new(Router::Cone);
     let relay = relay(&lab);
     let private = peer(&lab.left.host, "private", &relay).start();
-    let public = peer(&lab.other, "public", &relay).start();
+    let public = peer(&lab.other, "public", &relay).set("discovery.mdns=false").start();
     nat(&private, "private");
     nat(&public, "public");
     let external = public.api("self").expect("it answers")["external"].to_string();
@@ -138,7 +142,7 @@ fn a_relay_that_was_gone_is_used_again() {
         return;
     }
     let lab = NatLab::new(Router::Cone);
-    let plan = Plan::new(&lab.public).label("relay").set("p2p.relay_server=true").set("p2p.listen_port=4001");
+    let plan = relay_plan(&lab).set("p2p.listen_port=4001");
     let relay = plan.start();
     let right = peer(&lab.right.host, "right", &relay).start();
     holds_a_place(&right);
@@ -149,4 +153,26 @@ fn a_relay_that_was_gone_is_used_again() {
     });
     let _relay = plan.start();
     holds_a_place(&right);
+}
+
+#[test]
+fn a_router_that_speaks_upnp_lets_others_in() {
+    if !natlab_is_possible() || !has("miniupnpd", "--version") {
+        return;
+    }
+    let lab = NatLab::new(Router::Cone);
+    let _upnp = lab.left.allow_upnp();
+    let relay = relay(&lab);
+    let left = peer(&lab.left.host, "left", &relay).start();
+    let outside = format!("/ip4/{}/tcp/", lab.left.wan);
+    let (addr, _) = eventually(SOON, "the router opened a port", || {
+        let me = left.api("self")?;
+        let mut external = me["external"].as_array().into_iter().flatten().filter_map(|addr| addr.as_str());
+        external.find(|addr| addr.starts_with(&outside)).map(str::to_owned).ok_or(me.to_string())
+    });
+    nat(&left, "public");
+    let stranger = Plan::new(&lab.right.host).label("stranger").start();
+    let got = stranger.cli(&["get", &addr, "/"]);
+    assert_eq!(String::from_utf8_lossy(&got.stdout), "<p>site of left", "{}", String::from_utf8_lossy(&got.stderr));
+    assert_eq!(count(&stranger, "relayed_opened_total"), Ok(0));
 }

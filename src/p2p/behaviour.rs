@@ -20,7 +20,8 @@ pub struct Behaviour {
     pub(super) relay_client: relay::client::Behaviour,
     pub(super) relay_server: Toggle<relay::Behaviour>,
     pub(super) punch: Wary<dcutr::Behaviour>,
-    pub(super) autonat: Toggle<Wary<autonat::Behaviour>>,
+    /// How others see us; off where the node keeps to loopback.
+    pub autonat: Toggle<Wary<autonat::Behaviour>>,
     pub(super) upnp: Toggle<upnp::tokio::Behaviour>,
     /// Streams of our own protocols.
     pub streams: streams::Behaviour,

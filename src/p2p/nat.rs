@@ -1,7 +1,8 @@
 //! Reaching peers behind other routers: what is switched on, and how others see this node.
 //!
 //! AutoNAT is version 1, the one that goop2's library speaks: other nodes dial back the address from which they see us, and so
-//! tell public nodes from private ones. Whoever has a connection from a public address is answered, at a bounded rate.
+//! tell public nodes from private ones. Whoever has a connection from a public address is answered, at a bounded rate. Neighbours
+//! on our own link are not asked: that they reach us says nothing about the others, even where their addresses are public.
 
 use std::time::Duration;
 
@@ -52,7 +53,7 @@ impl From<&autonat::NatStatus> for Nat {
     }
 }
 
-/// Asks early and, while it does not know for sure, every half minute; answers at most ten questions a second, two of one peer.
+/// Asks only those it is told to ([`autonat::Behaviour::add_server`]), early and, while it does not know for sure, every half minute; answers at most ten questions a second, two of one peer.
 pub(super) fn autonat_config() -> autonat::Config {
     autonat::Config {
         boot_delay: Duration::from_secs(3),
@@ -61,6 +62,7 @@ pub(super) fn autonat_config() -> autonat::Config {
         throttle_clients_global_max: 10,
         throttle_clients_peer_max: 2,
         max_peer_addresses: 4,
+        use_connected: false,
         ..autonat::Config::default()
     }
 }

@@ -41,6 +41,11 @@ impl<B> Wary<B> {
         Self { inner, candidates: HashSet::new(), dial: None }
     }
 
+    /// The behaviour inside.
+    pub fn inner(&mut self) -> &mut B {
+        &mut self.inner
+    }
+
     fn passes(&mut self, event: &FromSwarm) -> bool {
         let FromSwarm::NewExternalAddrCandidate(candidate) = event else { return true };
         let room = self.candidates.len() < MAX_CANDIDATES;

@@ -1,5 +1,5 @@
 //! Two hosts behind two routers, and a public host for relays: 45.45.45.0/24 stands for the internet, so that rules about public
-//! addresses hold. None of these namespaces has a way out.
+//! addresses hold. Its hosts share no subnet, as on the internet. None of these namespaces has a way out.
 //!
 //! ```text
 //! left 192.168.11.2 --- router (45.45.45.21) --\
@@ -8,8 +8,10 @@
 //! ```
 
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tempfile::NamedTempFile;
 
 use super::{Place, has, lab_is_possible};
 
@@ -39,7 +41,7 @@ pub(crate) struct Side {
     pub(crate) lan: String,
 }
 
-/// The lab; dropping it removes all of it.
+/// The lab; one multicast domain, so that nodes on it have to be told to keep mDNS off. Dropping it removes all of it.
 pub(crate) struct NatLab {
     /// The public host.
     pub(crate) public: Place,
@@ -69,8 +71,8 @@ impl NatLab {
         let [net, public, other, router_a, router_b, host_a, host_b] = &names;
         ip(&["-n", net, "link", "add", "br0", "type", "bridge"]);
         ip(&["-n", net, "link", "set", "br0", "up"]);
-        plug(net, public, "wan", &format!("{PUBLIC}/24"));
-        plug(net, other, "wan", "45.45.45.11/24");
+        plug(net, public, "wan", PUBLIC);
+        plug(net, other, "wan", "45.45.45.11");
         let left = side(net, router_a, host_a, 1, kind);
         let right = side(net, router_b, host_b, 2, kind);
         Self { public: place(public), other: place(other), left, right, namespaces: names.to_vec() }
@@ -91,7 +93,7 @@ fn place(namespace: &str) -> Place {
 
 fn side(net: &str, router: &str, host: &str, number: u8, kind: Router) -> Side {
     let (wan, lan) = (format!("45.45.45.2{number}"), format!("192.168.1{number}.1"));
-    plug(net, router, "wan", &format!("{wan}/24"));
+    plug(net, router, "wan", &wan);
     ip(&["link", "add", "lan", "netns", router, "type", "veth", "peer", "name", "eth0", "netns", host]);
     ip(&["-n", router, "addr", "add", &format!("{lan}/24"), "dev", "lan"]);
     ip(&["-n", router, "link", "set", "lan", "up"]);
@@ -114,6 +116,10 @@ fn masquerade(router: &Place, kind: Router) {
              iifname \"wan\" ct state established,related accept; iifname \"wan\" ct status dnat accept; iifname \"wan\" drop; }}
          }}"
     );
+    nft(router, &rules);
+}
+
+fn nft(router: &Place, rules: &str) {
     let mut nft = router.command("nft").args(["-f", "-"]).stdin(Stdio::piped()).spawn().expect("nft runs");
     nft.stdin.take().expect("stdin is a pipe").write_all(rules.as_bytes()).expect("nft reads");
     assert!(nft.wait().expect("nft ends").success(), "nft refused {rules}");
@@ -124,8 +130,9 @@ fn plug(net: &str, namespace: &str, interface: &str, address: &str) {
     let port = format!("p{}", &namespace[namespace.len() - 3..]);
     ip(&["link", "add", &port, "netns", net, "type", "veth", "peer", "name", interface, "netns", namespace]);
     ip(&["-n", net, "link", "set", &port, "master", "br0", "up"]);
-    ip(&["-n", namespace, "addr", "add", address, "dev", interface]);
+    ip(&["-n", namespace, "addr", "add", &format!("{address}/32"), "dev", interface]);
     ip(&["-n", namespace, "link", "set", interface, "up"]);
+    ip(&["-n", namespace, "route", "add", "45.45.45.0/24", "dev", interface]);
 }
 
 fn ip(args: &[&str]) {
@@ -135,4 +142,56 @@ fn ip(args: &[&str]) {
 fn run(command: &mut Command) {
     let done = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     assert!(done.status.success(), "{command:?}: {}", String::from_utf8_lossy(&done.stderr));
+}
+
+/// A running miniupnpd; ended when dropped.
+pub(crate) struct Upnp {
+    daemon: Child,
+    _config: NamedTempFile,
+}
+
+/// The chains that miniupnpd fills.
+const CHAINS: &str = "table inet filter {
+  chain miniupnpd { }
+  chain prerouting_miniupnpd { }
+  chain postrouting_miniupnpd { }
+  chain forward { type filter hook forward priority 0; jump miniupnpd; }
+  chain prerouting { type nat hook prerouting priority -100; jump prerouting_miniupnpd; }
+  chain postrouting { type nat hook postrouting priority 99; jump postrouting_miniupnpd; }
+}";
+
+/// Who may ask for what: any host, for ports that need no privilege.
+const UPNP_CONFIG: &str = "ext_ifname=wan
+listening_ip=lan
+enable_natpmp=no
+enable_upnp=yes
+secure_mode=yes
+uuid=9d1b7c1e-59a4-4c1d-9d3f-6a3f0d7c0001
+upnp_table_name=filter
+upnp_nat_table_name=filter
+upnp_forward_chain=miniupnpd
+upnp_nat_chain=prerouting_miniupnpd
+upnp_nat_postrouting_chain=postrouting_miniupnpd
+allow 1024-65535 0.0.0.0/0 1024-65535
+deny 0-65535 0.0.0.0/0 0-65535
+";
+
+impl Side {
+    /// Let hosts open ports of this side's router.
+    pub(crate) fn allow_upnp(&self) -> Upnp {
+        nft(&self.router, CHAINS);
+        let mut config = NamedTempFile::new().expect("make a file");
+        config.write_all(UPNP_CONFIG.as_bytes()).expect("write the configuration");
+        let pid_file = config.path().with_extension("pid");
+        let mut command = self.router.command("miniupnpd");
+        command.arg("-d").arg("-f").arg(config.path()).arg("-P").arg(pid_file).stdout(Stdio::null()).stderr(Stdio::null());
+        Upnp { daemon: command.spawn().expect("miniupnpd runs"), _config: config }
+    }
+}
+
+impl Drop for Upnp {
+    fn drop(&mut self) {
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+    }
 }

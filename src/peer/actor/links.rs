@@ -91,7 +91,7 @@ impl Actor {
         let was_same_link = self.connections.of(&peer).iter().any(|connection| connection.id == id && connection.is_same_link());
         let (before, reason) = (self.connections.path(&peer, now), self.connections.reason(&peer, now));
         if self.connections.closed(&peer, id) {
-            self.traversal.disconnected(&peer, Self::jitter(), now);
+            self.forget_traversal(&peer, now);
             if let Some(reason) = reason {
                 self.connections.failed(peer, reason);
             }

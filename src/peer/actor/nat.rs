@@ -26,6 +26,7 @@ impl Actor {
         match event {
             BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }) => {
                 self.traversal.identified(peer_id, info.protocols.contains(&relay::HOP_PROTOCOL_NAME));
+                self.ask_back(peer_id, info.protocols.contains(&autonat::DEFAULT_PROTOCOL_NAME));
             }
             BehaviourEvent::Autonat(autonat::Event::StatusChanged { new, .. }) => self.on_nat(Nat::from(&new)),
             BehaviourEvent::Upnp(event) => log_upnp(&event),
@@ -34,6 +35,24 @@ impl Actor {
             BehaviourEvent::Punch(dcutr::Event { remote_peer_id, result }) => self.on_punch(remote_peer_id, result),
             _ => {}
         }
+    }
+
+    /// Whether this peer may be asked how it sees us: it knows how, and is not on our own link.
+    fn ask_back(&mut self, peer: PeerId, answers: bool) {
+        let distant = self.connections.of(&peer).iter().all(|connection| connection.way == Way::Direct);
+        if let Some(autonat) = self.swarm.behaviour_mut().autonat.as_mut() {
+            if answers && distant {
+                autonat.inner().add_server(peer, None);
+            } else {
+                autonat.inner().remove_server(&peer);
+            }
+        }
+    }
+
+    /// The last connection to a peer closed.
+    pub(super) fn forget_traversal(&mut self, peer: &PeerId, now: Moment) {
+        self.traversal.disconnected(peer, Self::jitter(), now);
+        self.ask_back(*peer, false);
     }
 
     fn on_nat(&mut self, nat: Nat) {
