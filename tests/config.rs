@@ -258,7 +258,7 @@ fn roles_that_are_not_built_yet_are_refused_by_name() {
         assert!(errors.is_usage(), "{errors}");
         assert!(errors.0[0].to_string().starts_with(args[0]) && errors.to_string().ends_with("does not have that role yet"), "{errors}");
     }
-    let by_key = toml_faults("[presence]\nrendezvous_only = true\n[p2p]\nrelay_server = true");
+    let by_key = toml_faults("[presence]\nrendezvous_only = true\n[superhub]\nenabled = true");
     assert_eq!(by_key[0], "goop.toml:2: presence.rendezvous_only: this build does not have that role yet");
     assert_eq!(by_key.len(), 2);
 }

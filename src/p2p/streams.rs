@@ -177,3 +177,32 @@ impl NetworkBehaviour for Behaviour {
         self.events.pop_front().map_or(Poll::Pending, Poll::Ready)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_links(over_relays: bool, relayed: &[bool]) -> (Behaviour, PeerId) {
+        let (mut behaviour, peer) = (Behaviour::new([], over_relays), PeerId::random());
+        let link = |(n, relayed): (usize, &bool)| Link { id: ConnectionId::new_unchecked(n), relayed: *relayed, pulse: Arc::default() };
+        behaviour.links.insert(peer, relayed.iter().enumerate().map(link).collect());
+        (behaviour, peer)
+    }
+
+    fn best(over_relays: bool, relayed: &[bool]) -> Option<ConnectionId> {
+        let (behaviour, peer) = with_links(over_relays, relayed);
+        behaviour.best(&peer).map(|link| link.id)
+    }
+
+    #[test]
+    fn a_direct_connection_goes_before_a_newer_one_through_a_relay() {
+        assert_eq!(best(true, &[false, false, true]), Some(ConnectionId::new_unchecked(1)));
+        assert_eq!(best(true, &[true, true]), Some(ConnectionId::new_unchecked(1)));
+    }
+
+    #[test]
+    fn streams_never_go_through_a_relay_that_may_not_carry_them() {
+        assert_eq!(best(false, &[true]), None);
+        assert_eq!(best(false, &[true, false]), Some(ConnectionId::new_unchecked(1)));
+    }
+}
