@@ -5,9 +5,11 @@ mod harness;
 
 use std::time::Duration;
 
+use harness::foreign::Kind;
 use harness::goop_node::Plan;
 use harness::natlab::{NatLab, PUBLIC, Router, natlab_is_possible};
-use harness::{Goop, Place, SOON, eventually, has};
+use harness::{Foreign, Goop, Place, SOON, eventually, file_bytes, has, write_files};
+use tempfile::TempDir;
 
 /// AutoNAT first asks after three seconds, and the router swallows each of two dials for ten.
 const ASKED_BACK: Duration = Duration::from_secs(60);
@@ -41,6 +43,15 @@ fn holds_a_place(goop: &Goop) {
     eventually(SOON, "it has a place on the relay", || match count(goop, "relays_held ")? {
         0 => Err("none".into()),
         places => Ok(places),
+    });
+}
+
+/// One relayed connection became direct.
+fn becomes_direct(goop: &Goop) {
+    assert_eq!(count(goop, "relayed_opened_total"), Ok(1));
+    eventually(SOON, "both routers are punched", || match count(goop, "punched_total")? {
+        0 => Err("not yet".into()),
+        punched => Ok(punched),
     });
 }
 
@@ -88,7 +99,7 @@ fn behind_home_routers_peers_meet_through_the_relay_and_become_direct() {
     holds_a_place(&right);
     let got = left.cli(&["get", &through(&relay, &right), "/"]);
     assert_eq!(String::from_utf8_lossy(&got.stdout), "<p>site of right", "{}", String::from_utf8_lossy(&got.stderr));
-    assert_eq!((count(&left, "relayed_opened_total"), count(&left, "punched_total")), (Ok(1), Ok(1)));
+    becomes_direct(&left);
 }
 
 #[test]
@@ -175,4 +186,44 @@ fn a_router_that_speaks_upnp_lets_others_in() {
     let got = stranger.cli(&["get", &addr, "/"]);
     assert_eq!(String::from_utf8_lossy(&got.stdout), "<p>site of left", "{}", String::from_utf8_lossy(&got.stderr));
     assert_eq!(count(&stranger, "relayed_opened_total"), Ok(0));
+}
+
+/// goop2's newest uses a relay so: a place on it, punching, and streams over limited connections.
+fn goop2(place: &Place, relay: &Goop, site: &TempDir) -> Foreign {
+    write_files(site.path(), 2, 0);
+    let site = site.path().to_string_lossy().into_owned();
+    Foreign::start_at(Kind::Go, place, &["--relay", &relay_address(relay), "--mdns", "", "--site", &site])
+}
+
+fn meets_goop2(kind: Router) {
+    if !natlab_is_possible() || !Kind::Go.is_there() {
+        return;
+    }
+    let (lab, site) = (NatLab::new(kind), TempDir::new().expect("make a folder"));
+    let relay = relay(&lab);
+    let goop = peer(&lab.right.host, "goop", &relay).start();
+    holds_a_place(&goop);
+    let mut goop2 = goop2(&lab.left.host, &relay, &site);
+    eventually(SOON, "the other has a place on our relay too", || match count(&relay, "relay_granted_total")? {
+        0 | 1 => Err("not yet".into()),
+        granted => Ok(granted),
+    });
+    let got = goop.cli(&["get", &format!("{}/p2p-circuit/p2p/{}", relay_address(&relay), goop2.id), "f1.bin"]);
+    assert!(got.stdout == file_bytes(1, 0), "{}", String::from_utf8_lossy(&got.stderr));
+    match kind {
+        Router::Cone => becomes_direct(&goop),
+        Router::Symmetric => assert_eq!(count(&goop, "punched_total"), Ok(0)),
+    }
+    let page = goop2.fetch(&goop.id(), &["index.html".to_owned()]);
+    assert_eq!(page[0]["size"], "<p>site of goop".len(), "{page:?}");
+}
+
+#[test]
+fn goop2s_newest_has_a_place_on_our_relay_and_becomes_direct() {
+    meets_goop2(Router::Cone);
+}
+
+#[test]
+fn goop2s_newest_is_reached_through_our_relay_where_punching_fails() {
+    meets_goop2(Router::Symmetric);
 }
