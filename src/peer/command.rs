@@ -67,7 +67,7 @@ pub enum Command {
     UseRelay {
         /// Who it is.
         peer: PeerId,
-        /// Where it is, without `/p2p/…`; the most promising first.
+        /// Where it is, with or without `/p2p/…`; the most promising first.
         addrs: Vec<Multiaddr>,
     },
     /// Keep a chat message that was sent or received, and tell the viewer.

@@ -21,7 +21,7 @@ impl Actor {
             Command::Me(reply) => drop(reply.send(self.self_info())),
             Command::Open { peer, protocols, reply } => self.open(peer, Opening { protocols, reply }),
             Command::Dial { addr, reply } => self.dial_address(addr, reply),
-            Command::UseRelay { peer, addrs } => drop(self.traversal.relays.add(peer, addrs, Moment::now())),
+            Command::UseRelay { peer, addrs } => self.use_relay(peer, addrs),
             Command::Record(message) => self.record(message),
             Command::History { with, reply } => drop(reply.send(self.chats.with(with))),
             Command::AvatarChanged(avatar) => self.change_profile(|profile| profile.avatar = avatar),

@@ -121,6 +121,14 @@ impl Actor {
         if self.swarm.behaviour().lan.carries(&peer, id) { Way::SameLink } else { Way::Direct }
     }
 
+    /// Somebody named a relay. goop2's servers end its addresses in `/p2p/…` or not, as they like.
+    pub(super) fn use_relay(&mut self, relay: PeerId, addrs: Vec<Multiaddr>) {
+        let addrs = addrs.into_iter().map(without_peer).collect();
+        if relay != self.me && !self.traversal.relays.add(relay, addrs, Moment::now()) {
+            debug!(%relay, "there are too many relays");
+        }
+    }
+
     /// Does what the choice of relays wants done.
     pub(super) fn use_relays(&mut self, now: Moment) {
         for wish in self.traversal.relays.poll(Self::jitter(), now) {
