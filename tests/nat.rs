@@ -139,12 +139,17 @@ fn where_punching_fails_and_no_relay_may_carry_data_the_peer_is_unreachable_and_
     }
     let lab = NatLab::new(Router::Symmetric);
     let relay = relay(&lab);
-    let left = peer(&lab.left.host, "left", &relay).set("p2p.relay_data=false").start();
-    let right = peer(&lab.right.host, "right", &relay).start();
-    holds_a_place(&right);
-    let got = left.cli(&["get", &through(&relay, &right), "/"]);
-    let said = String::from_utf8_lossy(&got.stderr).into_owned();
-    assert!(!got.status.success() && said.contains("no relay may carry the data"), "{said}");
+    let allows = |plan: Plan, yes: bool| plan.set(&format!("p2p.relay_data={yes}")).start();
+    for (ours, theirs, reason) in
+        [(false, true, "no relay may carry the data"), (true, false, "takes nothing of this kind through a relay")]
+    {
+        let left = allows(peer(&lab.left.host, "left", &relay), ours);
+        let right = allows(peer(&lab.right.host, "right", &relay), theirs);
+        holds_a_place(&right);
+        let got = left.cli(&["get", &through(&relay, &right), "/"]);
+        let said = String::from_utf8_lossy(&got.stderr).into_owned();
+        assert!(!got.status.success() && said.contains(reason), "{said}");
+    }
 }
 
 #[test]

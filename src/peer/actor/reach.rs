@@ -13,10 +13,13 @@ use crate::peer::address_book::peer_of;
 use crate::peer::connections::{UNPUNCHED, Usable};
 use crate::peer::openings::Opening;
 use crate::peer::traversal::relay_of;
-use crate::peer::{OpenError, PeerStream};
+use crate::peer::{OpenError, Path, PeerStream};
 
 /// Relays of one peer that are asked how they see us while its direct addresses are tried.
 const MAX_ASKED: usize = 2;
+
+/// What is said where a peer knows none of our protocols on a relayed connection: it keeps data off relays, or is something else.
+const REFUSED_RELAYED: &str = "no direct connection came about, and it takes nothing of this kind through a relay";
 
 impl Actor {
     pub(super) fn open(&mut self, peer: PeerId, opening: Opening) {
@@ -35,8 +38,15 @@ impl Actor {
 
     fn open_now(&mut self, peer: PeerId, opening: Opening) {
         let (reply, opened) = oneshot::channel();
+        let relayed = self.connections.path(&peer, Moment::now()) == Path::Relayed;
         self.swarm.behaviour_mut().streams.open(peer, opening.protocols, reply);
-        tokio::spawn(async move { drop(opening.reply.send(as_peer_stream(opened.await))) });
+        tokio::spawn(async move {
+            let answer = match as_peer_stream(opened.await) {
+                Err(OpenError::Unsupported) if relayed => Err(OpenError::Unreachable(REFUSED_RELAYED.into())),
+                answer => answer,
+            };
+            drop(opening.reply.send(answer));
+        });
     }
 
     pub(super) fn dial_address(&mut self, addr: Multiaddr, reply: oneshot::Sender<Result<PeerId, OpenError>>) {
