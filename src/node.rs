@@ -14,8 +14,10 @@ use tracing::{error, info, warn};
 
 use crate::config::base_url::BaseUrl;
 use crate::config::files::read_bounded;
+use crate::config::p2p::P2pConfig;
 use crate::config::{DataDir, Loaded};
 use crate::identity::{DataLock, Identity, IdentityError, LockError};
+use crate::p2p::nat;
 use crate::peer::{self, PeerError, PeerHandle, Profile};
 use crate::rendezvous::{self, Rendezvous, RendezvousError};
 use crate::shutdown::{DEADLINE, Ended, Tasks};
@@ -209,6 +211,17 @@ fn peer_options(loaded: &Loaded, identity: &Identity, rendezvous: Vec<BaseUrl>) 
         ttl: config.presence.ttl_seconds,
         heartbeat: config.presence.heartbeat_seconds,
         rendezvous,
+        nat: nat_options(&config.p2p),
+    }
+}
+
+fn nat_options(config: &P2pConfig) -> nat::Options {
+    nat::Options {
+        relay_server: config.relay_server,
+        relay_data: config.relay_data,
+        upnp: config.upnp,
+        external: config.external_addrs.iter().map(|external| external.0.clone()).collect(),
+        relays: config.relays.iter().map(|relay| (relay.peer, relay.addr.clone())).collect(),
     }
 }
 

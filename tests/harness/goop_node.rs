@@ -44,7 +44,7 @@ impl Plan {
         let data = own_data.path().to_owned();
         let plan = Self { place: place.clone(), data, own_data: Some(own_data), args: Vec::new() };
         match place {
-            Place::Here => plan.arg("--viewer").arg("127.0.0.1:0").arg("--set").arg("discovery.mdns=false"),
+            Place::Here => plan.arg("--viewer").arg("127.0.0.1:0").set("discovery.mdns=false").set("p2p.upnp=false"),
             Place::Namespace(_) => plan,
         }
     }
@@ -73,6 +73,11 @@ impl Plan {
     pub(crate) fn arg(mut self, arg: &str) -> Self {
         self.args.push(arg.to_owned());
         self
+    }
+
+    /// With this setting, such as `p2p.relay_server=true`.
+    pub(crate) fn set(self, setting: &str) -> Self {
+        self.arg("--set").arg(setting)
     }
 
     /// The folder its data is in.

@@ -84,6 +84,7 @@ impl Peer {
             ttl: Duration::from_secs(5),
             heartbeat: Duration::from_secs(1),
             rendezvous: servers.iter().map(|url| BaseUrl::parse(url).unwrap()).collect(),
+            nat: goop::p2p::nat::Options::default(),
         };
         let handle = peer::start(options, &Metrics::default(), &mut tasks, stop.child_token()).await.unwrap();
         Self { handle, tasks, stop, _site: site }
