@@ -9,7 +9,7 @@
 //! - `origin`: whose page is asking, secrets compared in constant time (THREATS 24, 29–31).
 //! - `headers`: the headers a browser is told with every answer (THREATS 27).
 //! - `media`: media types by our own table, never by another's word (THREATS 28).
-//! - `assets`: files built into the program.
+//! - `assets`: files built into the program. `page`: what the pages of every role share.
 //!
 //! No policy lives here: who may do what is said by the roles.
 
@@ -25,6 +25,7 @@ pub mod listener;
 pub mod media;
 mod metrics;
 pub mod origin;
+pub mod page;
 mod pulse;
 mod socket;
 pub mod sse;
