@@ -80,6 +80,8 @@ pub struct Presence {
     pub client_version: Option<String>,
     /// A server's word that it has verified the peer's signature; said by nobody else, and never written.
     pub signed: bool,
+    /// When the peer began to say this, by its own clock, where it has signed that ([`super::signed::Details`]); never written.
+    pub since: UnixMillis,
     /// A signed envelope in base64, unverified, of at most [`MAX_SIG`](super::signed::MAX_SIG) characters; see [`super::signed`].
     pub sig: Option<String>,
 }
@@ -128,6 +130,7 @@ impl Presence {
             addrs: Vec::new(),
             client_version: None,
             signed: false,
+            since: UnixMillis(0),
             sig: None,
         }
     }

@@ -196,6 +196,7 @@ fn anything() -> impl Strategy<Value = Presence> {
             ts: UnixMillis(ts),
             addrs,
             client_version,
+            since: UnixMillis(0),
             signed: false,
             sig: None,
         },

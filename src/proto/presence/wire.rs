@@ -111,6 +111,7 @@ impl Message<'_> {
             client_version: Some(label::cut_bytes(&self.client_version.or_empty(), super::MAX_VERSION).to_owned())
                 .filter(|v| !v.is_empty()),
             signed: self.signed.value.unwrap_or_default(),
+            since: UnixMillis(0),
             sig: self.sig.limited("sig", MAX_SIG)?,
         })
     }
