@@ -5,22 +5,9 @@ use std::net::IpAddr;
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 use serde::Serialize;
-use thiserror::Error;
 
-use super::extras::Extras;
 use crate::clock::UnixMillis;
-use crate::proto::presence::{Kind, Presence, PresenceError};
-
-/// Why a published message was refused. Refusing changes nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum MessageError {
-    /// Not a presence message.
-    #[error(transparent)]
-    Presence(#[from] PresenceError),
-    /// One of goop2's further keys is of the wrong type or too long, or the message is nested too deeply.
-    #[error("presence with a bad `publicKey`, `activeTemplate`, `encryptionSupported` or `videoDisabled`, or nested too deeply")]
-    Extras,
-}
+use crate::proto::presence::{Extras, Kind, Presence, PresenceError};
 
 /// A published presence message, read and judged for form.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,10 +22,10 @@ impl Message {
     /// Reads a message as it is published.
     ///
     /// # Errors
-    /// See [`MessageError`].
-    pub fn parse(json: &[u8]) -> Result<Self, MessageError> {
-        let presence = Presence::parse(json)?;
-        Ok(Self { presence, extras: Extras::parse(json)? })
+    /// See [`PresenceError`].
+    pub fn parse(json: &[u8]) -> Result<Self, PresenceError> {
+        let (presence, extras) = Presence::parse_with_extras(json)?;
+        Ok(Self { presence, extras })
     }
 
     /// Whether it says what `other` says; kind and time of writing do not count.
