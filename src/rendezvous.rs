@@ -199,7 +199,7 @@ impl Rendezvous {
         metrics.register("rendezvous", |room| app.metrics.register(room));
         metrics.register("rendezvous_http", |room| counters.register(room));
         let limits = connection_limits(&app.options.http);
-        let serving = http::serve(listeners, routes::router(app.clone()), limits, counters, stop.clone());
+        let serving = http::serve(listeners, routes::answers(app.clone()), limits, counters, stop.clone());
         tasks.spawn("rendezvous listener", serving);
         tasks.spawn("rendezvous fan-out", fanout::run(app.clone(), stop.clone()));
         tasks.spawn("rendezvous doors", communities::follow(app.clone(), stop.clone()));

@@ -8,7 +8,6 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::http::{Request, Response};
 use axum::response::IntoResponse;
@@ -21,7 +20,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
+use tower::Service;
 
 use super::body::Timed;
 use super::pulse::Pulse;
@@ -39,6 +38,17 @@ const MAX_BUFFER: usize = 64 * 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client(pub SocketAddr);
 
+/// What answers requests: a router, or whatever stands before one. It is always ready, and cheap to clone: every request gets its own.
+pub trait Answers:
+    Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
+{
+}
+
+impl<S> Answers for S where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
+{
+}
+
 /// How a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
@@ -50,25 +60,25 @@ pub(super) enum Ending {
 
 /// Serves `socket` until it ends; on `stop` an idle connection ends at once, a running request gets the drain deadline, and a client
 /// that has only just come gets a moment to say what it wants: it came before the stop, and whoever starts next never sees it.
-pub(super) async fn serve(
+pub(super) async fn serve<S: Answers>(
     socket: TcpStream,
     client: SocketAddr,
-    router: Router,
+    service: S,
     pulse: Arc<Pulse>,
     metrics: HttpMetrics,
     stop: CancellationToken,
 ) -> Ending {
     let io = TokioIo::new(Watched::new(socket, pulse.clone()));
-    let service = service_fn({
+    let answering = service_fn({
         let pulse = pulse.clone();
-        move |request| answer(request, client, router.clone(), pulse.clone(), metrics.clone())
+        move |request| answer(request, client, service.clone(), pulse.clone(), metrics.clone())
     });
     let connection = http1::Builder::new()
         .header_read_timeout(None)
         .max_headers(MAX_HEADERS)
         .max_header_size(MAX_HEAD)
         .max_buf_size(MAX_BUFFER)
-        .serve_connection(io, service);
+        .serve_connection(io, answering);
     let mut connection = pin!(connection);
     let mut stopping = pin!(stop.cancelled());
     let mut timer = pin!(sleep_until(Instant::now()));
@@ -90,18 +100,25 @@ pub(super) async fn serve(
             }
         }
         let Some(due) = pulse.due() else { return Poll::Pending };
-        if timer.deadline() != due {
+        if due < timer.deadline() {
             timer.as_mut().reset(due);
         }
-        timer.as_mut().poll(cx).map(|()| if pulse.leaving() { Ending::Closed } else { Ending::TimedOut })
+        // Every request moves its deadline, so the timer is left alone until it fires.
+        while timer.as_mut().poll(cx).is_ready() {
+            if timer.deadline() >= due {
+                return Poll::Ready(if pulse.leaving() { Ending::Closed } else { Ending::TimedOut });
+            }
+            timer.as_mut().reset(due);
+        }
+        Poll::Pending
     })
     .await
 }
 
-async fn answer(
+async fn answer<S: Answers>(
     request: Request<Incoming>,
     client: SocketAddr,
-    router: Router,
+    mut service: S,
     pulse: Arc<Pulse>,
     metrics: HttpMetrics,
 ) -> Result<Response<Answer>, Infallible> {
@@ -109,7 +126,7 @@ async fn answer(
     metrics.requests.inc();
     let mut request = request.map(|body| Body::new(Timed::new(body, pulse.clone())));
     request.extensions_mut().insert(Client(client));
-    let response = match AssertUnwindSafe(router.oneshot(request)).catch_unwind().await {
+    let response = match AssertUnwindSafe(service.call(request)).catch_unwind().await {
         Ok(Ok(response)) => response,
         Err(_panic) => {
             metrics.panics.inc();

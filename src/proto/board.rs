@@ -187,7 +187,7 @@ impl Board {
         let Some(row) = self.rows.remove(peer) else { return false };
         self.due.remove(&(row.due, *peer));
         self.row_bytes -= row.public.len();
-        let rest = format!(r#""peerID":"{peer}","ts":{},"verified":true}}"#, at.0);
+        let rest = format!(r#""peerID":"{}","ts":{},"verified":true}}"#, row.peer, at.0);
         self.tell_change(Kind::Offline, &rest);
         self.tell_line(Kind::Offline, &rest);
         true
@@ -210,6 +210,11 @@ impl Board {
         self.changes.has_gathered() || self.lines.has_gathered()
     }
 
+    /// How many bytes wait for [`Board::seal`].
+    pub fn gathered(&self) -> usize {
+        self.changes.gathered() + self.lines.gathered()
+    }
+
     /// Lets readers have what was gathered since the last time.
     pub fn seal(&mut self) {
         self.changes.seal();
@@ -226,8 +231,9 @@ impl Board {
     }
 
     fn change(&mut self, peer: PeerId, publication: Publication, now: Moment) -> Result<Published, Full> {
-        let public: Arc<str> = publication.to_public(self.rules.emails).into();
         let known = self.rows.get(&peer);
+        let name = known.map_or_else(|| peer.to_base58().into(), |row| row.peer.clone());
+        let public: Arc<str> = publication.to_public(&name, self.rules.emails).into();
         let others = self.row_bytes - known.map_or(0, |row| row.public.len());
         let share = |all: usize| if publication.signed { all } else { all - all / 20 };
         if others + public.len() > share(self.rules.row_bytes) || (known.is_none() && self.rows.len() >= share(self.rules.rows)) {
@@ -238,7 +244,7 @@ impl Board {
         match self.rows.get_mut(&peer) {
             Some(row) => row.replace(publication, public.clone(), now),
             None => {
-                let row = Row::new(publication, public.clone(), now, now + self.rules.ttl, self.told);
+                let row = Row::new(publication, [name, public.clone()], now, now + self.rules.ttl, self.told);
                 self.due.insert((row.due, peer));
                 self.rows.insert(peer, row);
             }

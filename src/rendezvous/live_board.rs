@@ -19,6 +19,10 @@ use crate::proto::board::{Board, Full, Owed, Publication, Published, Reader, Str
 const FLUSH_PRICE: Duration = Duration::from_micros(4);
 /// A flush is paid back by this many times its price in quiet, so that flushing stays under a third of a core.
 const QUIET: u32 = 3;
+/// A flush is never followed by another sooner: with a few readers, waking them would cost more than what they are told.
+const LEAST_QUIET: Duration = Duration::from_millis(1);
+/// What is gathered at most while nobody reads, in bytes.
+const MAX_UNREAD: usize = 64 * 1024;
 
 /// A board and its readers.
 pub struct LiveBoard {
@@ -179,7 +183,9 @@ impl LiveBoard {
         let mut inner = self.lock();
         let answer = change(&mut inner.board);
         if inner.readers() == 0 {
-            inner.board.seal();
+            if inner.board.gathered() > MAX_UNREAD {
+                inner.board.seal();
+            }
         } else if !inner.announced && inner.board.has_news() {
             inner.announced = true;
             drop(inner);
@@ -201,7 +207,7 @@ impl Inner {
     /// When readers are to be given something: news when the last flush is paid back, else a sign of life.
     fn due(&self) -> Moment {
         let readers = u32::try_from(self.readers()).unwrap_or(u32::MAX);
-        let wait = if self.board.has_news() { FLUSH_PRICE * QUIET * readers } else { KEEP_ALIVE };
+        let wait = if self.board.has_news() { (FLUSH_PRICE * QUIET * readers).max(LEAST_QUIET) } else { KEEP_ALIVE };
         self.flushed + wait
     }
 

@@ -26,6 +26,8 @@ pub struct Row {
     pub bytes_sent: u64,
     /// How much everybody had been told when it came.
     pub told_before: u64,
+    /// Its id as text.
+    pub(super) peer: Arc<str>,
     /// What others are told, from behind its `type` on.
     pub(super) public: Arc<str>,
     /// When a heartbeat of it was last passed on to goop2.
@@ -35,7 +37,7 @@ pub struct Row {
 }
 
 impl Row {
-    pub(super) fn new(mut publication: Publication, public: Arc<str>, now: Moment, due: Moment, told_before: u64) -> Self {
+    pub(super) fn new(mut publication: Publication, [peer, public]: [Arc<str>; 2], now: Moment, due: Moment, told_before: u64) -> Self {
         // It stands in `public`.
         publication.message.presence.sig = None;
         Self {
@@ -47,6 +49,7 @@ impl Row {
             last_seen: publication.at,
             bytes_sent: public.len() as u64,
             told_before,
+            peer,
             public,
             passed_on: now,
             due,
@@ -69,6 +72,6 @@ impl Row {
     /// Takes over a message that says something else; when it is due does not change.
     pub(super) fn replace(&mut self, publication: Publication, public: Arc<str>, now: Moment) {
         let bytes_sent = self.bytes_sent + public.len() as u64;
-        *self = Self { bytes_sent, ..Self::new(publication, public, now, self.due, self.told_before) };
+        *self = Self { bytes_sent, ..Self::new(publication, [self.peer.clone(), public], now, self.due, self.told_before) };
     }
 }
