@@ -7,5 +7,7 @@ mod harness;
 mod notify;
 #[path = "deployment/sockets.rs"]
 mod sockets;
+#[path = "deployment/status.rs"]
+mod status;
 #[path = "deployment/talk.rs"]
 mod talk;

@@ -3,8 +3,14 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD as STANDARD;
+
 use crate::harness::goop_node::Plan;
 use crate::harness::{Goop, Place, SOON};
+
+/// The presence of somebody.
+pub(crate) const ALICE: &str = r#"{"type":"online","peerId":"12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5","content":"Alice"}"#;
 
 /// A rendezvous server alone, on a free port.
 pub(crate) fn server() -> Plan {
@@ -18,10 +24,16 @@ pub(crate) fn host(goop: &Goop) -> String {
 
 /// Sends a request; the reader stands before its status line.
 pub(crate) fn ask(host: &str, request: &str, body: &str) -> io::Result<BufReader<TcpStream>> {
+    send(host, request, "", body)
+}
+
+/// `more` are further header lines, each after a line end.
+pub(crate) fn send(host: &str, request: &str, more: &str, body: &str) -> io::Result<BufReader<TcpStream>> {
     let mut socket = TcpStream::connect(host)?;
     socket.set_read_timeout(Some(SOON))?;
-    let length = if body.is_empty() { String::new() } else { format!("content-length: {}\r\n", body.len()) };
-    write!(socket, "{request} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\nconnection: close\r\n{length}\r\n{body}")?;
+    let length = body.len();
+    let head = format!("{request} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {length}");
+    write!(socket, "{head}\r\nconnection: close{more}\r\n\r\n{body}")?;
     Ok(BufReader::new(socket))
 }
 
@@ -30,6 +42,16 @@ pub(crate) fn get(host: &str, path: &str) -> io::Result<String> {
     let mut answer = String::new();
     ask(host, &format!("GET {path}"), "")?.read_to_string(&mut answer)?;
     Ok(answer)
+}
+
+/// The whole answer to a POST of JSON, as the operator if there is a `password`.
+pub(crate) fn post(host: &str, path: &str, json: &str, password: Option<&str>) -> String {
+    let auth = password.map(|password| format!("\r\nauthorization: Basic {}", STANDARD.encode(format!("admin:{password}"))));
+    let mut answer = String::new();
+    let request = format!("POST {path}");
+    let mut reader = send(host, &request, &auth.unwrap_or_default(), json).unwrap();
+    reader.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 /// The first line that holds `text`.
