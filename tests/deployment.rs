@@ -3,6 +3,8 @@
 
 mod harness;
 
+#[path = "deployment/caddy.rs"]
+mod caddy;
 #[path = "deployment/notify.rs"]
 mod notify;
 #[path = "deployment/sockets.rs"]
