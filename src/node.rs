@@ -4,7 +4,7 @@
 //! whose parts are not all alive stops (THREATS 57): half a node is worse than none.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -115,7 +115,7 @@ impl Node {
         let mut peer = None;
         let mut token = None;
         if !loaded.config.presence.rendezvous_only {
-            let servers = rendezvous_servers(loaded, public.as_ref().map(Rendezvous::addr));
+            let servers = rendezvous_servers(loaded, public.as_ref());
             let handle = peer::start(peer_options(loaded, &identity, servers), &metrics, &mut tasks, stop.child_token()).await?;
             let viewer = open_viewer(loaded, &handle, metrics, &mut tasks, stop.child_token())?;
             let me = handle.me().await.map_err(|_| PeerError::Ended)?;
@@ -124,7 +124,7 @@ impl Node {
             peer = Some(handle);
         }
         if let Some(public) = &public {
-            ready = ready.with_public("rendezvous", public.url());
+            ready = ready.with_public("rendezvous", public.url(), public.local_url());
         }
         let run_file = RunFile::write(&data.run_json(), &ready, token.as_deref())?;
         Ok(Self { ready, peer, public, run_file, tasks, stop, _lock: lock })
@@ -221,13 +221,8 @@ fn database(loaded: &Loaded) -> PathBuf {
 }
 
 /// The servers that are configured, and the one of this node, which stands before them.
-fn rendezvous_servers(loaded: &Loaded, own: Option<SocketAddr>) -> Vec<BaseUrl> {
-    let reachable = |addr: SocketAddr| match addr.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::from((Ipv4Addr::LOCALHOST, addr.port())),
-        IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::from((Ipv6Addr::LOCALHOST, addr.port())),
-        _ => addr,
-    };
-    let own = own.and_then(|addr| BaseUrl::parse(&format!("http://{}", reachable(addr))).ok());
+fn rendezvous_servers(loaded: &Loaded, own: Option<&Rendezvous>) -> Vec<BaseUrl> {
+    let own = own.and_then(|own| BaseUrl::parse(&own.local_url()).ok());
     own.into_iter().chain(loaded.config.presence.rendezvous_wan.iter().cloned()).collect()
 }
 

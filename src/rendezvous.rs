@@ -10,12 +10,12 @@
 //! - `admit`: the one place that decides whether a message counts, and what a refusal is called in HTTP.
 //! - `routes`: the URL table. `pages`, `wellknown`, `health`: what people, peers and machines ask besides.
 //! - `communities`, `store`: who comes in where, and what is remembered of it. `admin`: the operator's pages and API.
-//! - `records`: goop2's `/peers.json` and `/logs.json` as data. `metrics`: what is counted.
+//! - `records`: goop2's `/peers.json` and `/logs.json` as data. `metrics`, `census`: what is counted.
 //!
 //! What is read or verified is done outside every lock; no reader ever holds up another.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -48,6 +48,7 @@ mod admin;
 mod admit;
 mod base;
 mod boards;
+mod census;
 mod communities;
 mod fanout;
 mod health;
@@ -196,7 +197,10 @@ impl Rendezvous {
         let app = Arc::new(App::new(options, metrics, addr)?);
         app.let_doors_count(Moment::now());
         let counters = HttpMetrics::default();
-        metrics.register("rendezvous", |room| app.metrics.register(room));
+        metrics.register("rendezvous", |room| {
+            app.metrics.register(room);
+            room.register_collector(Box::new(census::Census::of(&app)));
+        });
         metrics.register("rendezvous_http", |room| counters.register(room));
         let limits = connection_limits(&app.options.http);
         let serving = http::serve(listeners, routes::answers(app.clone()), limits, counters, stop.clone());
@@ -220,9 +224,19 @@ impl Rendezvous {
         boards.iter().fold((0, 0), count)
     }
 
-    /// The URL for others: the configured one, or that of the address; a wildcard address is told as this machine's.
+    /// The URL for others: the configured one, or that for this machine.
     pub fn url(&self) -> String {
-        self.app.url(self.addr)
+        self.app.options.http.external_url.as_ref().map_or_else(|| self.local_url(), trimmed)
+    }
+
+    /// The URL for programs of this machine: that of the address; a wildcard address is told as loopback.
+    pub fn local_url(&self) -> String {
+        let ip = match self.addr.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        format!("http://{}", SocketAddr::new(ip, self.addr.port()))
     }
 }
 
@@ -258,14 +272,6 @@ impl App {
             warn!(%proxy, "every request comes from this one address: if a proxy stands there, name it in http.trusted_proxies");
         }
         self.proxies.client(socket, headers)
-    }
-
-    fn url(&self, addr: SocketAddr) -> String {
-        match &self.options.http.external_url {
-            Some(url) => trimmed(url),
-            None if addr.ip().is_unspecified() => format!("http://127.0.0.1:{}", addr.port()),
-            None => format!("http://{addr}"),
-        }
     }
 }
 

@@ -3,9 +3,13 @@
 
 mod harness;
 
+#[path = "deployment/caddy.rs"]
+mod caddy;
 #[path = "deployment/notify.rs"]
 mod notify;
 #[path = "deployment/sockets.rs"]
 mod sockets;
+#[path = "deployment/status.rs"]
+mod status;
 #[path = "deployment/talk.rs"]
 mod talk;

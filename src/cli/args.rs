@@ -6,6 +6,7 @@ use clap::{Args, ValueHint};
 use toml_edit::{Array, Value};
 
 use crate::config::FlagValue;
+use crate::config::base_url::BaseUrl;
 
 /// Options that may stand before or after any command and its operands.
 #[derive(Debug, Clone, Default, Args)]
@@ -144,4 +145,18 @@ impl ChatArgs {
             None => (self.peer.as_deref(), self.text.as_deref().unwrap_or_default()),
         }
     }
+}
+
+/// Operands of `goop status`.
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "Exit code 0: it is ready; 3: it is not running, or not ready.\n\nExamples:\n  goop status\n  goop status https://rv.example.org\n  goop status https://rv.example.org/c/chess --json"
+)]
+pub struct StatusArgs {
+    /// A rendezvous server, or a community of one; without this, the node that runs with the data folder
+    #[arg(value_hint = ValueHint::Url, value_parser = BaseUrl::parse)]
+    pub url: Option<BaseUrl>,
+    /// Print one line of JSON
+    #[arg(long)]
+    pub json: bool,
 }

@@ -31,5 +31,6 @@ pub(super) async fn describe(State(app): State<Arc<App>>, visitor: Visitor) -> J
         },
         "communities": app.open_communities(),
         "community": visitor.board.slug(),
+        "peers": visitor.board.read(|board| board.rows().len()),
     }))
 }
