@@ -9,16 +9,20 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use thiserror::Error;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::config::base_url::BaseUrl;
 use crate::config::files::read_bounded;
+use crate::config::p2p::P2pConfig;
 use crate::config::{DataDir, Loaded};
 use crate::identity::{DataLock, Identity, IdentityError, LockError};
+use crate::p2p::nat;
 use crate::peer::{self, PeerError, PeerHandle, Profile};
 use crate::rendezvous::{self, Rendezvous, RendezvousError};
 use crate::shutdown::{DEADLINE, Ended, Tasks};
+use crate::systemd::{self, Sockets};
 use crate::telemetry::Metrics;
 use crate::viewer::{self, MAX_OWN_AVATAR, Viewer, ViewerError};
 
@@ -26,14 +30,17 @@ mod open_files;
 mod reload;
 mod run_file;
 mod site_folder;
+mod vital;
 
 pub use reload::reload;
 pub use run_file::{Ready, RunFile, RunFileError};
+pub use vital::Vital;
 
 /// A running node.
 pub struct Node {
     ready: Ready,
     peer: Option<PeerHandle>,
+    public: Option<Rendezvous>,
     run_file: RunFile,
     tasks: Tasks,
     stop: CancellationToken,
@@ -69,6 +76,9 @@ pub enum NodeError {
     /// `run.json` could not be written.
     #[error(transparent)]
     RunFile(#[from] RunFileError),
+    /// Sockets were handed over that no role answers at.
+    #[error("the service manager hands over a socket for the public listener, but no public role is on: set presence.rendezvous_host")]
+    IdleSockets,
 }
 
 impl Node {
@@ -77,6 +87,14 @@ impl Node {
     /// # Errors
     /// See [`NodeError`].
     pub async fn start(loaded: &Loaded) -> Result<Self, NodeError> {
+        Self::start_on(loaded, Sockets::default()).await
+    }
+
+    /// The same; where the service manager hands over sockets, those are listened on.
+    ///
+    /// # Errors
+    /// See [`NodeError`].
+    pub async fn start_on(loaded: &Loaded, mut sockets: Sockets) -> Result<Self, NodeError> {
         let data = &loaded.data;
         data.create().map_err(|error| NodeError::Data { path: data.root.display().to_string(), error })?;
         open_files::raise_limit();
@@ -89,7 +107,10 @@ impl Node {
             site_folder::prepare(loaded);
         }
         let (mut tasks, stop, metrics) = (Tasks::default(), CancellationToken::new(), Metrics::default());
-        let public = open_rendezvous(loaded, &identity, &metrics, &mut tasks, &stop)?;
+        let public = open_rendezvous(loaded, &identity, &mut sockets, &metrics, &mut tasks, &stop)?;
+        if !sockets.is_empty() {
+            return Err(NodeError::IdleSockets);
+        }
         let mut ready = Ready::of(&identity.peer_id());
         let mut peer = None;
         let mut token = None;
@@ -106,7 +127,7 @@ impl Node {
             ready = ready.with_public("rendezvous", public.url());
         }
         let run_file = RunFile::write(&data.run_json(), &ready, token.as_deref())?;
-        Ok(Self { ready, peer, run_file, tasks, stop, _lock: lock })
+        Ok(Self { ready, peer, public, run_file, tasks, stop, _lock: lock })
     }
 
     /// What the node says about itself.
@@ -117,6 +138,11 @@ impl Node {
     /// The peer of this node; a node that is a server only has none.
     pub fn peer(&self) -> Option<&PeerHandle> {
         self.peer.as_ref()
+    }
+
+    /// What tells whether its parts answer.
+    pub fn vital(&self) -> Vital {
+        Vital::of(self.peer.clone(), self.public.clone())
     }
 
     /// Runs until `stop`, then shuts down; or until a part of the node dies, which is an error.
@@ -131,6 +157,7 @@ impl Node {
         if let Some(ended) = died {
             error!(part = ended.name, panicked = ended.panicked, "a part of the node ended; stopping the rest");
         }
+        systemd::stopping(&died.map_or_else(|| "Stopping".to_owned(), |ended| format!("Stopping, for {} ended", ended.name)));
         self.shutdown().await;
         died.map_or(Ok(()), Err)
     }
@@ -150,6 +177,7 @@ impl Node {
 fn open_rendezvous(
     loaded: &Loaded,
     identity: &Identity,
+    sockets: &mut Sockets,
     metrics: &Metrics,
     tasks: &mut Tasks,
     stop: &CancellationToken,
@@ -172,7 +200,18 @@ fn open_rendezvous(
             database: Some(database(loaded)),
         },
     };
-    Ok(Some(Rendezvous::start(options, metrics, tasks, stop.child_token())?))
+    let stop = stop.child_token();
+    let server = match handed_over(sockets)? {
+        sockets if sockets.is_empty() => Rendezvous::start(options, metrics, tasks, stop)?,
+        sockets => Rendezvous::start_on(sockets, options, metrics, tasks, stop)?,
+    };
+    Ok(Some(server))
+}
+
+/// The public listener's sockets, where the service manager has opened them.
+fn handed_over(sockets: &mut Sockets) -> Result<Vec<TcpListener>, RendezvousError> {
+    let cannot = |cause| RendezvousError::Listen { addr: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), cause };
+    sockets.take_public().into_iter().map(|socket| TcpListener::from_std(socket).map_err(cannot)).collect()
 }
 
 /// Where a server remembers what it must: the file that several share, or its own.
@@ -209,6 +248,17 @@ fn peer_options(loaded: &Loaded, identity: &Identity, rendezvous: Vec<BaseUrl>) 
         ttl: config.presence.ttl_seconds,
         heartbeat: config.presence.heartbeat_seconds,
         rendezvous,
+        nat: nat_options(&config.p2p),
+    }
+}
+
+fn nat_options(config: &P2pConfig) -> nat::Options {
+    nat::Options {
+        relay_server: config.relay_server,
+        relay_data: config.relay_data,
+        upnp: config.upnp,
+        external: config.external_addrs.iter().map(|external| external.0.clone()).collect(),
+        relays: config.relays.iter().map(|relay| (relay.peer, relay.addr.clone())).collect(),
     }
 }
 

@@ -41,9 +41,11 @@ mod handle;
 mod metrics;
 mod openings;
 mod profile;
+mod reaching;
 mod serving;
 pub mod site_root;
 pub mod streams;
+mod traversal;
 mod view;
 mod wan;
 
@@ -57,8 +59,10 @@ use address_book::AddressBook;
 use connections::Connections;
 use discovery::{Discovery, Subnets};
 use openings::Openings;
+use reaching::Reaching;
 use serving::{Served, Serving};
 use site_root::SiteRoot;
+use traversal::Traversal;
 use wan::Wan;
 
 /// Questions that wait for the actor; whoever asks more waits.
@@ -96,6 +100,8 @@ pub struct Options {
     pub heartbeat: Duration,
     /// The rendezvous servers to publish to and hear.
     pub rendezvous: Vec<BaseUrl>,
+    /// How peers behind routers are reached.
+    pub nat: p2p::nat::Options,
 }
 
 /// Why a peer did not start.
@@ -136,6 +142,7 @@ pub async fn start(
             let subnets = subnets.clone();
             move |ip| subnets.contains_now(ip)
         }),
+        nat: options.nat.clone(),
     })?;
     let early = until_listening(&mut swarm).await;
     let (discovered_tx, discovered) = mpsc::channel(DISCOVERED);
@@ -178,6 +185,8 @@ pub async fn start(
         connections: Connections::default(),
         neighbour_dials: HashMap::new(),
         openings: Openings::default(),
+        reaching: Reaching::default(),
+        traversal: Traversal::new(&options.nat, options.loopback_only, now),
         serving: Serving::new(served),
         chats: ChatLog::new(me),
         profile,

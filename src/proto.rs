@@ -11,5 +11,6 @@ pub mod invite;
 pub mod neighbours;
 pub mod presence;
 pub mod rate;
+pub mod relay_choice;
 pub mod replay;
 pub mod signed;

@@ -168,6 +168,7 @@ pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// A running rendezvous server. It ends with the tasks it was started with.
+#[derive(Clone)]
 pub struct Rendezvous {
     app: Arc<App>,
     addr: SocketAddr,
@@ -180,14 +181,29 @@ impl Rendezvous {
     /// When the address cannot be listened on.
     pub fn start(options: Options, metrics: &Metrics, tasks: &mut Tasks, stop: CancellationToken) -> Result<Self, RendezvousError> {
         let listener = listen(options.addr, options.explicit)?;
-        let addr = listener.local_addr().map_err(|cause| RendezvousError::Listen { addr: options.addr, cause })?;
+        Self::start_on(vec![listener], options, metrics, tasks, stop)
+    }
+
+    /// The same on sockets that listen already; where they do counts, and not what `options` say. At least one.
+    ///
+    /// # Errors
+    /// When the first has no address, or the options cannot be used.
+    pub fn start_on(
+        listeners: Vec<TcpListener>,
+        options: Options,
+        metrics: &Metrics,
+        tasks: &mut Tasks,
+        stop: CancellationToken,
+    ) -> Result<Self, RendezvousError> {
+        let addr = listeners.first().map_or(Err(io::ErrorKind::NotConnected.into()), TcpListener::local_addr);
+        let addr = addr.map_err(|cause| RendezvousError::Listen { addr: options.addr, cause })?;
         let app = Arc::new(App::new(options, metrics, addr)?);
         app.let_doors_count(Moment::now());
         let counters = HttpMetrics::default();
         metrics.register("rendezvous", |room| app.metrics.register(room));
         metrics.register("rendezvous_http", |room| counters.register(room));
         let limits = connection_limits(&app.options.http);
-        let serving = http::serve(vec![listener], routes::router(app.clone()), limits, counters, stop.clone());
+        let serving = http::serve(listeners, routes::router(app.clone()), limits, counters, stop.clone());
         tasks.spawn("rendezvous listener", serving);
         tasks.spawn("rendezvous fan-out", fanout::run(app.clone(), stop.clone()));
         tasks.spawn("rendezvous hours", hours::keep(app.clone(), stop.clone()));
@@ -199,6 +215,14 @@ impl Rendezvous {
     /// Where it listens.
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// How many peers are here and how many event streams are read, on all boards together. Whoever gets an answer knows that no
+    /// board is stuck.
+    pub fn census(&self) -> (usize, usize) {
+        let boards = self.app.boards.all();
+        let count = |(peers, readers), board: &Arc<LiveBoard>| (peers + board.read(|board| board.rows().len()), readers + board.readers());
+        boards.iter().fold((0, 0), count)
     }
 
     /// The URL for others: the configured one, or that of the address; a wildcard address is told as this machine's.

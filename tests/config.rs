@@ -260,8 +260,8 @@ fn roles_that_are_not_built_yet_are_refused_by_name() {
         assert!(errors.is_usage(), "{errors}");
         assert!(errors.0[0].to_string().starts_with(args[0]) && errors.to_string().ends_with("does not have that role yet"), "{errors}");
     }
-    let by_key = toml_faults("[p2p]\nrelay_server = true");
-    assert_eq!(by_key, ["goop.toml:2: p2p.relay_server: this build does not have that role yet"]);
+    let by_key = toml_faults("[superhub]\nenabled = true");
+    assert_eq!(by_key, ["goop.toml:2: superhub.enabled: this build does not have that role yet"]);
 }
 
 #[test]

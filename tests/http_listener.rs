@@ -307,3 +307,16 @@ async fn a_request_in_flight_is_answered_though_the_server_stops() {
     assert!(until_closed(socket).await.ends_with('4'));
     timeout(SOON, &mut server.task).await.unwrap().unwrap();
 }
+
+#[tokio::test]
+async fn whoever_came_just_before_the_stop_is_still_answered() {
+    let mut server = start(patient());
+    let mut socket = connect(&server, "").await;
+    until("it was not let in", || server.metrics.accepted.get() == 1).await;
+    server.stop.cancel();
+    until("it still listens", || std::net::TcpListener::bind(server.addr).is_ok()).await;
+    socket.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    let said = until_closed(socket).await;
+    assert!(said.starts_with("HTTP/1.1 200") && said.ends_with("hello"), "{said:?}");
+    timeout(SOON, &mut server.task).await.unwrap().unwrap();
+}

@@ -11,13 +11,15 @@ use super::{Cli, Exit, RunArgs};
 use crate::config::Loaded;
 use crate::node::{Node, Ready, reload};
 use crate::peer::PeerHandle;
+use crate::systemd::{self, Sockets};
 use crate::{shutdown, telemetry};
 
 /// Run `goop run`; what it says on stdout goes to `out`.
 pub fn run(cli: &Cli, args: &RunArgs, out: &mut dyn Write) -> Result<Exit> {
     let loaded = cli.load()?;
     telemetry::start();
-    runtime()?.block_on(serve(cli, loaded, args.json, out))
+    let sockets = Sockets::inherited()?;
+    runtime()?.block_on(serve(cli, loaded, sockets, args.json, out))
 }
 
 /// The runtime of a command that talks to the network.
@@ -25,13 +27,17 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the system gives no threads")
 }
 
-async fn serve(cli: &Cli, loaded: Loaded, json: bool, out: &mut dyn Write) -> Result<Exit> {
+async fn serve(cli: &Cli, loaded: Loaded, sockets: Sockets, json: bool, out: &mut dyn Write) -> Result<Exit> {
     let stop = CancellationToken::new();
     tokio::spawn(shutdown::on_signals(stop.clone())?);
-    let node = Node::start(&loaded).await?;
+    let hangup = signal(SignalKind::hangup())?;
+    let node = Node::start_on(&loaded, sockets).await?;
     let told = if json { tell_json(node.ready(), out) } else { tell(node.ready(), &loaded, out) };
     told.context("stdout cannot be written")?;
-    tokio::spawn(reload_on_hangup(signal(SignalKind::hangup())?, cli.clone(), loaded, node.peer().cloned()));
+    let vital = node.vital();
+    systemd::ready(&vital.line().await.unwrap_or_default());
+    tokio::spawn(reload_on_hangup(hangup, cli.clone(), loaded, node.peer().cloned()));
+    tokio::spawn(stop.clone().run_until_cancelled_owned(systemd::watchdog(async move || vital.line().await)));
     if let Err(ended) = node.run_until(stop).await {
         bail!("{} ended although nobody stopped it", ended.name);
     }
@@ -41,12 +47,18 @@ async fn serve(cli: &Cli, loaded: Loaded, json: bool, out: &mut dyn Write) -> Re
 /// A bad file changes nothing and says so.
 async fn reload_on_hangup(mut hangup: Signal, cli: Cli, mut current: Loaded, peer: Option<PeerHandle>) {
     while hangup.recv().await.is_some() {
+        systemd::reloading();
         match cli.load() {
             Ok(fresh) => {
                 reload(&current, &fresh, peer.as_ref()).await;
                 current = fresh;
+                systemd::ready("The configuration was read again");
             }
-            Err(error) => warn!(error = format!("{error:#}"), "the configuration was not read again; nothing changed"),
+            Err(error) => {
+                let error = format!("{error:#}");
+                warn!(error, "the configuration was not read again; nothing changed");
+                systemd::ready(&format!("The configuration was not read again: {error}"));
+            }
         }
     }
 }

@@ -14,8 +14,8 @@
 //!   honoured. A redirect (308) or `moved` is followed ([`place`]).
 //! - A 409 carries the epoch and the highest `seq`: the message is signed again above it, at most [`publish::TRIES`] times.
 //! - Everything that comes is bounded: lines, events, bodies, rows, time. A server's certificate is verified, there is no switch.
-//! - What is told with a signature is verified here; a signature that does not hold drops the message. Without one a server of
-//!   ours is believed that it verified one (`signed`). Addresses that nobody signed are thrown away (THREATS 4).
+//! - What is told with a signature is verified here, and nothing counts as signed at a server's word ([`crate::proto::signed::hearing`]).
+//!   Addresses that nobody signed are thrown away (THREATS 4).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,6 +60,8 @@ pub struct Shown {
     pub avatar_hash: Option<String>,
     /// Where the peer can be dialled, the most useful first.
     pub addrs: Vec<Multiaddr>,
+    /// Since when all this is shown.
+    pub since: UnixMillis,
 }
 
 /// One server, and what it is told.

@@ -48,7 +48,8 @@ pub(super) enum Ending {
     TimedOut,
 }
 
-/// Serves `socket` until it ends; on `stop` an idle connection ends at once, a running request gets the drain deadline.
+/// Serves `socket` until it ends; on `stop` an idle connection ends at once, a running request gets the drain deadline, and a client
+/// that has only just come gets a moment to say what it wants: it came before the stop, and whoever starts next never sees it.
 pub(super) async fn serve(
     socket: TcpStream,
     client: SocketAddr,
@@ -71,15 +72,22 @@ pub(super) async fn serve(
     let mut connection = pin!(connection);
     let mut stopping = pin!(stop.cancelled());
     let mut timer = pin!(sleep_until(Instant::now()));
-    let mut draining = false;
+    let (mut draining, mut told) = (false, false);
     poll_fn(|cx| {
         if !draining && stopping.as_mut().poll(cx).is_ready() {
             draining = true;
             pulse.drain();
-            connection.as_mut().graceful_shutdown();
         }
         if connection.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Ending::Closed);
+        }
+        // hyper closes a connection that has said nothing yet as soon as it is told.
+        if draining && !told && !pulse.is_fresh() {
+            told = true;
+            connection.as_mut().graceful_shutdown();
+            if connection.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Ending::Closed);
+            }
         }
         let Some(due) = pulse.due() else { return Poll::Pending };
         if timer.deadline() != due {

@@ -14,6 +14,9 @@ use tokio::time::Instant;
 
 use super::Limits;
 
+/// What a client that has said nothing yet gets when the node stops.
+const LAST_CALL: Duration = Duration::from_millis(500);
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Fresh,
@@ -111,7 +114,16 @@ impl Pulse {
 
     /// The node stops.
     pub(super) fn drain(&self) {
-        self.lock().drain_until = Some(Instant::now() + self.limits.drain);
+        let (mut inner, now) = (self.lock(), Instant::now());
+        inner.drain_until = Some(now + self.limits.drain);
+        if inner.state == State::Fresh {
+            inner.state_until = inner.state_until.min(Some(now + LAST_CALL));
+        }
+    }
+
+    /// Whether nothing has come yet.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.lock().state == State::Fresh
     }
 
     /// The next moment at which the connection is cut, unless something happens before.

@@ -66,6 +66,13 @@ pub enum Command {
         /// The answer.
         reply: oneshot::Sender<Result<PeerId, OpenError>>,
     },
+    /// Be reachable through this relay too, as long as no better way is known.
+    UseRelay {
+        /// Who it is.
+        peer: PeerId,
+        /// Where it is, with or without `/p2p/…`; the most promising first.
+        addrs: Vec<Multiaddr>,
+    },
     /// Keep a chat message that was sent or received, and tell the viewer.
     Record(ChatMessage),
     /// The kept messages with one peer, or to everyone; oldest first.

@@ -97,6 +97,12 @@ impl PeerHandle {
         self.ask(|reply| Command::Dial { addr, reply }).await.unwrap_or(Err(OpenError::Stopping))
     }
 
+    /// Be reachable through this relay too (`addrs` with or without `/p2p/…`). Relays beyond
+    /// [`MAX_RELAYS`](crate::proto::relay_choice::MAX_RELAYS) are not noted.
+    pub async fn use_relay(&self, peer: PeerId, addrs: Vec<Multiaddr>) {
+        let _ = self.commands.send(Command::UseRelay { peer, addrs }).await;
+    }
+
     /// A stream of the first of `protocols` that `peer` speaks.
     pub async fn open(&self, peer: PeerId, protocols: &[StreamProtocol]) -> Result<PeerStream, OpenError> {
         let protocols = protocols.to_vec();

@@ -2,7 +2,8 @@
 //!
 //! - Each server is a [`Source`] of its own in the table, so one that fails silences nobody whom another still hears. Rows that a
 //!   server stops telling of live on for their TTL ([`roster`]).
-//! - What a peer has signed stands: an unsigned message about it says that it is here, and nothing else (THREATS 1).
+//! - What a peer has signed stands: an unsigned message about it says that it is here, and nothing else (THREATS 1). Which of several
+//!   servers is believed is the table's to say ([`crate::proto::presence::table`]).
 //! - Strangers from the internet never take the last [`LAN_ROOM`] rows of the table.
 //! - Nothing from here goes on gossip (THREATS 70), and nobody is dialled for being here: only whoever the owner wants something of,
 //!   at addresses that the peer signed, under the rules of [`crate::proto::signed::addrs`] and the budget of [`dials`] (THREATS 4).
@@ -20,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Profile;
 use crate::clients::rendezvous::{Client, NEWS, News, Options, Sequences, Shown, Status};
-use crate::clock::Moment;
+use crate::clock::{Moment, UnixMillis};
 use crate::config::base_url::BaseUrl;
 use crate::proto::presence::table::{Change, MAX_ROWS, PresenceTable, Row, Source};
 use crate::proto::presence::{Kind, Presence};
@@ -93,15 +94,18 @@ impl Wan {
             email: profile.email.clone(),
             avatar_hash: profile.avatar_hash(),
             addrs: published(ours, me),
+            since: UnixMillis::now(),
         }
     }
 
     /// From now on this is shown.
     pub fn show(&self, shown: Shown) {
         self.shown.send_if_modified(|before| {
+            let shown = Shown { since: before.since, ..shown };
             let changed = **before != shown;
             if changed {
-                *before = Arc::new(shown);
+                let since = UnixMillis(before.since.0.saturating_add(1)).max(UnixMillis::now());
+                *before = Arc::new(Shown { since, ..shown });
             }
             changed
         });
@@ -182,9 +186,7 @@ fn hear(roster: &mut Roster, source: Source, presence: Presence, table: &mut Pre
     if (known.is_none() && table.len() >= MAX_ROWS - LAN_ROOM) || !roster.heard(presence.peer) {
         return None;
     }
-    let stands = known.filter(|row| row.presence.signed && !presence.signed).map(|row| row.presence.clone());
-    let believed = stands.map_or_else(|| presence.clone(), |stands| Presence { kind: presence.kind, ts: presence.ts, ..stands });
-    table.apply(source, &believed, now)
+    table.apply(source, &presence, now)
 }
 
 #[cfg(test)]

@@ -34,14 +34,12 @@ use super::event_log::EventLog;
 use super::presence::Kind;
 use crate::clock::{Moment, UnixMillis};
 
-mod extras;
 mod message;
 mod reading;
 mod row;
 mod snapshot;
 
-pub use extras::Extras;
-pub use message::{Message, MessageError, Publication};
+pub use message::{Message, Publication};
 pub use reading::{Owed, Reader, Stream};
 pub use row::Row;
 

@@ -91,7 +91,6 @@ impl App {
     pub(super) fn admit_message(&self, visitor: &Visitor, message: &mut Message, now: Moment) -> Result<bool, Refusal> {
         let presence = &mut message.presence;
         let signed = presence.authenticate()?;
-        presence.sig = None;
         if visitor.peer.is_some_and(|peer| peer != presence.peer) {
             return Err(Refusal::AnotherPeersUrl);
         }

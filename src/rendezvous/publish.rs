@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use super::{App, Refusal, Visitor};
 use crate::clock::{Moment, UnixMillis};
 use crate::http::{Problem, body};
-use crate::proto::board::{Message, MessageError, Publication, Published};
+use crate::proto::board::{Message, Publication, Published};
 
 /// Takes one message: 204, or why not.
 pub(super) async fn publish(State(app): State<Arc<App>>, visitor: Visitor, request: Request) -> Result<StatusCode, Problem> {
@@ -30,7 +30,7 @@ async fn take(app: &App, visitor: &Visitor, request: Request) -> Result<Publishe
         return Err(Problem::unsupported_media("the body must be application/json"));
     }
     let json = body::read(request.into_body(), app.options.http.max_body.bytes()).await?;
-    let mut message = Message::parse(&json).map_err(|wrong: MessageError| Problem::bad_request(wrong.to_string()))?;
+    let mut message = Message::parse(&json).map_err(|wrong| Problem::bad_request(wrong.to_string()))?;
     let now = Moment::now();
     let signed = app.admit_message(visitor, &mut message, now)?;
     let publication = Publication { message, signed, from: visitor.address, at: UnixMillis::now() };

@@ -106,6 +106,7 @@ pub fn row(peer_id: PeerId, label: &str) -> PeerRow {
         online: true,
         last_seen: UnixMillis(1),
         path: Path::Lan,
+        reason: None,
         signed: true,
         sources: vec!["lan".into()],
         addrs: vec![],
@@ -265,6 +266,8 @@ async fn act(me: PeerId, play: Arc<Mutex<Play>>, events: broadcast::Sender<PeerE
                     label: "Me <b>myself</b>".into(),
                     avatar_hash: None,
                     listen: vec![],
+                    nat: goop::p2p::nat::Nat::Unknown,
+                    external: vec![],
                     version: "0",
                     rendezvous: vec![],
                 };
@@ -281,7 +284,7 @@ async fn act(me: PeerId, play: Arc<Mutex<Play>>, events: broadcast::Sender<PeerE
             }
             Command::History { with, reply } => _ = reply.send(log.with(with)),
             Command::AvatarChanged(avatar) => play.lock().unwrap().announced = Some(avatar),
-            Command::NameChanged { .. } => {}
+            Command::NameChanged { .. } | Command::UseRelay { .. } => {}
             Command::Open { peer, protocols, reply } => _ = reply.send(open(&play, peer, &protocols[0]).await),
         }
     }

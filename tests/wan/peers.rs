@@ -10,6 +10,7 @@ use goop::config::base_url::BaseUrl;
 use goop::config::http::HttpConfig;
 use goop::peer::{self, Path, PeerEvent, PeerHandle, PeerRow, Profile};
 use goop::proto::presence::{Kind, Presence};
+use goop::proto::signed::{Details, Epoch, SignedPresence};
 use goop::rendezvous::{self, Rendezvous};
 use goop::shutdown::Tasks;
 use goop::telemetry::Metrics;
@@ -84,6 +85,7 @@ impl Peer {
             ttl: Duration::from_secs(5),
             heartbeat: Duration::from_secs(1),
             rendezvous: servers.iter().map(|url| BaseUrl::parse(url).unwrap()).collect(),
+            nat: goop::p2p::nat::Options::default(),
         };
         let handle = peer::start(options, &Metrics::default(), &mut tasks, stop.child_token()).await.unwrap();
         Self { handle, tasks, stop, _site: site }
@@ -196,13 +198,16 @@ async fn attack_a_victims_address_is_dialled_within_the_budget_only() {
         }
     });
     let mut server = Server::like(Like::Ours).await;
-    let crowd: Vec<PeerId> = (0..100).map(|_| PeerId::random()).collect();
-    let row = |peer: &PeerId| {
+    let keys: Vec<Keypair> = (0..100).map(|_| Keypair::generate_ed25519()).collect();
+    let row = |key: &Keypair| {
+        let (peer, kind, content) = (key.public().to_peer_id(), Kind::Online, String::new());
         let addrs = vec![format!("/ip4/127.0.0.1/tcp/{}", addr.port()).parse().unwrap(); 8];
-        let json = Presence { addrs, ..Presence::new(Kind::Online, *peer, UnixMillis(1)) }.to_json();
-        format!("{},\"signed\":true}}", json.trim_end_matches('}'))
+        let (epoch, server, details) = (Epoch::new(7), server.script.server, Details::default());
+        let signed = SignedPresence { peer, kind, seq: 1, epoch, content, addrs, server, details };
+        Presence { sig: Some(signed.sign(key).unwrap()), ..Presence::new(kind, peer, UnixMillis(1)) }.to_json()
     };
-    let rows: Vec<String> = crowd.iter().map(row).collect();
+    let rows: Vec<String> = keys.iter().map(row).collect();
+    let crowd: Vec<PeerId> = keys.iter().map(|key| key.public().to_peer_id()).collect();
     server.greet(format!("event: snapshot\ndata: {{\"complete\":true,\"peers\":[{}]}}\n\n", rows.join(",")));
     let alice = Peer::new("Alice", &[server.url("")]).await;
     let _stream = server.stream().await;

@@ -20,6 +20,8 @@ use super::retry::Backoff;
 use super::{Known, News, Stream};
 use crate::proto::presence::snapshot::{MAX_SNAPSHOT, Snapshot};
 use crate::proto::presence::{MAX_BYTES, Presence};
+use crate::proto::signed::hearing::Hearing;
+use crate::proto::signed::{EPOCH_HEADER, Epoch};
 
 /// The stream of servers of ours.
 const CHANGES: &str = "api/v1/events";
@@ -39,16 +41,16 @@ struct Moved {
 
 struct Listener<'a> {
     link: &'a Link,
-    me: PeerId,
     news: &'a mpsc::Sender<News>,
     backoff: Backoff,
     /// The last event of the changes that was taken, and of which server.
     last: Option<(PeerId, String)>,
+    hearing: Hearing,
 }
 
 /// Listens until `stop`, or until nobody takes the news.
 pub async fn run(link: &Link, me: PeerId, news: &mpsc::Sender<News>, stop: &CancellationToken) {
-    let mut listener = Listener { link, me, news, backoff: Backoff::default(), last: None };
+    let mut listener = Listener { link, news, backoff: Backoff::default(), last: None, hearing: Hearing::new(me) };
     let _ = stop.run_until_cancelled(listener.run()).await;
 }
 
@@ -74,7 +76,12 @@ impl Listener<'_> {
         let known = request::learn(&client, &place).await.map_err(|failure| self.followed(WELL_KNOWN, failure))?;
         let resumed = self.resumable(known).is_some();
         let (known, response) = self.open(&client, &place, known).await?;
+        let known = of_this_run(known, &response);
         self.link.learnt(known);
+        self.hearing.listen_to(match known {
+            Known::Ours { server, epoch } => Some((server, epoch)),
+            Known::Goop2 => None,
+        });
         let mut events = self.heard(known, response).await?;
         let changes_only = matches!(known, Known::Ours { .. });
         self.pass_on(News::Opened { changes_only, resumed: resumed && changes_only }).await?;
@@ -116,8 +123,8 @@ impl Listener<'_> {
 
     async fn take(&mut self, known: Known, event: Event) -> Result<(), Failure> {
         let news = match (known, event.event.as_str()) {
-            (Known::Goop2, "message") | (Known::Ours { .. }, "online" | "update" | "offline") => self.told(known, &event.data),
-            (Known::Ours { .. }, "snapshot") => Some(self.snapshot(known, &event.data).await?),
+            (Known::Goop2, "message") | (Known::Ours { .. }, "online" | "update" | "offline") => self.told(&event.data),
+            (Known::Ours { .. }, "snapshot") => Some(self.snapshot(&event.data).await?),
             (Known::Ours { .. }, "moved") => return Err(self.moved(&event.data)),
             _ => None,
         };
@@ -132,9 +139,9 @@ impl Listener<'_> {
         Ok(())
     }
 
-    fn told(&self, known: Known, data: &str) -> Option<News> {
+    fn told(&mut self, data: &str) -> Option<News> {
         match Presence::parse(data.as_bytes()) {
-            Ok(presence) => self.verified(known, presence).map(Box::new).map(News::Told),
+            Ok(presence) => self.hearing.believe(presence).map(Box::new).map(News::Told),
             Err(error) => {
                 debug!(%error, "a rendezvous told something strange");
                 None
@@ -142,31 +149,16 @@ impl Listener<'_> {
         }
     }
 
-    async fn snapshot(&self, known: Known, data: &str) -> Result<News, Failure> {
+    async fn snapshot(&mut self, data: &str) -> Result<News, Failure> {
         let told = Snapshot::parse(data.as_bytes()).map_err(|_| Failure::Strange("the snapshot is malformed"))?;
         let mut peers = Vec::with_capacity(told.peers.len());
-        for some in told.peers.chunks(VERIFIED_AT_ONCE) {
-            peers.extend(some.iter().filter_map(|presence| self.verified(known, presence.clone())));
-            tokio::task::yield_now().await;
+        for (nth, presence) in told.peers.into_iter().enumerate() {
+            peers.extend(self.hearing.believe(presence));
+            if nth % VERIFIED_AT_ONCE == 0 {
+                tokio::task::yield_now().await;
+            }
         }
         Ok(News::Snapshot(Snapshot { complete: told.complete, peers }))
-    }
-
-    /// The message with what is proven of it; `None` where it is about us, or its signature does not hold or is for another server.
-    /// Whether the peer is here is the server's word; what the peer says of itself is its own, where it has signed.
-    fn verified(&self, known: Known, told: Presence) -> Option<Presence> {
-        let mut presence = told.clone();
-        let signed = presence.authenticate().ok()?;
-        let by_word = told.signed && matches!(known, Known::Ours { .. });
-        let signed = match (&signed, known) {
-            (Some(signed), Known::Ours { server, .. }) if signed.server != server => return None,
-            (Some(signed), Known::Ours { epoch, .. }) => by_word || signed.epoch == epoch,
-            (Some(_), Known::Goop2) => false,
-            (None, _) => by_word,
-        };
-        let addrs = if signed { presence.addrs } else { Vec::new() };
-        let verified = Presence { kind: told.kind, signed, addrs, sig: None, ..presence };
-        (verified.peer == told.peer && verified.peer != self.me).then_some(verified)
     }
 
     fn moved(&self, data: &str) -> Failure {
@@ -192,6 +184,15 @@ impl Listener<'_> {
 
     async fn pass_on(&self, news: News) -> Result<(), Failure> {
         self.news.send(news).await.map_err(|_| Failure::Ended)
+    }
+}
+
+/// The server may have been started anew between two requests: the run that a stream belongs to is said with the stream.
+fn of_this_run(known: Known, response: &Response) -> Known {
+    let said = response.headers().get(EPOCH_HEADER).and_then(|value| value.to_str().ok()?.parse().ok());
+    match (known, said) {
+        (Known::Ours { server, .. }, Some(epoch)) => Known::Ours { server, epoch: Epoch::new(epoch) },
+        (known, _) => known,
     }
 }
 

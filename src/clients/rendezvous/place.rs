@@ -63,6 +63,11 @@ impl Place {
         url
     }
 
+    /// The name of the server as it is reached: scheme, host and port, as in `https://rv.example.org`.
+    pub fn origin(&self) -> String {
+        self.now.url().origin().ascii_serialization()
+    }
+
     /// Whether the server is reached with encryption.
     pub fn is_https(&self) -> bool {
         self.now.url().scheme() == "https"

@@ -19,7 +19,7 @@ use super::retry::Backoff;
 use super::{Known, Options};
 use crate::clock::UnixMillis;
 use crate::proto::presence::{Kind, Presence};
-use crate::proto::signed::SignedPresence;
+use crate::proto::signed::{Details, SignedPresence};
 
 /// Messages that are sent for one occasion: signed again, in plainer form, or at another place.
 pub const TRIES: usize = 4;
@@ -160,7 +160,10 @@ impl Publisher<'_> {
         let Known::Ours { server, epoch } = known else { return Ok(whole.to_json()) };
         let seq = self.options.sequences.next(server);
         let (content, addrs) = (whole.content.clone(), whole.addrs.clone());
-        let signed = SignedPresence { peer: self.me, kind, seq, epoch, content, addrs, server };
+        let (email, avatar_hash) = (whole.email.clone().unwrap_or_default(), whole.avatar_hash.clone().unwrap_or_default());
+        let (audience, since) = (self.link.place().origin(), shown.since);
+        let details = Details { audience, since, email: Some(email), avatar_hash: Some(avatar_hash) };
+        let signed = SignedPresence { peer: self.me, kind, seq, epoch, content, addrs, server, details };
         let sig = signed.sign(&self.options.key).map_err(|_| Failure::Strange("the key cannot sign"))?;
         let signed = Presence { sig: Some(sig), ..whole };
         let json = signed.to_json();

@@ -35,7 +35,9 @@ pub struct Row {
 }
 
 impl Row {
-    pub(super) fn new(publication: Publication, public: Arc<str>, now: Moment, due: Moment, told_before: u64) -> Self {
+    pub(super) fn new(mut publication: Publication, public: Arc<str>, now: Moment, due: Moment, told_before: u64) -> Self {
+        // It stands in `public`.
+        publication.message.presence.sig = None;
         Self {
             kind: publication.message.presence.kind,
             message: publication.message,

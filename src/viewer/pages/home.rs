@@ -170,6 +170,7 @@ mod tests {
             online: true,
             last_seen: UnixMillis(0),
             path,
+            reason: None,
             signed: true,
             sources: Vec::new(),
             addrs: Vec::new(),

@@ -1,0 +1,11 @@
+//! How the server is deployed, with the files of `docs/` themselves: under systemd, behind Caddy, watched by `goop status`.
+#![allow(clippy::unwrap_used, reason = "a test fails where it stands")]
+
+mod harness;
+
+#[path = "deployment/notify.rs"]
+mod notify;
+#[path = "deployment/sockets.rs"]
+mod sockets;
+#[path = "deployment/talk.rs"]
+mod talk;
