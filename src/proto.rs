@@ -6,6 +6,7 @@ pub mod board;
 pub mod chat;
 pub mod community;
 pub mod event_log;
+pub mod hour;
 pub mod invite;
 pub mod neighbours;
 pub mod presence;

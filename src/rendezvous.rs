@@ -8,6 +8,7 @@
 //! - `boards`: one board per community; the open one at `/` has no name. `base`: which one a URL means.
 //! - `live_board`: a board ([`crate::proto::board`]) with those who read it. `fanout`: when they are given what was gathered.
 //! - `admit`: the one place that decides whether a message counts, and what a refusal is called in HTTP.
+//! - `hours`: how many were here, minute by minute.
 //! - `routes`: the URL table. `pages`, `wellknown`, `health`: what people, peers and machines ask besides.
 //! - `communities`, `store`: who comes in where, and what is remembered of it. `admin`: the operator's pages and API.
 //! - `records`: goop2's `/peers.json` and `/logs.json` as data. `metrics`, `census`: what is counted.
@@ -52,6 +53,7 @@ mod census;
 mod communities;
 mod fanout;
 mod health;
+mod hours;
 mod live_board;
 mod metrics;
 mod pages;
@@ -153,6 +155,8 @@ pub(crate) struct App {
     pub(crate) options: Options,
     /// What happened last, for the operator.
     pub(crate) journal: Journal,
+    /// How many were here over the last hour.
+    pub(crate) hours: hours::Hours,
     /// What is counted.
     pub(crate) metrics: RendezvousMetrics,
     /// The text of `/metrics`.
@@ -206,6 +210,7 @@ impl Rendezvous {
         let serving = http::serve(listeners, routes::answers(app.clone()), limits, counters, stop.clone());
         tasks.spawn("rendezvous listener", serving);
         tasks.spawn("rendezvous fan-out", fanout::run(app.clone(), stop.clone()));
+        tasks.spawn("rendezvous hours", hours::keep(app.clone(), stop.clone()));
         tasks.spawn("rendezvous doors", communities::follow(app.clone(), stop.clone()));
         tasks.spawn("rendezvous sweep", fanout::sweep(app.clone(), stop));
         Ok(Self { app, addr })
@@ -259,6 +264,7 @@ impl App {
             standby: AtomicBool::new(false),
             options,
             journal: Journal::default(),
+            hours: hours::Hours::default(),
             metrics: RendezvousMetrics::default(),
             all_metrics: all_metrics.clone(),
         })

@@ -21,6 +21,20 @@ export function drawing(name, attributes, ...children) {
 
 export const shortId = (id) => "…" + id.slice(-8);
 
+// Characters that show nothing, but reorder, hide or fake what stands around them; the two joiners stay.
+const INVISIBLE = /[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}]/gu;
+const UNSEEN = /^[\p{White_Space}\u200c\u200d\u2800\ufe00-\ufe0f]*$/u;
+const LONGEST = 64;
+
+// The name of a peer as the server shows it.
+export function label({ content, peerID }) {
+  const words = (content || "").split(/[\p{White_Space}\p{Cc}]/u).map((word) => word.replace(INVISIBLE, ""));
+  const shown = words.filter(Boolean).join(" ");
+  if (UNSEEN.test(shown)) return "goop-" + peerID.slice(-6);
+  const letters = [...shown];
+  return letters.length > LONGEST ? letters.slice(0, LONGEST - 1).join("") + "…" : shown;
+}
+
 // The face of a peer, as the server draws it.
 export function face(id) {
   let hash = 0x811c9dc5;
