@@ -29,7 +29,7 @@ mod pulse;
 mod socket;
 pub mod sse;
 
-pub use connection::Client;
+pub use connection::{Client, Local};
 pub use error::Problem;
 pub use listener::{Limits, listen, serve};
 pub use metrics::HttpMetrics;

@@ -3,6 +3,8 @@
 
 #[path = "wan/bad_servers.rs"]
 mod bad_servers;
+#[path = "wan/board.rs"]
+mod board;
 #[path = "wan/certificates.rs"]
 mod certificates;
 #[path = "wan/goop2_servers.rs"]
@@ -11,6 +13,8 @@ mod goop2_servers;
 mod our_servers;
 #[path = "wan/peers.rs"]
 mod peers;
+#[path = "wan/relays.rs"]
+mod relays;
 #[path = "wan/script.rs"]
 mod script;
 #[path = "wan/subject.rs"]

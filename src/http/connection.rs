@@ -39,6 +39,10 @@ const MAX_BUFFER: usize = 64 * 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client(pub SocketAddr);
 
+/// Our end of the socket: where the client reached us; among the request's extensions where the system told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Local(pub SocketAddr);
+
 /// How a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
@@ -57,10 +61,11 @@ pub(super) async fn serve(
     metrics: HttpMetrics,
     stop: CancellationToken,
 ) -> Ending {
+    let ends = (Client(client), socket.local_addr().map(Local).ok());
     let io = TokioIo::new(Watched::new(socket, pulse.clone()));
     let service = service_fn({
         let pulse = pulse.clone();
-        move |request| answer(request, client, router.clone(), pulse.clone(), metrics.clone())
+        move |request| answer(request, ends, router.clone(), pulse.clone(), metrics.clone())
     });
     let connection = http1::Builder::new()
         .header_read_timeout(None)
@@ -92,7 +97,7 @@ pub(super) async fn serve(
 
 async fn answer(
     request: Request<Incoming>,
-    client: SocketAddr,
+    (client, local): (Client, Option<Local>),
     router: Router,
     pulse: Arc<Pulse>,
     metrics: HttpMetrics,
@@ -100,7 +105,8 @@ async fn answer(
     pulse.busy();
     metrics.requests.inc();
     let mut request = request.map(|body| Body::new(Timed::new(body, pulse.clone())));
-    request.extensions_mut().insert(Client(client));
+    request.extensions_mut().insert(client);
+    local.map(|local| request.extensions_mut().insert(local));
     let response = match AssertUnwindSafe(router.oneshot(request)).catch_unwind().await {
         Ok(Ok(response)) => response,
         Err(_panic) => {
