@@ -9,7 +9,7 @@
 //! - `live_board`: a board ([`crate::proto::board`]) with those who read it. `fanout`: when they are given what was gathered.
 //! - `admit`: the one place that decides whether a message counts, and what a refusal is called in HTTP. `names`: whom it is for.
 //! - `routes`: the URL table. `pages`, `wellknown`, `health`: what people, peers and machines ask besides.
-//! - `communities`, `store`: who comes in where, and what is remembered of it. `admin`: the operator's pages and API.
+//! - `communities`, `store`: who comes in where, and what is remembered of it. `moves`: what has gone elsewhere. `admin`: the operator's pages and API.
 //! - `records`: goop2's `/peers.json` and `/logs.json` as data. `metrics`: what is counted.
 //!
 //! What is read or verified is done outside every lock; no reader ever holds up another.
@@ -53,6 +53,7 @@ mod fanout;
 mod health;
 mod live_board;
 mod metrics;
+mod moves;
 mod names;
 mod pages;
 mod publish;

@@ -9,6 +9,8 @@ mod board;
 mod certificates;
 #[path = "wan/goop2_servers.rs"]
 mod goop2_servers;
+#[path = "wan/moves.rs"]
+mod moves;
 #[path = "wan/our_servers.rs"]
 mod our_servers;
 #[path = "wan/peers.rs"]

@@ -15,8 +15,8 @@ use crate::http::{Problem, error, headers};
 
 /// Everything the server answers.
 pub(super) fn router(app: Arc<App>) -> Router {
-    let inner = table().merge(admin::routes(&app)).with_state(app);
-    Router::new().fallback(move |request: Request| enter(inner.clone(), request))
+    let inner = table().merge(admin::routes(&app)).with_state(app.clone());
+    Router::new().fallback(move |request: Request| enter(app.clone(), inner.clone(), request))
 }
 
 fn table() -> Router<Arc<App>> {
@@ -31,9 +31,15 @@ fn table() -> Router<Arc<App>> {
         .fallback(async || Problem::not_found("there is nothing here"))
 }
 
-async fn enter(inner: Router, request: Request) -> Response {
-    let Ok(response) = inner.oneshot(Base::take_off(request)).await;
-    let mut response = error::as_problem(response).await;
+async fn enter(app: Arc<App>, inner: Router, request: Request) -> Response {
+    let request = Base::take_off(request);
+    let mut response = match app.redirect(&request) {
+        Some(elsewhere) => elsewhere,
+        None => {
+            let Ok(response) = inner.oneshot(request).await;
+            error::as_problem(response).await
+        }
+    };
     let answer = response.headers_mut();
     let csp = answer.remove(header::CONTENT_SECURITY_POLICY).unwrap_or(HeaderValue::from_static(headers::OWN_PAGE));
     headers::secure(answer, csp);

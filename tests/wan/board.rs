@@ -11,6 +11,7 @@ use goop::rendezvous::{self, Rendezvous};
 use goop::shutdown::Tasks;
 use goop::telemetry::Metrics;
 use libp2p::PeerId;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 /// The real server, with an operator whose password is `operator`.
@@ -61,11 +62,28 @@ impl Board {
         self.addr
     }
 
-    /// Who is here, as the operator sees it: labels, sorted.
-    pub(crate) async fn labels(&self) -> Vec<String> {
+    /// Lets the operator do this; the status, and what is answered.
+    pub(crate) async fn operate(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let asked = http.get(format!("{}/peers.json", self.url())).basic_auth("admin", Some("operator"));
-        let peers: serde_json::Value = asked.send().await.unwrap().json().await.unwrap();
+        let request = http.request(method.parse().unwrap(), format!("{}/api/v1/admin/{path}", self.url()));
+        let answer = request.basic_auth("admin", Some("operator")).json(&body).send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap_or_default())
+    }
+
+    /// Who is at the open board, as the operator sees it: labels, sorted.
+    pub(crate) async fn labels(&self) -> Vec<String> {
+        self.labels_at("").await
+    }
+
+    /// Who is in this community.
+    pub(crate) async fn labels_of(&self, slug: &str) -> Vec<String> {
+        self.labels_at(&format!("/c/{slug}")).await
+    }
+
+    async fn labels_at(&self, base: &str) -> Vec<String> {
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let asked = http.get(format!("{}{base}/peers.json", self.url())).basic_auth("admin", Some("operator"));
+        let peers: Value = asked.send().await.unwrap().json().await.unwrap();
         let mut labels: Vec<String> = peers.as_array().unwrap().iter().map(|peer| peer["content"].as_str().unwrap().to_owned()).collect();
         labels.sort();
         labels
