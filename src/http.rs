@@ -30,7 +30,7 @@ mod pulse;
 mod socket;
 pub mod sse;
 
-pub use connection::{Answers, Client};
+pub use connection::{Answers, Client, Local};
 pub use error::Problem;
 pub use listener::{Limits, listen, serve};
 pub use metrics::HttpMetrics;

@@ -7,10 +7,10 @@
 //! ```
 //! - `boards`: one board per community; the open one at `/` has no name. `base`: which one a URL means.
 //! - `live_board`: a board ([`crate::proto::board`]) with those who read it. `fanout`: when they are given what was gathered.
-//! - `admit`: the one place that decides whether a message counts, and what a refusal is called in HTTP.
+//! - `admit`: the one place that decides whether a message counts, and what a refusal is called in HTTP. `names`: whom it is for.
 //! - `hours`: how many were here, minute by minute.
 //! - `routes`: the URL table. `pages`, `wellknown`, `health`: what people, peers and machines ask besides.
-//! - `communities`, `store`: who comes in where, and what is remembered of it. `admin`: the operator's pages and API.
+//! - `communities`, `store`: who comes in where, and what is remembered of it. `moves`: what has gone elsewhere. `admin`: the operator's pages and API.
 //! - `records`: goop2's `/peers.json` and `/logs.json` as data. `metrics`, `census`: what is counted.
 //!
 //! What is read or verified is done outside every lock; no reader ever holds up another.
@@ -56,6 +56,8 @@ mod health;
 mod hours;
 mod live_board;
 mod metrics;
+mod moves;
+mod names;
 mod pages;
 mod publish;
 mod records;
@@ -141,6 +143,8 @@ pub(crate) struct App {
     pub(crate) publish_limit: Mutex<PublishLimit>,
     /// Who gets an event stream.
     pub(crate) streams: Arc<StreamGate>,
+    /// By which names the server goes.
+    pub(crate) names: names::Names,
     /// Whose word on a client's address counts.
     pub(crate) proxies: TrustedProxies,
     /// Whether a proxy that nobody named stands before the server.
@@ -257,6 +261,7 @@ impl App {
             epoch,
             publish_limit: Mutex::new(PublishLimit::new(PublishRates::of(&options.http))),
             streams: StreamGate::new(StreamLimits::of(&options.http)),
+            names: names::Names::new(options.http.external_url.as_ref()),
             unnamed_proxy: UnnamedProxy::default(),
             proxies: TrustedProxies::new(options.http.trusted_proxies.clone()),
             store,

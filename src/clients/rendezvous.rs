@@ -38,6 +38,7 @@ mod listen;
 mod place;
 mod publish;
 mod request;
+mod resolve;
 mod retry;
 mod sequence;
 
@@ -106,6 +107,9 @@ pub struct Status {
     /// The stream.
     #[serde(flatten)]
     pub stream: Stream,
+    /// The name of the place where it is heard, if it has moved there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moved_to: Option<String>,
     /// Why the server does not take what we publish, if so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
@@ -138,24 +142,29 @@ enum Known {
 
 /// A server that is being published to and heard.
 pub struct Client {
-    status: watch::Receiver<Status>,
+    link: Arc<Link>,
 }
 
 impl Client {
     /// The client, and what runs it until `stop`: says `offline` then, which takes at most [`publish::FAREWELL`].
     pub fn new(options: Options, news: mpsc::Sender<News>, stop: CancellationToken) -> (Self, impl Future<Output = ()> + Send) {
         let link = Arc::new(Link::new(Place::new(options.url.clone())));
-        let status = link.status();
+        let client = Self { link: link.clone() };
         let me = options.key.public().to_peer_id();
         let running = async move {
             let listening = listen::run(&link, me, &news, &stop);
             tokio::join!(listening, publish::run(&link, options, &stop));
         };
-        (Self { status }, running)
+        (client, running)
     }
 
     /// How it goes.
     pub fn status(&self) -> Status {
-        self.status.borrow().clone()
+        self.link.status()
+    }
+
+    /// Where the server is heard now, if it has moved there: for whoever keeps the configuration. May hold the secret of a member.
+    pub fn moved_to(&self) -> Option<BaseUrl> {
+        self.link.place().moved_to().cloned()
     }
 }

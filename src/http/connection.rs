@@ -48,6 +48,9 @@ impl<S> Answers for S where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
 {
 }
+/// Our end of the socket: where the client reached us; among the request's extensions where the system told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Local(pub SocketAddr);
 
 /// How a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,10 +71,11 @@ pub(super) async fn serve<S: Answers>(
     metrics: HttpMetrics,
     stop: CancellationToken,
 ) -> Ending {
+    let ends = (Client(client), socket.local_addr().map(Local).ok());
     let io = TokioIo::new(Watched::new(socket, pulse.clone()));
     let answering = service_fn({
         let pulse = pulse.clone();
-        move |request| answer(request, client, service.clone(), pulse.clone(), metrics.clone())
+        move |request| answer(request, ends, service.clone(), pulse.clone(), metrics.clone())
     });
     let connection = http1::Builder::new()
         .header_read_timeout(None)
@@ -117,7 +121,7 @@ pub(super) async fn serve<S: Answers>(
 
 async fn answer<S: Answers>(
     request: Request<Incoming>,
-    client: SocketAddr,
+    (client, local): (Client, Option<Local>),
     mut service: S,
     pulse: Arc<Pulse>,
     metrics: HttpMetrics,
@@ -125,7 +129,8 @@ async fn answer<S: Answers>(
     pulse.busy();
     metrics.requests.inc();
     let mut request = request.map(|body| Body::new(Timed::new(body, pulse.clone())));
-    request.extensions_mut().insert(Client(client));
+    request.extensions_mut().insert(client);
+    local.map(|local| request.extensions_mut().insert(local));
     let response = match AssertUnwindSafe(service.call(request)).catch_unwind().await {
         Ok(Ok(response)) => response,
         Err(_panic) => {

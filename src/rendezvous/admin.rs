@@ -43,6 +43,8 @@ pub(super) fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/api/v1/admin/stats", get(api::stats))
         .route("/api/v1/admin/boards", get(api::boards).post(api::found))
         .route("/api/v1/admin/boards/{slug}", delete(api::end))
+        .route("/api/v1/admin/boards/{slug}/move", post(api::move_board).delete(api::move_board_back))
+        .route("/api/v1/admin/move", post(api::move_open).delete(api::move_open_back))
         .route("/api/v1/admin/boards/{slug}/invitations", post(api::invite_to))
         .route("/api/v1/admin/invitations", get(api::invitations).post(api::invite))
         .route("/api/v1/admin/invitations/{id}", delete(api::revoke_invitation))

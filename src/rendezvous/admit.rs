@@ -13,7 +13,8 @@ use crate::http::{Problem, limit};
 use crate::proto::binding;
 use crate::proto::board::{Full, Message};
 use crate::proto::presence::Kind;
-use crate::proto::signed::SignedError;
+use crate::proto::presence::label::{self, MAX_SHOWN};
+use crate::proto::signed::{SignedError, SignedPresence};
 
 /// Why somebody may not publish or read.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -36,6 +37,9 @@ pub enum Refusal {
     /// Too often, or too many.
     #[error("too much at once")]
     Limit(limit::Refused),
+    /// Signed for a server of another name; which, and what this one is called.
+    #[error("this message was signed for {0}; this server is {1}")]
+    AnotherName(String, String),
     /// A signature that does not hold.
     #[error(transparent)]
     Signature(#[from] SignedError),
@@ -66,6 +70,7 @@ impl From<Refusal> for Problem {
             Refusal::Standby => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "standby", detail).retry_after(FULL_RETRY),
             Refusal::Database => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "database", detail).retry_after(FULL_RETRY),
             Refusal::Limit(refused) => refused.into(),
+            Refusal::AnotherName(..) => Problem::new(StatusCode::MISDIRECTED_REQUEST, "another-name", detail),
             Refusal::Signature(_) => Problem::new(StatusCode::FORBIDDEN, "bad-signature", detail),
             Refusal::Binding(binding::Refusal::SignAgain { epoch, seq }) => {
                 let again = Problem::new(StatusCode::CONFLICT, "sign-again", detail);
@@ -78,6 +83,14 @@ impl From<Refusal> for Problem {
 }
 
 impl App {
+    /// Whether a message was signed for this server by a name of its own (THREATS 3).
+    fn is_meant(&self, visitor: &Visitor, signed: &SignedPresence) -> Result<(), Refusal> {
+        let audience = &signed.details.audience;
+        let called = self.names.configured().unwrap_or_default().to_owned();
+        let meant = self.names.include(audience, visitor.address, visitor.local);
+        if meant { Ok(()) } else { Err(Refusal::AnotherName(label::clean(audience, MAX_SHOWN), called)) }
+    }
+
     /// Asked before a body is read.
     pub(super) fn admit_sender(&self, visitor: &Visitor, now: Moment) -> Result<(), Refusal> {
         locked(&self.publish_limit).address(visitor.address, now)?;
@@ -98,6 +111,7 @@ impl App {
         self.admit_visitor(visitor, Some(&peer))?;
         match &signed {
             Some(signed) => {
+                self.is_meant(visitor, signed)?;
                 locked(&self.bindings).admit_signed(signed, now)?;
                 self.streams.signed(visitor.address, now);
             }

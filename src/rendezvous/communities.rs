@@ -79,6 +79,7 @@ impl App {
                 None => put_out(&board, None, &register, at),
             }
         }
+        self.tell_moves();
     }
 
     /// Communities that everybody may know of.
@@ -150,7 +151,8 @@ impl App {
     }
 
     fn let_in(&self, slug: &str, wish: &Wish, peer: Option<PeerId>, origin: &str) -> Result<Response, Problem> {
-        let kind = self.store.register().community(slug).map(|community| community.kind);
+        let register = self.store.register();
+        let kind = register.community(slug).filter(|_| register.moved(Some(slug)).is_none()).map(|community| community.kind);
         let (token, now) = (Token::new(rand::random()), UnixMillis::now());
         let url = || json!({ "community": slug, "url": format!("{origin}/c/{slug}/m/{}/", token.reveal()) });
         match (kind, &wish.invite, &wish.ticket) {

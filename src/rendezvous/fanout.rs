@@ -45,5 +45,7 @@ pub(super) async fn sweep(app: Arc<App>, stop: CancellationToken) {
                 tokio::task::yield_now().await;
             }
         }
+        // Somebody may have sat down while the board was moving.
+        app.tell_moves();
     }
 }

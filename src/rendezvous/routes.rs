@@ -16,8 +16,8 @@ use crate::http::{Answers, Problem, error, headers};
 
 /// Everything the server answers.
 pub(super) fn answers(app: Arc<App>) -> impl Answers {
-    let table = table().merge(admin::routes(&app)).with_state(app);
-    service_fn(move |request: Request| enter(table.clone(), request))
+    let table = table().merge(admin::routes(&app)).with_state(app.clone());
+    service_fn(move |request: Request| enter(app.clone(), table.clone(), request))
 }
 
 fn table() -> Router<Arc<App>> {
@@ -32,9 +32,14 @@ fn table() -> Router<Arc<App>> {
         .fallback(async || Problem::not_found("there is nothing here"))
 }
 
-/// Takes a request to its board. What a browser is told with an answer needs no telling where there is nothing to show.
-async fn enter(mut table: Router, request: Request) -> Result<Response, Infallible> {
-    let response = table.call(Base::take_off(request)).await?;
+/// Takes a request to its board, or says where that has gone. What a browser is told with an answer needs no telling where there is
+/// nothing to show.
+async fn enter(app: Arc<App>, mut table: Router, request: Request) -> Result<Response, Infallible> {
+    let request = Base::take_off(request);
+    let response = match app.redirect(&request) {
+        Some(elsewhere) => elsewhere,
+        None => table.call(request).await?,
+    };
     if response.status() == StatusCode::NO_CONTENT {
         return Ok(response);
     }

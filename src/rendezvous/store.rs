@@ -24,7 +24,8 @@ mod rows;
 
 pub use rows::Application;
 
-const MIGRATIONS: [&str; 1] = [include_str!("../../assets/migrations/0001-communities.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("../../assets/migrations/0001-communities.sql"), include_str!("../../assets/migrations/0002-moves.sql")];
 /// Most members, invitations and applications of one community each, and most bans; one more is refused.
 pub const MOST: i64 = 10_000;
 
@@ -135,8 +136,29 @@ impl Store {
     pub fn end(&self, slug: &str) -> Result<(), StoreError> {
         self.change(|change| {
             change.execute("DELETE FROM bans WHERE slug = ?1", [slug])?;
+            change.execute("DELETE FROM moves WHERE slug = ?1", [slug])?;
             something(change.execute("DELETE FROM communities WHERE slug = ?1", [slug]))
         })
+    }
+
+    /// A community (`None`: the open board) has gone to `place`, a base URL without a slash at its end.
+    ///
+    /// # Errors
+    /// [`StoreError::Nothing`]; see [`StoreError`].
+    pub fn move_to(&self, slug: Option<&str>, place: &str, now: UnixMillis) -> Result<(), StoreError> {
+        self.change(|change| {
+            let there = "INSERT OR REPLACE INTO moves (slug, url, since)
+                SELECT ?1, ?2, ?3 WHERE ?1 = '' OR EXISTS (SELECT 1 FROM communities WHERE slug = ?1)";
+            something(change.execute(there, params![slug.unwrap_or_default(), place, millis(now)]))
+        })
+    }
+
+    /// A community (`None`: the open board) that had gone is here again.
+    ///
+    /// # Errors
+    /// [`StoreError::Nothing`]; see [`StoreError`].
+    pub fn move_back(&self, slug: Option<&str>) -> Result<(), StoreError> {
+        self.change(|change| something(change.execute("DELETE FROM moves WHERE slug = ?1", [slug.unwrap_or_default()])))
     }
 
     /// Writes an invitation, and answers its number.

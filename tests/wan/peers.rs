@@ -1,17 +1,14 @@
 //! Whole peers that find each other through boards.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use goop::clock::{Moment, UnixMillis};
 use goop::config::base_url::BaseUrl;
-use goop::config::http::HttpConfig;
 use goop::peer::{self, Path, PeerEvent, PeerHandle, PeerRow, Profile};
 use goop::proto::presence::{Kind, Presence};
 use goop::proto::signed::{Details, Epoch, SignedPresence};
-use goop::rendezvous::{self, Rendezvous};
 use goop::shutdown::Tasks;
 use goop::telemetry::Metrics;
 use libp2p::PeerId;
@@ -21,46 +18,9 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::board::Board;
 use super::script::{Like, Server};
 use super::subject::until;
-
-/// The real server.
-struct Board {
-    addr: SocketAddr,
-    tasks: Tasks,
-    stop: CancellationToken,
-}
-
-impl Board {
-    fn at(addr: SocketAddr) -> Self {
-        let (mut tasks, stop) = (Tasks::default(), CancellationToken::new());
-        let options = rendezvous::Options {
-            addr,
-            explicit: true,
-            server: PeerId::random(),
-            ttl: Duration::from_secs(5),
-            allow_unsigned: true,
-            http: HttpConfig::default(),
-            doors: rendezvous::DoorOptions::default(),
-        };
-        let running = Rendezvous::start(options, &Metrics::default(), &mut tasks, stop.clone()).unwrap();
-        Self { addr: running.addr(), tasks, stop }
-    }
-
-    fn new() -> Self {
-        Self::at("127.0.0.1:0".parse().unwrap())
-    }
-
-    fn url(&self) -> String {
-        format!("http://{}", self.addr)
-    }
-
-    async fn stop(self) -> SocketAddr {
-        self.stop.cancel();
-        assert!(self.tasks.finish(Duration::from_secs(5)).await.is_empty());
-        self.addr
-    }
-}
 
 struct Peer {
     handle: PeerHandle,

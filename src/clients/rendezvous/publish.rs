@@ -133,7 +133,7 @@ impl Publisher<'_> {
                 self.plain = true;
                 Some(known)
             }
-            (_, Failure::Moved(to)) => self.link.change_place(|place| place.moved(PUBLISH, to)).is_ok().then_some(known),
+            (_, Failure::Moved { to, by }) => self.link.change_place(|place| place.moved(PUBLISH, to, *by)).is_ok().then_some(known),
             _ => None,
         }
     }
