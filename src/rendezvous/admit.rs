@@ -13,7 +13,7 @@ use crate::http::{Problem, limit};
 use crate::proto::binding;
 use crate::proto::board::{Full, Message};
 use crate::proto::presence::Kind;
-use crate::proto::signed::SignedError;
+use crate::proto::signed::{SignedError, SignedPresence};
 
 /// Why somebody may not publish or read.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -77,6 +77,14 @@ impl From<Refusal> for Problem {
     }
 }
 
+/// A signed message that counts here.
+pub(super) struct Signed {
+    /// What it says.
+    pub(super) presence: SignedPresence,
+    /// Whether its peer was not bound before.
+    pub(super) first: bool,
+}
+
 impl App {
     /// Asked before a body is read.
     pub(super) fn admit_sender(&self, visitor: &Visitor, now: Moment) -> Result<(), Refusal> {
@@ -87,8 +95,9 @@ impl App {
         self.admit_visitor(visitor, None)
     }
 
-    /// Whether `message` counts; answers whether it is signed. What its signature says has then replaced what stood beside it.
-    pub(super) fn admit_message(&self, visitor: &Visitor, message: &mut Message, now: Moment) -> Result<bool, Refusal> {
+    /// Whether `message` counts; answers what is signed of it, and whether its peer was not bound before. What its signature says has
+    /// then replaced what stood beside it.
+    pub(super) fn admit_message(&self, visitor: &Visitor, message: &mut Message, now: Moment) -> Result<Option<Signed>, Refusal> {
         let presence = &mut message.presence;
         let signed = presence.authenticate()?;
         presence.sig = None;
@@ -97,9 +106,13 @@ impl App {
         }
         let (peer, kind) = (presence.peer, presence.kind);
         self.admit_visitor(visitor, Some(&peer))?;
+        let mut first = false;
         match &signed {
             Some(signed) => {
-                locked(&self.bindings).admit_signed(signed, now)?;
+                let mut bindings = locked(&self.bindings);
+                first = !bindings.is_bound(&peer, now);
+                bindings.admit_signed(signed, now)?;
+                drop(bindings);
                 self.streams.signed(visitor.address, now);
             }
             None => locked(&self.bindings).admit_unsigned(&peer, kind, visitor.address, now)?,
@@ -109,6 +122,6 @@ impl App {
             locked(&self.publish_limit).peer(peer, now)?;
         }
         self.bind_token(visitor, peer)?;
-        Ok(signed.is_some())
+        Ok(signed.map(|presence| Signed { presence, first }))
     }
 }
