@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug, Error)]
 pub enum DbError {
     /// It lies where SQLite cannot keep it whole.
-    #[error("{}: this is on a network file system ({kind}), where several computers would damage it: choose a place on a local disk", path.display())]
+    #[error("{}: this is on a network file system ({kind}), where a database cannot be shared: choose a place on a local disk", path.display())]
     Network {
         /// The file.
         path: PathBuf,
@@ -104,6 +104,18 @@ impl Db {
         Ok(db)
     }
 
+    /// The same for a file that several processes use at once; then also a file system that a program plays (FUSE) is refused.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn open_for_several(path: &Path, migrations: &[&str]) -> Result<Self, DbError> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if place::is_played(folder) {
+            return Err(DbError::Network { path: path.to_owned(), kind: "FUSE" });
+        }
+        Self::open(path, migrations)
+    }
+
     /// A database that lives and dies with this value; for tests, and for a server that is told to remember nothing.
     ///
     /// # Errors
@@ -121,13 +133,23 @@ impl Db {
     /// # Errors
     /// See [`DbError`]; nothing was changed then.
     pub fn write<T>(&self, change: impl FnOnce(&Transaction) -> rusqlite::Result<T>) -> Result<T, DbError> {
-        let mut connection = self.connection();
-        let written = (|| {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let answer = change(&transaction)?;
-            transaction.commit().map(|()| answer)
-        })();
+        let written = transact(&mut self.connection(), change);
         written.map_err(|error| told(&self.path, error))
+    }
+
+    /// The same without waiting for the disk: whatever becomes of this process, the change stays, but a power cut may take it back, as
+    /// a whole. For what is worth nothing after one.
+    ///
+    /// # Errors
+    /// See [`DbError`]; nothing was changed then.
+    pub fn write_lightly<T>(&self, change: impl FnOnce(&Transaction) -> rusqlite::Result<T>) -> Result<T, DbError> {
+        let mut connection = self.connection();
+        let written = connection
+            .pragma_update(None, "synchronous", "NORMAL")
+            .and_then(|()| transact(&mut connection, change))
+            .map_err(|error| told(&self.path, error));
+        let restored = connection.pragma_update(None, "synchronous", "FULL").map_err(|error| told(&self.path, error));
+        written.and_then(|answer| restored.map(|()| answer))
     }
 
     /// Looks things up.
@@ -180,6 +202,12 @@ impl Db {
     fn connection(&self) -> MutexGuard<'_, Connection> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn transact<T>(connection: &mut Connection, change: impl FnOnce(&Transaction) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let answer = change(&transaction)?;
+    transaction.commit().map(|()| answer)
 }
 
 fn wal(path: &Path) -> PathBuf {

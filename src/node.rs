@@ -198,6 +198,7 @@ fn open_rendezvous(
             password: presence.admin_password.clone(),
             peers: loaded.config.superhub.admin_peers.clone(),
             database: Some(database(loaded)),
+            shared: presence.peer_db_path.is_some(),
         },
     };
     let stop = stop.child_token();

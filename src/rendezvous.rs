@@ -11,6 +11,7 @@
 //! - `hours`: how many were here, minute by minute.
 //! - `routes`: the URL table. `pages`, `wellknown`, `health`: what people, peers and machines ask besides.
 //! - `communities`, `store`: who comes in where, and what is remembered of it. `moves`: what has gone elsewhere. `admin`: the operator's pages and API.
+//! - `sharing`: what several instances over one database tell each other.
 //! - `records`: goop2's `/peers.json` and `/logs.json` as data. `metrics`, `census`: what is counted.
 //!
 //! What is read or verified is done outside every lock; no reader ever holds up another.
@@ -62,6 +63,7 @@ mod pages;
 mod publish;
 mod records;
 mod routes;
+mod sharing;
 mod store;
 mod subscribe;
 mod visitor;
@@ -72,7 +74,9 @@ pub use boards::Boards;
 pub use live_board::{LiveBoard, Seat};
 pub use metrics::RendezvousMetrics;
 pub use records::{Journal, PeerRecord};
+use sharing::Sharing;
 pub use store::{Application, Store, StoreError};
+use store::{Entered, Entrant};
 pub use visitor::Visitor;
 
 /// How a rendezvous server is started.
@@ -105,6 +109,8 @@ pub struct DoorOptions {
     pub peers: Vec<PeerId>,
     /// The database; `None`: memory, until the server stops.
     pub database: Option<PathBuf>,
+    /// Whether other instances of this server may use the same database at the same time.
+    pub shared: bool,
 }
 
 /// Why a rendezvous server did not start.
@@ -127,6 +133,9 @@ pub enum RendezvousError {
     /// The database is at a wrong place.
     #[error(transparent)]
     Database(#[from] DbError),
+    /// The database is another server's.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// What all handlers share.
@@ -151,6 +160,8 @@ pub(crate) struct App {
     pub(crate) unnamed_proxy: UnnamedProxy,
     /// Communities, members and bans.
     pub(crate) store: Store,
+    /// What other instances over the same database are told.
+    sharing: Sharing,
     /// Who may operate.
     pub(crate) door: AdminDoor,
     /// Whether publishing rests until the operator resumes it.
@@ -204,6 +215,7 @@ impl Rendezvous {
         let addr = addr.map_err(|cause| RendezvousError::Listen { addr: options.addr, cause })?;
         let app = Arc::new(App::new(options, metrics, addr)?);
         app.let_doors_count(Moment::now());
+        let exchange = sharing::begin(&app);
         let counters = HttpMetrics::default();
         metrics.register("rendezvous", |room| {
             app.metrics.register(room);
@@ -215,7 +227,7 @@ impl Rendezvous {
         tasks.spawn("rendezvous listener", serving);
         tasks.spawn("rendezvous fan-out", fanout::run(app.clone(), stop.clone()));
         tasks.spawn("rendezvous hours", hours::keep(app.clone(), stop.clone()));
-        tasks.spawn("rendezvous doors", communities::follow(app.clone(), stop.clone()));
+        tasks.spawn("rendezvous sharing", sharing::run(app.clone(), exchange, stop.clone()));
         tasks.spawn("rendezvous sweep", fanout::sweep(app.clone(), stop));
         Ok(Self { app, addr })
     }
@@ -252,11 +264,12 @@ impl Rendezvous {
 impl App {
     fn new(options: Options, all_metrics: &Metrics, addr: SocketAddr) -> Result<Self, RendezvousError> {
         let now = Moment::now();
-        let epoch = Epoch::new(rand::random());
-        let (door, store) = (admin::door(&options, addr)?, Store::open(options.doors.database.as_deref())?);
+        let (door, store) = (admin::door(&options, addr)?, Store::open(options.doors.database.as_deref(), options.doors.shared)?);
+        let instance = (options.doors.shared && store.trouble().is_none()).then(rand::random);
+        let Entered { epoch, complete } = enter(&store, &options, instance, Moment::now())?;
         Ok(Self {
             server: options.server,
-            boards: Boards::new(options.ttl, now),
+            boards: Boards::new(options.ttl, complete.here(), now),
             bindings: Mutex::new(Bindings::new(options.server, epoch, options.allow_unsigned)),
             epoch,
             publish_limit: Mutex::new(PublishLimit::new(PublishRates::of(&options.http))),
@@ -265,6 +278,7 @@ impl App {
             unnamed_proxy: UnnamedProxy::default(),
             proxies: TrustedProxies::new(options.http.trusted_proxies.clone()),
             store,
+            sharing: Sharing::new(instance),
             door,
             standby: AtomicBool::new(false),
             options,
@@ -283,6 +297,16 @@ impl App {
             warn!(%proxy, "every request comes from this one address: if a proxy stands there, name it in http.trusted_proxies");
         }
         self.proxies.client(socket, headers)
+    }
+}
+
+/// Joins the server that the database belongs to; where the database does not work, a server that remembers nothing.
+fn enter(store: &Store, options: &Options, instance: Option<u64>, now: Moment) -> Result<Entered, StoreError> {
+    let (fresh, ttl) = (Epoch::new(rand::random()), options.ttl);
+    let entrant = Entrant { server: options.server, fresh, instance, now: now.on_machine(), ttl };
+    match store.enter(&entrant) {
+        Err(StoreError::Db(_) | StoreError::Broken(_)) => Ok(Entered { epoch: fresh, complete: (now + ttl).on_machine() }),
+        entered => entered,
     }
 }
 

@@ -82,6 +82,14 @@ impl From<Refusal> for Problem {
     }
 }
 
+/// A signed message that counts here.
+pub(super) struct Signed {
+    /// What it says.
+    pub(super) presence: SignedPresence,
+    /// Whether its peer was not bound before.
+    pub(super) first: bool,
+}
+
 impl App {
     /// Whether a message was signed for this server by a name of its own (THREATS 3).
     fn is_meant(&self, visitor: &Visitor, signed: &SignedPresence) -> Result<(), Refusal> {
@@ -100,8 +108,9 @@ impl App {
         self.admit_visitor(visitor, None)
     }
 
-    /// Whether `message` counts; answers whether it is signed. What its signature says has then replaced what stood beside it.
-    pub(super) fn admit_message(&self, visitor: &Visitor, message: &mut Message, now: Moment) -> Result<bool, Refusal> {
+    /// Whether `message` counts; answers what is signed of it, and whether its peer was not bound before. What its signature says has
+    /// then replaced what stood beside it.
+    pub(super) fn admit_message(&self, visitor: &Visitor, message: &mut Message, now: Moment) -> Result<Option<Signed>, Refusal> {
         let presence = &mut message.presence;
         let signed = presence.authenticate()?;
         if visitor.peer.is_some_and(|peer| peer != presence.peer) {
@@ -109,10 +118,14 @@ impl App {
         }
         let (peer, kind) = (presence.peer, presence.kind);
         self.admit_visitor(visitor, Some(&peer))?;
+        let mut first = false;
         match &signed {
             Some(signed) => {
                 self.is_meant(visitor, signed)?;
-                locked(&self.bindings).admit_signed(signed, now)?;
+                let mut bindings = locked(&self.bindings);
+                first = !bindings.is_bound(&peer, now);
+                bindings.admit_signed(signed, now)?;
+                drop(bindings);
                 self.streams.signed(visitor.address, now);
             }
             None => locked(&self.bindings).admit_unsigned(&peer, kind, visitor.address, now)?,
@@ -122,6 +135,6 @@ impl App {
             locked(&self.publish_limit).peer(peer, now)?;
         }
         self.bind_token(visitor, peer)?;
-        Ok(signed.is_some())
+        Ok(signed.map(|presence| Signed { presence, first }))
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use super::locked;
 use crate::clock::{Moment, UnixMillis};
 use crate::http::sse::KEEP_ALIVE;
-use crate::proto::board::{Board, Full, Owed, Publication, Published, Reader, Stream};
+use crate::proto::board::{Board, Elsewhere, Full, Lapsed, Owed, Publication, Published, Reader, Stream};
 
 /// What a flush costs for each reader: a wake-up and a write.
 const FLUSH_PRICE: Duration = Duration::from_micros(4);
@@ -93,9 +93,27 @@ impl LiveBoard {
         self.change(|board| board.remove(peer, at))
     }
 
-    /// Removes those whose TTL lapsed, at most `most`; answers how many.
-    pub fn expire(&self, now: Moment, at: UnixMillis, most: usize) -> usize {
+    /// Removes those whose TTL lapsed, at most `most`.
+    pub fn expire(&self, now: Moment, at: UnixMillis, most: usize) -> Vec<Lapsed> {
         self.change(|board| board.expire(now, at, most))
+    }
+
+    /// Takes what another instance of this server heard; `false` where that is no news.
+    ///
+    /// # Errors
+    /// [`Full`].
+    pub fn learn(&self, publication: Publication, by: Elsewhere, now: Moment) -> Result<bool, Full> {
+        self.change(|board| board.learn(publication, by, now))
+    }
+
+    /// Another instance says that a peer is gone, of which it had heard nothing since `heard`.
+    pub fn forget(&self, peer: &PeerId, heard: Moment, at: UnixMillis) -> bool {
+        self.change(|board| board.forget(peer, heard, at))
+    }
+
+    /// That instance died.
+    pub fn orphan(&self, instance: u64) {
+        self.change(|board| board.orphan(instance));
     }
 
     /// Tells readers that the community is now at `url`, and ends all streams: goop2's readers, who do not know the word, come back and

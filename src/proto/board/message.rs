@@ -28,6 +28,18 @@ impl Message {
         Ok(Self { presence, extras })
     }
 
+    /// The message as JSON that [`Message::parse`] reads again.
+    pub fn to_json(&self) -> String {
+        let mut json = self.presence.to_json();
+        let extras = serde_json::to_string(&self.extras).expect("text and truth values always have a JSON form");
+        if extras.len() > 2 {
+            json.truncate(json.len() - 1);
+            json.push(',');
+            json.push_str(&extras[1..]);
+        }
+        json
+    }
+
     /// Whether it says what `other` says; kind and time of writing do not count.
     pub(super) fn says(&self, other: &Message) -> bool {
         let (a, b) = (&self.presence, &other.presence);

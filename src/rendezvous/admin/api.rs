@@ -271,16 +271,22 @@ pub(super) async fn unban(State(app): Shared, Path(id): Path<i64>) -> Answer {
     done(app, move |store| store.unban(id)).await
 }
 
-pub(super) async fn standby(State(app): Shared) -> StatusCode {
-    app.standby.store(true, Ordering::Relaxed);
-    app.journal.note("The operator put this server on standby");
-    StatusCode::NO_CONTENT
+pub(super) async fn standby(State(app): Shared) -> Answer {
+    stand_by(app, true, "The operator put this server on standby").await
 }
 
-pub(super) async fn resume(State(app): Shared) -> StatusCode {
-    app.standby.store(false, Ordering::Relaxed);
-    app.journal.note("The operator resumed this server");
-    StatusCode::NO_CONTENT
+pub(super) async fn resume(State(app): Shared) -> Answer {
+    stand_by(app, false, "The operator resumed this server").await
+}
+
+/// All instances of a server stand by together; one alone does so whatever its database says.
+async fn stand_by(app: Arc<App>, standby: bool, noted: &str) -> Answer {
+    app.journal.note(noted);
+    app.standby.store(standby, Ordering::Relaxed);
+    if app.sharing.is_shared() {
+        return done(app, move |store| store.set_standby(standby)).await;
+    }
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// Ends the session of this browser.
