@@ -13,7 +13,8 @@ use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::Swarm;
 use libp2p::{
-    Multiaddr, StreamProtocol, SwarmBuilder, connection_limits, identify, memory_connection_limits, noise, ping, tcp, tls, yamux,
+    Multiaddr, StreamProtocol, SwarmBuilder, allow_block_list, connection_limits, identify, memory_connection_limits, noise, ping, tcp,
+    tls, yamux,
 };
 use thiserror::Error;
 
@@ -134,6 +135,7 @@ fn build(options: Options) -> Result<Swarm<Behaviour>, P2pError> {
         })
         .map_err(|error| P2pError::Build(error.to_string()))?
         .with_behaviour(|key| Behaviour {
+            blocked: allow_block_list::Behaviour::default(),
             limits: connection_limits::Behaviour::new(limits()),
             memory: memory_connection_limits::Behaviour::with_max_percentage(MAX_MEMORY_SHARE),
             ip_limit: ip_limit::Behaviour::default(),

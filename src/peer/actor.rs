@@ -28,13 +28,13 @@ use super::{Command, PeerEvent};
 use crate::clock::Moment;
 use crate::p2p::{self, BehaviourEvent};
 use crate::proto::announcer::Announcer;
-use crate::proto::chat::ChatLog;
 use crate::proto::neighbours::Neighbours;
 use crate::proto::presence::table::PresenceTable;
 use crate::proto::rate::RateTable;
 use crate::proto::replay::Replays;
 
 mod asked;
+mod blocked;
 mod gossip;
 mod links;
 mod wide;
@@ -68,7 +68,6 @@ pub(super) struct Actor {
     pub(super) neighbour_dials: HashMap<PeerId, Moment>,
     pub(super) openings: Openings,
     pub(super) serving: Serving,
-    pub(super) chats: ChatLog,
     pub(super) profile: watch::Sender<Arc<Profile>>,
     pub(super) listen_addrs_changed: bool,
     pub(super) subnets: Subnets,

@@ -14,8 +14,7 @@ use crate::p2p::link_local::dialable;
 use crate::p2p::streams::{OpenFailure, Opened};
 use crate::peer::address_book::peer_of;
 use crate::peer::openings::Opening;
-use crate::peer::{Command, OpenError, PeerEvent, PeerRow, PeerStream, Profile, SelfInfo};
-use crate::proto::chat::{ChatMessage, Pushed};
+use crate::peer::{Command, OpenError, PeerRow, PeerStream, Profile, SelfInfo};
 use crate::proto::presence::Presence;
 use crate::proto::presence::table::Row;
 
@@ -26,8 +25,7 @@ impl Actor {
             Command::Me(reply) => drop(reply.send(self.self_info())),
             Command::Open { peer, protocols, reply } => self.open(peer, Opening { protocols, reply }),
             Command::Dial { addr, reply } => self.dial_address(addr, reply),
-            Command::Record(message) => self.record(message),
-            Command::History { with, reply } => drop(reply.send(self.chats.with(with))),
+            Command::Block { peer, blocked } => self.block(peer, blocked),
             Command::AvatarChanged(avatar) => self.change_profile(|profile| profile.avatar = avatar),
             Command::NameChanged { label, email } => self.change_profile(|profile| (profile.label, profile.email) = (label, email)),
         }
@@ -83,19 +81,6 @@ impl Actor {
         let opts = DialOpts::peer_id(peer).addresses(addrs).condition(PeerCondition::DisconnectedAndNotDialing).build();
         if let Err(error) = self.swarm.dial(opts) {
             self.on_dial_failed(peer, &error);
-        }
-    }
-
-    fn record(&mut self, message: ChatMessage) {
-        if message.from != self.me {
-            self.metrics.chat_received.inc();
-        }
-        match self.chats.push(message.clone(), Moment::now()) {
-            Pushed::Kept => drop(self.events.send(PeerEvent::Chat { message })),
-            Pushed::Known => {}
-            Pushed::Refused => {
-                self.metrics.chat_refused.inc();
-            }
         }
     }
 
