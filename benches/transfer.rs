@@ -139,6 +139,7 @@ async fn client() -> (PeerHandle, Tasks) {
         key: Keypair::generate_ed25519(),
         profile: Profile::default(),
         site_root: "none".into(),
+        memory: std::env::temp_dir().join(format!("goop-bench-{}.db", std::process::id())),
         listen_port: 0,
         loopback_only: true,
         mdns_tag: None,

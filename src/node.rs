@@ -237,6 +237,7 @@ fn peer_options(loaded: &Loaded, identity: &Identity, rendezvous: Vec<BaseUrl>) 
             avatar: avatar(&loaded.data),
         },
         site_root: loaded.data.site(config),
+        memory: loaded.data.database(),
         listen_port: config.p2p.listen_port,
         loopback_only: config.p2p.loopback_only,
         mdns_tag: config.discovery.mdns.then(|| config.p2p.mdns_tag.as_str().to_owned()),

@@ -7,7 +7,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 
 use super::view::{PeerRow, SelfInfo};
-use crate::proto::chat::ChatMessage;
 
 /// A byte stream to another peer; a boxed trait, so that tests can put an in-memory pipe in its place.
 pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -73,14 +72,12 @@ pub enum Command {
         /// Where it is, with or without `/p2p/…`; the most promising first.
         addrs: Vec<Multiaddr>,
     },
-    /// Keep a chat message that was sent or received, and tell the viewer.
-    Record(ChatMessage),
-    /// The kept messages with one peer, or to everyone; oldest first.
-    History {
-        /// `None`: the messages to everyone.
-        with: Option<PeerId>,
-        /// The answer.
-        reply: oneshot::Sender<Vec<ChatMessage>>,
+    /// Cut a peer off, or let it in again.
+    Block {
+        /// Whom.
+        peer: PeerId,
+        /// Whether it is blocked.
+        blocked: bool,
     },
     /// The owner's avatar changed on disk: announce its new hash.
     AvatarChanged(Option<Bytes>),

@@ -1,5 +1,6 @@
 //! What the viewer and the command line can ask of a running peer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,13 +9,19 @@ use serde_json::json;
 use thiserror::Error;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinSet;
-use uuid::Uuid;
 
+use super::memory::Memory;
 use super::site_root::SiteRoot;
 use super::streams::{self, StreamError, site::RemoteFile};
+use super::talk::Talk;
 use super::{Command, OpenError, PeerEvent, PeerRow, PeerStream, SelfInfo};
-use crate::clock::UnixMillis;
-use crate::proto::chat::{ChatMessage, MAX_CONTENT};
+use crate::proto::chat::ChatMessage;
+
+mod chat;
+mod contacts;
+
+pub use chat::ChatError;
+pub(super) use contacts::seen;
 
 /// Peers that a message to everyone is sent to at the same time.
 const BROADCAST_WIDTH: usize = 64;
@@ -28,6 +35,7 @@ pub struct PeerHandle {
     commands: mpsc::Sender<Command>,
     events: broadcast::Sender<PeerEvent>,
     site: SiteRoot,
+    pub(super) talk: Arc<Talk>,
 }
 
 /// Why a file could not be fetched.
@@ -44,32 +52,22 @@ pub enum FetchError {
     Stream(#[from] StreamError),
 }
 
-/// Why a message was not sent.
-#[derive(Debug, Error)]
-pub enum ChatError {
-    /// Empty, or longer than [`MAX_CONTENT`].
-    #[error("a message has between 1 and {MAX_CONTENT} bytes")]
-    Length,
-    /// To oneself.
-    #[error("a peer does not chat with itself")]
-    Oneself,
-    /// No stream could be opened.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// The stream failed before the message was taken.
-    #[error(transparent)]
-    Stream(#[from] StreamError),
-}
-
 impl PeerHandle {
-    /// A handle of the peer `me` whose actor reads `commands` and sends `events`.
-    pub fn new(me: PeerId, commands: mpsc::Sender<Command>, events: broadcast::Sender<PeerEvent>, site: SiteRoot) -> Self {
-        Self { me, commands, events, site }
+    /// A handle of the peer that `memory` belongs to, whose actor reads `commands` and sends `events`.
+    pub fn new(commands: mpsc::Sender<Command>, events: broadcast::Sender<PeerEvent>, site: SiteRoot, memory: Memory) -> Self {
+        let me = memory.me();
+        let talk = Arc::new(Talk::new(memory, events.clone()));
+        Self { me, commands, events, site, talk }
     }
 
     /// Who this peer is.
     pub fn peer_id(&self) -> PeerId {
         self.me
+    }
+
+    /// What is remembered.
+    pub fn memory(&self) -> &Memory {
+        self.talk.memory()
     }
 
     /// The owner's site.
@@ -129,26 +127,6 @@ impl PeerHandle {
     /// The owner goes by another name now, or shares another email (`None`: none).
     pub async fn name_changed(&self, label: String, email: Option<String>) {
         let _ = self.commands.send(Command::NameChanged { label, email }).await;
-    }
-
-    /// The kept messages with one peer, or to everyone; oldest first.
-    pub async fn history(&self, with: Option<PeerId>) -> Vec<ChatMessage> {
-        self.ask(|reply| Command::History { with, reply }).await.unwrap_or_default()
-    }
-
-    /// Send a message to one peer, or to everyone on the LAN; answers when it was taken (to everyone: when all were tried).
-    pub async fn chat(&self, to: Option<PeerId>, content: String) -> Result<ChatMessage, ChatError> {
-        if content.is_empty() || content.len() > MAX_CONTENT {
-            return Err(ChatError::Length);
-        }
-        let mut message = ChatMessage { id: Uuid::new_v4().to_string(), from: self.me, to, content, at: UnixMillis::now(), delivered: 0 };
-        message.delivered = match to {
-            Some(peer) if peer == self.me => return Err(ChatError::Oneself),
-            Some(peer) => self.deliver(peer, &message).await.map(|()| 1)?,
-            None => self.deliver_to_all(&message).await,
-        };
-        let _ = self.commands.send(Command::Record(message.clone())).await;
-        Ok(message)
     }
 
     async fn deliver_to_all(&self, message: &ChatMessage) -> u32 {

@@ -2,7 +2,9 @@
 
 use axum::http::StatusCode;
 
+use crate::db::DbError;
 use crate::http::Problem;
+use crate::peer::memory::MemoryError;
 use crate::peer::site_root::SiteError;
 use crate::peer::streams::StreamError;
 use crate::peer::{ChatError, FetchError, OpenError};
@@ -50,8 +52,25 @@ impl From<ChatError> for Problem {
     fn from(error: ChatError) -> Self {
         match error {
             ChatError::Length | ChatError::Oneself => Self::bad_request(error.to_string()),
+            ChatError::Blocked => Self::new(StatusCode::CONFLICT, "blocked", error.to_string()),
             ChatError::Open(error) => error.into(),
             ChatError::Stream(error) => error.into(),
+            ChatError::Memory(error) => error.into(),
+        }
+    }
+}
+
+impl From<MemoryError> for Problem {
+    fn from(error: MemoryError) -> Self {
+        match error {
+            MemoryError::Db(DbError::Full { .. }) => full(),
+            MemoryError::Db(error) => {
+                tracing::error!(%error, "the database does not work");
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "database", "the database does not work; the log says why")
+            }
+            MemoryError::Nothing => Self::not_found(error.to_string()),
+            MemoryError::TooMany { .. } => Self::new(StatusCode::INSUFFICIENT_STORAGE, "too-many", error.to_string()),
+            MemoryError::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", error.to_string()),
         }
     }
 }

@@ -198,7 +198,7 @@ async fn whatever_goes_wrong_is_a_problem() {
     assert_problem(&stage.get("/api/v1/site/%ff").await, 400, "bad-request");
     assert_problem(&stage.get("/api/v1/site/none.txt").await, 404, "not-found");
     assert_problem(&stage.get("/static/../goop.css").await, 404, "not-found");
-    let not_allowed = stage.write("DELETE", "/api/v1/chat", "", b"").await;
+    let not_allowed = stage.write("PUT", "/api/v1/chat", "", b"").await;
     assert_problem(&not_allowed, 405, "method-not-allowed");
     assert!(not_allowed.header("allow").unwrap().contains("POST"));
 }

@@ -38,6 +38,7 @@ impl Peer {
             key: Keypair::generate_ed25519(),
             profile: Profile { label: label.into(), ..Profile::default() },
             site_root: site.path().to_owned(),
+            memory: site.path().join(".goop.db"),
             listen_port: 0,
             loopback_only: true,
             mdns_tag: None,
@@ -144,7 +145,7 @@ async fn attack_what_a_board_tells_does_not_go_on_into_the_lan() {
     neighbour.sees("what the bridge says after that", bridge.id(), |row| row.label == "Bridge 2").await;
     assert!(neighbour.row(stranger.id()).await.is_none());
     let everyone = bridge.handle.chat(None, "hello neighbours".into()).await.unwrap();
-    assert_eq!(everyone.delivered, 1, "a message to everyone stays on the LAN");
+    assert_eq!(everyone.message.delivered, 1, "a message to everyone stays on the LAN");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
