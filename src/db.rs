@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
 use thiserror::Error;
 
 use crate::config::files::create_private;
@@ -127,6 +127,17 @@ impl Db {
             return Err(DbError::Network { path: path.to_owned(), kind: "FUSE" });
         }
         Self::open(path, migrations)
+    }
+
+    /// Another look at the same file, which changes nothing and waits for no writer: each of its looks sees what was written before it.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn reader(&self) -> Result<Self, DbError> {
+        let opened = Connection::open_with_flags(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX);
+        let connection = opened.and_then(|connection| connection.busy_timeout(PATIENCE).map(|()| connection));
+        let connection = connection.map_err(|error| told(&self.path, error))?;
+        Ok(Self { path: self.path.clone(), connection: Mutex::new(connection) })
     }
 
     /// A database that lives and dies with this value; for tests, and for a server that is told to remember nothing.

@@ -7,6 +7,7 @@ pub mod chat;
 pub mod community;
 pub mod directory;
 pub mod event_log;
+pub mod health;
 pub mod hour;
 pub mod invite;
 pub mod names;

@@ -20,7 +20,7 @@ pub fn errors_allowed(letters: usize) -> u8 {
     }
 }
 
-/// Finds the words near one word.
+/// Finds the words near one word; see the head of this file.
 #[derive(Debug, Clone)]
 pub struct Near {
     word: Vec<char>,
@@ -53,6 +53,9 @@ impl Near {
         let mut nearest = None;
         for byte in other.bytes() {
             state = self.accept(&state, byte);
+            if !self.can_match(&state) {
+                return None;
+            }
             let here = state.row[self.word.len()];
             if self.unfinished && state.held == 0 && here <= self.most {
                 nearest = Some(nearest.map_or(here, |nearest: u8| nearest.min(here)));
