@@ -7,17 +7,15 @@ use libp2p::{Multiaddr, PeerId, StreamProtocol};
 use serde_json::json;
 use thiserror::Error;
 use tokio::sync::{broadcast, mpsc, oneshot};
-use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use super::audience::{Audience, Sent};
 use super::site_root::SiteRoot;
 use super::streams::{self, StreamError, site::RemoteFile};
 use super::{Command, OpenError, PeerEvent, PeerRow, PeerStream, SelfInfo};
 use crate::clock::UnixMillis;
 use crate::proto::chat::{ChatMessage, MAX_CONTENT};
 
-/// Peers that a message to everyone is sent to at the same time.
-const BROADCAST_WIDTH: usize = 64;
 /// A message that was not acknowledged is sent once more after this long, as goop2 does.
 const RETRY_AFTER: Duration = Duration::from_millis(300);
 
@@ -53,6 +51,9 @@ pub enum ChatError {
     /// To oneself.
     #[error("a peer does not chat with itself")]
     Oneself,
+    /// No configured community is called that.
+    #[error("`{0}` is none of this peer's communities; `goop peers` shows their names")]
+    NoCommunity(String),
     /// No stream could be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -132,39 +133,37 @@ impl PeerHandle {
 
     /// Send a message to one peer, or to everyone on the LAN; answers when it was taken (to everyone: when all were tried).
     pub async fn chat(&self, to: Option<PeerId>, content: String) -> Result<ChatMessage, ChatError> {
+        Ok(self.say(to.map_or(Audience::Lan, Audience::Peer), content).await?.message)
+    }
+
+    /// Send a message to one peer or to many; answers when it was taken (by many: when all were tried).
+    ///
+    /// # Errors
+    /// See [`ChatError`]; of many that some did not take it is no error.
+    pub async fn say(&self, audience: Audience, content: String) -> Result<Sent, ChatError> {
         if content.is_empty() || content.len() > MAX_CONTENT {
             return Err(ChatError::Length);
         }
-        let mut message = ChatMessage { id: Uuid::new_v4().to_string(), from: self.me, to, content, at: UnixMillis::now(), delivered: 0 };
-        message.delivered = match to {
-            Some(peer) if peer == self.me => return Err(ChatError::Oneself),
-            Some(peer) => self.deliver(peer, &message).await.map(|()| 1)?,
-            None => self.deliver_to_all(&message).await,
+        let to = match audience {
+            Audience::Peer(peer) if peer == self.me => return Err(ChatError::Oneself),
+            Audience::Peer(peer) => Some(peer),
+            Audience::Lan | Audience::Community(_) => None,
         };
-        let _ = self.commands.send(Command::Record(message.clone())).await;
-        Ok(message)
-    }
-
-    async fn deliver_to_all(&self, message: &ChatMessage) -> u32 {
-        let everyone = self.peers().await.into_iter().filter(|row| row.online && row.is_on_the_lan());
-        let mut sending = JoinSet::new();
-        let mut delivered = 0;
-        for row in everyone {
-            if sending.len() >= BROADCAST_WIDTH {
-                delivered += u32::from(matches!(sending.join_next().await, Some(Ok(true))));
+        let message = ChatMessage { id: Uuid::new_v4().to_string(), from: self.me, to, content, at: UnixMillis::now(), delivered: 0 };
+        let sent = match to {
+            Some(peer) => {
+                self.deliver(peer, &message).await?;
+                Sent { message: ChatMessage { delivered: 1, ..message }, missed: Vec::new() }
             }
-            let (handle, message) = (self.clone(), message.clone());
-            sending.spawn(async move { handle.deliver(row.peer_id, &message).await.is_ok() });
-        }
-        while let Some(sent) = sending.join_next().await {
-            delivered += u32::from(matches!(sent, Ok(true)));
-        }
-        delivered
+            None => self.send_to_many(message, self.members(&audience).await?).await,
+        };
+        let _ = self.commands.send(Command::Record(sent.message.clone())).await;
+        Ok(sent)
     }
 
     /// Newest goop2 peers and we speak `/goop/mq`, older goop2 peers `/goop/chat`. Only the first can say that a message did not
     /// come; sent again it keeps its id, by which the receiver knows it.
-    async fn deliver(&self, peer: PeerId, message: &ChatMessage) -> Result<(), ChatError> {
+    pub(super) async fn deliver(&self, peer: PeerId, message: &ChatMessage) -> Result<(), ChatError> {
         let stream = self.open(peer, &[streams::MQ, streams::CHAT]).await?;
         if stream.protocol == streams::CHAT {
             return Ok(streams::chat::send(stream.io, message).await?);
@@ -180,7 +179,7 @@ impl PeerHandle {
     }
 
     /// `None` once the actor is gone.
-    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
+    pub(super) async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
         let (reply, answer) = oneshot::channel();
         self.commands.send(command(reply)).await.ok()?;
         answer.await.ok()

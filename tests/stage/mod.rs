@@ -282,6 +282,10 @@ async fn act(me: PeerId, play: Arc<Mutex<Play>>, events: broadcast::Sender<PeerE
             Command::History { with, reply } => _ = reply.send(log.with(with)),
             Command::AvatarChanged(avatar) => play.lock().unwrap().announced = Some(avatar),
             Command::NameChanged { .. } => {}
+            Command::Members { community, reply } => {
+                let members = |of: &str| play.lock().unwrap().rows.iter().filter(|row| row.sources.iter().any(|s| s == of)).count();
+                _ = reply.send((members(&community) > 0).then(Vec::new));
+            }
             Command::Open { peer, protocols, reply } => _ = reply.send(open(&play, peer, &protocols[0]).await),
         }
     }

@@ -1,4 +1,4 @@
-//! `chat`: send to one peer or to everyone, and what was said lately.
+//! `chat`: send to one peer, to everyone on the LAN or to a community, and what was said lately.
 
 use std::sync::Arc;
 
@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use super::peers::peer_id;
 use crate::http::{self, Problem};
-use crate::proto::chat::{ChatMessage, MAX_CONTENT};
+use crate::peer::audience::{Audience, Sent};
+use crate::proto::chat::MAX_CONTENT;
 use crate::viewer::App;
 
 /// Largest body: every byte of the text may be escaped in six, and there is a little around it.
@@ -33,14 +34,20 @@ pub(super) async fn history(State(app): State<Arc<App>>, Query(With { peer }): Q
 #[serde(deny_unknown_fields)]
 pub(super) struct Send {
     to: Option<String>,
+    community: Option<String>,
     content: String,
 }
 
-/// `POST chat`: 202 with the message once it was taken, or, to everyone, once all were tried.
+/// `POST chat`: 202 with the message once it was taken, or, to many, once all were tried; then it says also who did not take it.
 pub(super) async fn send(
     State(app): State<Arc<App>>,
-    http::body::Json(Send { to, content }): http::body::Json<Send, MAX_BODY>,
-) -> Result<(StatusCode, Json<ChatMessage>), Problem> {
-    let to = to.as_deref().map(peer_id).transpose()?;
-    Ok((StatusCode::ACCEPTED, Json(app.peer.chat(to, content).await?)))
+    http::body::Json(Send { to, community, content }): http::body::Json<Send, MAX_BODY>,
+) -> Result<(StatusCode, Json<Sent>), Problem> {
+    let audience = match (to.as_deref().map(peer_id).transpose()?, community) {
+        (Some(_), Some(_)) => return Err(Problem::bad_request("a message goes \"to\" a peer or to a \"community\", not both")),
+        (Some(peer), None) => Audience::Peer(peer),
+        (None, Some(community)) => Audience::Community(community),
+        (None, None) => Audience::Lan,
+    };
+    Ok((StatusCode::ACCEPTED, Json(app.peer.say(audience, content).await?)))
 }
