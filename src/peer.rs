@@ -34,6 +34,7 @@ use crate::telemetry;
 
 mod actor;
 mod address_book;
+pub mod audience;
 mod command;
 mod connections;
 pub mod discovery;

@@ -442,7 +442,17 @@ fn a_command_line_is_read_as_the_contract_says() {
     assert!(matches!(read(&["get", "P"]).unwrap(), Get(get) if get.path == "/" && get.output.is_none()));
     assert!(matches!(read(&["chat", "P", "hi"]).unwrap(), Chat(chat) if chat.message() == (Some("P"), "hi")));
     assert!(matches!(read(&["chat", "--all", "hi"]).unwrap(), Chat(chat) if chat.message() == (None, "hi")));
-    for wrong in [&["chat", "P"][..], &["chat"], &["chat", "P", "hi", "--all", "ho"], &["--label", "A", "id"], &["nonsense"], &["get"]] {
+    let community = read(&["chat", "--all", "hi", "--community", "https://rv.example/c/chess"]).unwrap();
+    assert!(matches!(community, Chat(chat) if chat.community.as_deref() == Some("https://rv.example/c/chess") && chat.peer.is_none()));
+    for wrong in [
+        &["chat", "P", "hi", "--community", "x"][..],
+        &["chat", "P"],
+        &["chat"],
+        &["chat", "P", "hi", "--all", "ho"],
+        &["--label", "A", "id"],
+        &["nonsense"],
+        &["get"],
+    ] {
         assert!(read(wrong).is_err(), "{wrong:?}");
     }
 }

@@ -7,12 +7,16 @@ mod bad_servers;
 mod board;
 #[path = "wan/certificates.rs"]
 mod certificates;
+#[path = "wan/communities.rs"]
+mod communities;
 #[path = "wan/goop2_servers.rs"]
 mod goop2_servers;
 #[path = "wan/moves.rs"]
 mod moves;
 #[path = "wan/our_servers.rs"]
 mod our_servers;
+#[path = "wan/peer.rs"]
+mod peer;
 #[path = "wan/peers.rs"]
 mod peers;
 #[path = "wan/relays.rs"]

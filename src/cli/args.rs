@@ -122,8 +122,8 @@ pub struct GetArgs {
 /// Operands of `goop chat`.
 #[derive(Debug, Clone, Args)]
 #[command(
-    override_usage = "goop chat <PEER> <TEXT>\n       goop chat --all <TEXT>",
-    after_help = "Examples:\n  goop chat 12D3KooW… 'Are you there?'\n  goop chat --all 'Lunch!'"
+    override_usage = "goop chat <PEER> <TEXT>\n       goop chat --all <TEXT> [--community <URL>]",
+    after_help = "Examples:\n  goop chat 12D3KooW… 'Are you there?'\n  goop chat --all 'Lunch!'\n  goop chat --all 'Who plays?' --community https://rv.example.org/c/chess"
 )]
 pub struct ChatArgs {
     /// To whom
@@ -135,6 +135,9 @@ pub struct ChatArgs {
     /// Say it to everyone on the LAN
     #[arg(long, value_name = "TEXT")]
     pub all: Option<String>,
+    /// With --all: to the members of this community instead, by its URL or the name that `goop peers` shows
+    #[arg(long, value_name = "URL", requires = "all", conflicts_with_all = ["peer", "text"], value_hint = ValueHint::Url)]
+    pub community: Option<String>,
 }
 
 impl ChatArgs {

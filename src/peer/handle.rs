@@ -8,7 +8,6 @@ use libp2p::{Multiaddr, PeerId, StreamProtocol};
 use serde_json::json;
 use thiserror::Error;
 use tokio::sync::{broadcast, mpsc, oneshot};
-use tokio::task::JoinSet;
 
 use super::memory::Memory;
 use super::site_root::SiteRoot;
@@ -23,8 +22,6 @@ mod contacts;
 pub use chat::ChatError;
 pub(super) use contacts::seen;
 
-/// Peers that a message to everyone is sent to at the same time.
-const BROADCAST_WIDTH: usize = 64;
 /// A message that was not acknowledged is sent once more after this long, as goop2 does.
 const RETRY_AFTER: Duration = Duration::from_millis(300);
 
@@ -129,26 +126,9 @@ impl PeerHandle {
         let _ = self.commands.send(Command::NameChanged { label, email }).await;
     }
 
-    async fn deliver_to_all(&self, message: &ChatMessage) -> u32 {
-        let everyone = self.peers().await.into_iter().filter(|row| row.online && row.is_on_the_lan());
-        let mut sending = JoinSet::new();
-        let mut delivered = 0;
-        for row in everyone {
-            if sending.len() >= BROADCAST_WIDTH {
-                delivered += u32::from(matches!(sending.join_next().await, Some(Ok(true))));
-            }
-            let (handle, message) = (self.clone(), message.clone());
-            sending.spawn(async move { handle.deliver(row.peer_id, &message).await.is_ok() });
-        }
-        while let Some(sent) = sending.join_next().await {
-            delivered += u32::from(matches!(sent, Ok(true)));
-        }
-        delivered
-    }
-
     /// Newest goop2 peers and we speak `/goop/mq`, older goop2 peers `/goop/chat`. Only the first can say that a message did not
     /// come; sent again it keeps its id, by which the receiver knows it.
-    async fn deliver(&self, peer: PeerId, message: &ChatMessage) -> Result<(), ChatError> {
+    pub(super) async fn deliver(&self, peer: PeerId, message: &ChatMessage) -> Result<(), ChatError> {
         let stream = self.open(peer, &[streams::MQ, streams::CHAT]).await?;
         if stream.protocol == streams::CHAT {
             return Ok(streams::chat::send(stream.io, message).await?);
@@ -164,7 +144,7 @@ impl PeerHandle {
     }
 
     /// `None` once the actor is gone.
-    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
+    pub(super) async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
         let (reply, answer) = oneshot::channel();
         self.commands.send(command(reply)).await.ok()?;
         answer.await.ok()

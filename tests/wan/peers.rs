@@ -5,78 +5,17 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use goop::clock::{Moment, UnixMillis};
-use goop::config::base_url::BaseUrl;
-use goop::peer::{self, Path, PeerEvent, PeerHandle, PeerRow, Profile};
+use goop::peer::{Path, PeerEvent};
 use goop::proto::presence::{Kind, Presence};
 use goop::proto::signed::{Details, Epoch, SignedPresence};
-use goop::shutdown::Tasks;
-use goop::telemetry::Metrics;
 use libp2p::PeerId;
 use libp2p::identity::Keypair;
-use tempfile::TempDir;
-use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 use super::board::Board;
+use super::peer::Peer;
 use super::script::{Like, Server};
 use super::subject::until;
-
-struct Peer {
-    handle: PeerHandle,
-    tasks: Tasks,
-    stop: CancellationToken,
-    _site: TempDir,
-}
-
-impl Peer {
-    async fn new(label: &str, servers: &[String]) -> Self {
-        let site = TempDir::new().unwrap();
-        std::fs::write(site.path().join("index.html"), format!("site of {label}")).unwrap();
-        let (mut tasks, stop) = (Tasks::default(), CancellationToken::new());
-        let options = peer::Options {
-            key: Keypair::generate_ed25519(),
-            profile: Profile { label: label.into(), ..Profile::default() },
-            site_root: site.path().to_owned(),
-            memory: site.path().join(".goop.db"),
-            listen_port: 0,
-            loopback_only: true,
-            mdns_tag: None,
-            topic: "goop.presence.v1".into(),
-            ttl: Duration::from_secs(5),
-            heartbeat: Duration::from_secs(1),
-            rendezvous: servers.iter().map(|url| BaseUrl::parse(url).unwrap()).collect(),
-            nat: goop::p2p::nat::Options::default(),
-        };
-        let handle = peer::start(options, &Metrics::default(), &mut tasks, stop.child_token()).await.unwrap();
-        Self { handle, tasks, stop, _site: site }
-    }
-
-    fn id(&self) -> PeerId {
-        self.handle.peer_id()
-    }
-
-    async fn row(&self, peer: PeerId) -> Option<PeerRow> {
-        self.handle.peers().await.into_iter().find(|row| row.peer_id == peer)
-    }
-
-    async fn sees(&self, what: &str, peer: PeerId, is: impl Fn(&PeerRow) -> bool) -> PeerRow {
-        until(what, async || self.row(peer).await.is_some_and(|row| is(&row))).await;
-        self.row(peer).await.unwrap()
-    }
-
-    async fn fetch(&self, peer: PeerId) -> String {
-        let mut file = self.handle.fetch_site(peer, "/").await.unwrap();
-        let mut text = String::new();
-        file.body.read_to_string(&mut text).await.unwrap();
-        text
-    }
-
-    async fn stop(self) {
-        self.stop.cancel();
-        assert!(self.tasks.finish(Duration::from_secs(5)).await.is_empty());
-    }
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_peers_meet_on_a_board_and_talk_directly() {

@@ -19,6 +19,7 @@ impl Actor {
             Command::Peers(reply) => drop(reply.send(self.rows())),
             Command::Me(reply) => drop(reply.send(self.self_info())),
             Command::Open { peer, protocols, reply } => self.open(peer, Opening { protocols, reply }),
+            Command::Members { community, reply } => drop(reply.send(self.members(&community))),
             Command::Dial { addr, reply } => self.dial_address(addr, reply),
             Command::UseRelay { peer, addrs } => self.use_relay(peer, addrs),
             Command::Block { peer, blocked } => self.block(peer, blocked),
