@@ -12,3 +12,4 @@ pub mod presence;
 pub mod rate;
 pub mod replay;
 pub mod signed;
+pub mod transfer;

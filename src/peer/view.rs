@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::clients::rendezvous::Status;
 use crate::clock::UnixMillis;
+use crate::peer::files::Listed;
 use crate::peer::memory::Contact;
 use crate::proto::chat::Kept;
 
@@ -127,6 +128,11 @@ pub enum PeerEvent {
         peer: Option<Option<PeerId>>,
         /// Which message; `None`: all of them.
         number: Option<i64>,
+    },
+    /// A file is on its way, got further, or arrived.
+    File {
+        /// How it stands.
+        file: Listed,
     },
     /// The owner decided something about a peer.
     Contact {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use goop::clock::{Moment, UnixMillis};
 use goop::config::base_url::BaseUrl;
 use goop::config::http::HttpConfig;
+use goop::peer::files::Folders;
 use goop::peer::{self, Path, PeerEvent, PeerHandle, PeerRow, Profile};
 use goop::proto::presence::{Kind, Presence};
 use goop::rendezvous::{self, Rendezvous};
@@ -78,6 +79,7 @@ impl Peer {
             profile: Profile { label: label.into(), ..Profile::default() },
             site_root: site.path().to_owned(),
             memory: site.path().join(".goop.db"),
+            folders: Folders { downloads: site.path().join(".downloads"), spool: site.path().join(".spool") },
             listen_port: 0,
             loopback_only: true,
             mdns_tag: None,
