@@ -19,6 +19,7 @@ use crate::config::p2p::P2pConfig;
 use crate::config::{DataDir, Loaded};
 use crate::identity::{DataLock, Identity, IdentityError, LockError};
 use crate::p2p::nat;
+use crate::peer::files::Folders;
 use crate::peer::{self, PeerError, PeerHandle, Profile};
 use crate::rendezvous::{self, Rendezvous, RendezvousError};
 use crate::shutdown::{DEADLINE, Ended, Tasks};
@@ -238,6 +239,7 @@ fn peer_options(loaded: &Loaded, identity: &Identity, rendezvous: Vec<BaseUrl>) 
         },
         site_root: loaded.data.site(config),
         memory: loaded.data.database(),
+        folders: Folders { downloads: loaded.data.downloads(config), spool: loaded.data.spool() },
         listen_port: config.p2p.listen_port,
         loopback_only: config.p2p.loopback_only,
         mdns_tag: config.discovery.mdns.then(|| config.p2p.mdns_tag.as_str().to_owned()),

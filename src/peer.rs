@@ -22,7 +22,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Moment;
 use crate::config::base_url::BaseUrl;
-use crate::db::DbError;
 use crate::p2p::{self, P2pError};
 use crate::proto::announcer::Announcer;
 use crate::proto::neighbours::Neighbours;
@@ -38,6 +37,7 @@ pub mod audience;
 mod command;
 mod connections;
 pub mod discovery;
+pub mod files;
 mod handle;
 mod keeper;
 pub mod memory;
@@ -46,6 +46,7 @@ mod openings;
 mod outbox;
 mod profile;
 mod reaching;
+mod retry;
 mod serving;
 pub mod site_root;
 pub mod streams;
@@ -55,7 +56,7 @@ mod view;
 mod wan;
 
 pub use command::{Command, Duplex, OpenError, PeerStream};
-pub use handle::{ChatError, FetchError, PeerHandle};
+pub use handle::{ChatError, FetchError, FileError, PeerHandle};
 pub use profile::Profile;
 pub use view::{Path, PeerEvent, PeerRow, SelfInfo};
 
@@ -63,7 +64,8 @@ use actor::Actor;
 use address_book::AddressBook;
 use connections::Connections;
 use discovery::{Discovery, Subnets};
-use memory::Memory;
+use files::Folders;
+use memory::{Memory, MemoryError};
 use openings::Openings;
 use reaching::Reaching;
 use serving::{Served, Serving};
@@ -94,6 +96,8 @@ pub struct Options {
     pub site_root: PathBuf,
     /// The file in which the peer remembers what was said and whom its owner keeps, mutes or blocks.
     pub memory: PathBuf,
+    /// Where files lie that are on their way.
+    pub folders: Folders,
     /// TCP and UDP port; 0 takes a free one.
     pub listen_port: u16,
     /// Listen, announce and discover on loopback only.
@@ -117,7 +121,7 @@ pub struct Options {
 pub enum PeerError {
     /// What the peer remembers cannot be read.
     #[error(transparent)]
-    Memory(#[from] DbError),
+    Memory(#[from] MemoryError),
     /// libp2p did not start.
     #[error(transparent)]
     P2p(#[from] P2pError),
@@ -141,7 +145,8 @@ pub async fn start(
 ) -> Result<PeerHandle, PeerError> {
     let (key, me) = (options.key.clone(), options.key.public().to_peer_id());
     let now = Moment::now();
-    let memory = Memory::open(&options.memory, me)?;
+    let memory = Memory::open(&options.memory, me).map_err(MemoryError::from)?;
+    files::sweep(&memory, &options.folders)?;
     let subnets = Subnets::of_this_host().unwrap_or_default();
     let topic = IdentTopic::new(options.topic);
     let mut swarm = p2p::start(p2p::Options {
@@ -149,7 +154,7 @@ pub async fn start(
         listen_port: options.listen_port,
         loopback_only: options.loopback_only,
         topic: topic.clone(),
-        served: vec![streams::CONTENT, streams::SITE, streams::AVATAR, streams::CHAT, streams::MQ],
+        served: vec![streams::CONTENT, streams::SITE, streams::AVATAR, streams::CHAT, streams::MQ, streams::FILE],
         own_subnet: Box::new({
             let subnets = subnets.clone();
             move |ip| subnets.contains_now(ip)
@@ -171,8 +176,8 @@ pub async fn start(
     let (profile, shown) = watch::channel(Arc::new(options.profile));
     let site = SiteRoot::new(options.site_root);
     let counters = metrics::Metrics::default();
-    let handle = PeerHandle::new(commands_tx, events.clone(), site.clone(), memory);
-    let served = Served { me, site, profile: shown, talk: handle.talk.clone() };
+    let handle = PeerHandle::new(commands_tx, events.clone(), site.clone(), memory, options.folders);
+    let served = Served { me, site, profile: shown, talk: handle.talk.clone(), files: handle.files.clone() };
     let crowded = swarm.behaviour().ip_limit.refused();
     metrics.register("peer", |room| {
         counters.register(room);
@@ -218,6 +223,7 @@ pub async fn start(
         next_tick: now,
     };
     tasks.spawn("outbox", outbox::run(handle.clone(), stop.clone()));
+    tasks.spawn("files", files::run(handle.clone(), stop.clone()));
     tasks.spawn("keeper", keeper::run(handle.clone(), stop.clone()));
     tasks.spawn("peer", actor.run(stop));
     Ok(handle)

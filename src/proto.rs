@@ -18,3 +18,4 @@ pub mod relay_choice;
 pub mod replay;
 pub mod search;
 pub mod signed;
+pub mod transfer;

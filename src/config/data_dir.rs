@@ -55,6 +55,16 @@ impl DataDir {
         self.path(&config.paths.site_root)
     }
 
+    /// Where files go that others sent.
+    pub fn downloads(&self, config: &Config) -> PathBuf {
+        if config.paths.downloads.is_absolute() { config.paths.downloads.clone() } else { self.state.join(&config.paths.downloads) }
+    }
+
+    /// Copies of files that are to be sent.
+    pub fn spool(&self) -> PathBuf {
+        self.state.join("spool")
+    }
+
     /// The owner's avatar, where we save it.
     pub fn avatar(&self) -> PathBuf {
         self.state.join("avatar.png")

@@ -9,6 +9,7 @@ use serde_json::json;
 use thiserror::Error;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+use super::files::{Files, Folders};
 use super::memory::Memory;
 use super::site_root::SiteRoot;
 use super::streams::{self, StreamError, site::RemoteFile};
@@ -18,9 +19,11 @@ use crate::proto::chat::ChatMessage;
 
 mod chat;
 mod contacts;
+mod files;
 
 pub use chat::ChatError;
 pub(super) use contacts::seen;
+pub use files::FileError;
 
 /// A message that was not acknowledged is sent once more after this long, as goop2 does.
 const RETRY_AFTER: Duration = Duration::from_millis(300);
@@ -33,6 +36,7 @@ pub struct PeerHandle {
     events: broadcast::Sender<PeerEvent>,
     site: SiteRoot,
     pub(super) talk: Arc<Talk>,
+    pub(super) files: Arc<Files>,
 }
 
 /// Why a file could not be fetched.
@@ -51,10 +55,17 @@ pub enum FetchError {
 
 impl PeerHandle {
     /// A handle of the peer that `memory` belongs to, whose actor reads `commands` and sends `events`.
-    pub fn new(commands: mpsc::Sender<Command>, events: broadcast::Sender<PeerEvent>, site: SiteRoot, memory: Memory) -> Self {
+    pub fn new(
+        commands: mpsc::Sender<Command>,
+        events: broadcast::Sender<PeerEvent>,
+        site: SiteRoot,
+        memory: Memory,
+        folders: Folders,
+    ) -> Self {
         let me = memory.me();
+        let files = Arc::new(Files::new(memory.clone(), events.clone(), folders, site.clone()));
         let talk = Arc::new(Talk::new(memory, events.clone()));
-        Self { me, commands, events, site, talk }
+        Self { me, commands, events, site, talk, files }
     }
 
     /// Who this peer is.

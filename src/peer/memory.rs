@@ -22,13 +22,16 @@ mod chats;
 mod contacts;
 mod conversations;
 mod room;
+mod transfers;
 mod waiting;
 
 pub use chats::{MAX_PAGE, PAGE_BYTES};
 pub use contacts::{Contact, ContactChange, MAX_CONTACTS, MAX_FAVOURITES, MAX_KEPT_AVATAR, Seen};
 pub use conversations::Conversation;
+pub use transfers::{Outcome, Transfer};
 
-const MIGRATIONS: [&str; 1] = [include_str!("../../assets/migrations/peer-0001-memory.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("../../assets/migrations/peer-0001-memory.sql"), include_str!("../../assets/migrations/peer-0002-transfers.sql")];
 
 /// Why something is not remembered. Nothing was changed.
 #[derive(Debug, Error)]

@@ -1,7 +1,6 @@
 //! Sends what waits for favourites as soon as they are back.
 //!
-//! Whoever is waited for is tried when they come online, and else after [`FIRST_TRY`] and ever later, up to [`LAST_TRY`]; at most
-//! [`AT_ONCE`] peers at a time. What waits for too long is given up.
+//! Whoever is waited for is tried when they come online, and else ever later ([`Retry`]); at most [`AT_ONCE`] peers at a time. What waits for too long is given up.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -12,13 +11,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use super::retry::Retry;
 use super::{PeerEvent, PeerHandle};
 use crate::clock::{Moment, UnixMillis};
 
-/// After the first try that failed; doubled with each further one.
-const FIRST_TRY: Duration = Duration::from_secs(5);
-/// Longest time between two tries.
-const LAST_TRY: Duration = Duration::from_secs(5 * 60);
 /// Peers that are tried at the same time.
 const AT_ONCE: usize = 16;
 /// How often it is looked whether somebody is due, while anybody is waited for.
@@ -26,15 +22,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How often what waited for too long is given up.
 const GIVE_UP: Duration = Duration::from_secs(60);
 
-#[derive(Debug, Clone, Copy)]
-struct Next {
-    at: Moment,
-    failures: u32,
-}
-
 struct Outbox {
     handle: PeerHandle,
-    waited_for: HashMap<PeerId, Next>,
+    waited_for: HashMap<PeerId, Retry>,
     trying: JoinSet<(PeerId, bool)>,
     tried: HashSet<PeerId>,
     late: Moment,
@@ -72,7 +62,7 @@ impl Outbox {
     async fn look(&mut self) {
         match self.handle.memory().ask(super::Memory::waited_for).await {
             Ok(peers) => {
-                let next = Next { at: Moment::now(), failures: 0 };
+                let next = Retry::at_once(Moment::now());
                 self.waited_for.retain(|peer, _| peers.contains(peer));
                 peers.into_iter().for_each(|peer| _ = self.waited_for.entry(peer).or_insert(next));
             }
@@ -84,7 +74,7 @@ impl Outbox {
         if let PeerEvent::Online { peer } = event
             && let Some(next) = self.waited_for.get_mut(&peer.peer_id)
         {
-            *next = Next { at: Moment::now(), failures: 0 };
+            *next = Retry::at_once(Moment::now());
         }
     }
 
@@ -107,8 +97,7 @@ impl Outbox {
             // Something may have begun to wait at the last moment.
             self.handle.talk.waits.notify_one();
         } else if let Some(next) = self.waited_for.get_mut(&peer) {
-            next.failures = next.failures.saturating_add(1);
-            next.at = Moment::now() + LAST_TRY.min(FIRST_TRY.saturating_mul(1 << next.failures.min(8).saturating_sub(1)));
+            next.failed(Moment::now());
         }
     }
 

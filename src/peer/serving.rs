@@ -9,6 +9,7 @@ use tokio_util::compat::FuturesAsyncReadCompatExt;
 use tracing::debug;
 
 use super::Duplex;
+use super::files::Files;
 use super::profile::Profile;
 use super::site_root::SiteRoot;
 use super::streams::{self, StreamError};
@@ -31,6 +32,8 @@ pub struct Served {
     pub profile: watch::Receiver<Arc<Profile>>,
     /// Where received messages go, and who is blocked.
     pub talk: Arc<Talk>,
+    /// Where files are offered, fetched and ended.
+    pub files: Arc<Files>,
 }
 
 /// The streams under way.
@@ -92,6 +95,8 @@ impl Served {
             self.keep(streams::chat::receive(io, peer, self.me).await.map(Some)).await?;
         } else if protocol == streams::MQ.as_ref() {
             self.take_delivery(io, peer).await?;
+        } else if protocol == streams::FILE.as_ref() {
+            self.files.serve(peer, io).await?;
         }
         Ok(())
     }

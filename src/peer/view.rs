@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::clients::rendezvous::Status;
 use crate::clock::UnixMillis;
 use crate::p2p::nat::Nat;
+use crate::peer::files::Listed;
 use crate::peer::memory::Contact;
 use crate::proto::chat::Kept;
 
@@ -135,6 +136,11 @@ pub enum PeerEvent {
         peer: Option<Option<PeerId>>,
         /// Which message; `None`: all of them.
         number: Option<i64>,
+    },
+    /// A file is on its way, got further, or arrived.
+    File {
+        /// How it stands.
+        file: Listed,
     },
     /// The owner decided something about a peer.
     Contact {

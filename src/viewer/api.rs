@@ -10,6 +10,7 @@ use super::{App, live};
 mod avatar;
 mod chat;
 mod contacts;
+mod files;
 mod peers;
 mod site;
 
@@ -31,6 +32,9 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/chat", get(chat::history).post(chat::send).delete(chat::forget_conversation))
         .route("/chat/read", post(chat::read))
         .route("/chat/{number}", delete(chat::forget))
+        .route("/files", get(files::list).post(files::send))
+        .route("/files/{number}", get(files::read).delete(files::forget))
+        .route("/files/{number}/{what}", post(files::decide))
         .route("/site", get(site::list))
         .route("/site/{*path}", get(site::read).put(site::write).delete(site::remove))
         .route("/avatar", get(avatar::read).put(avatar::write).delete(avatar::remove))

@@ -4,10 +4,11 @@ use axum::http::StatusCode;
 
 use crate::db::DbError;
 use crate::http::Problem;
+use crate::peer::files::SpoolError;
 use crate::peer::memory::MemoryError;
 use crate::peer::site_root::SiteError;
 use crate::peer::streams::StreamError;
-use crate::peer::{ChatError, FetchError, OpenError};
+use crate::peer::{ChatError, FetchError, FileError, OpenError};
 
 impl From<OpenError> for Problem {
     fn from(error: OpenError) -> Self {
@@ -58,6 +59,23 @@ impl From<ChatError> for Problem {
             ChatError::Open(error) => error.into(),
             ChatError::Stream(error) => error.into(),
             ChatError::Memory(error) => error.into(),
+        }
+    }
+}
+
+impl From<FileError> for Problem {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::Oneself => Self::bad_request(error.to_string()),
+            FileError::Blocked => Self::new(StatusCode::CONFLICT, "blocked", error.to_string()),
+            FileError::NotNow(_) => Self::new(StatusCode::CONFLICT, "not-now", error.to_string()),
+            FileError::NotTaken(_) => Self::new(StatusCode::BAD_GATEWAY, "not-taken", error.to_string()),
+            FileError::Spool(SpoolError::TooLarge { limit }) => Self::too_large(limit),
+            FileError::Spool(SpoolError::Full) => full(),
+            FileError::Spool(SpoolError::Source(cause)) => SiteError::Io(cause).into(),
+            FileError::Spool(SpoolError::Io(cause)) => broken_disk(&cause),
+            FileError::Site(error) => error.into(),
+            FileError::Memory(error) => error.into(),
         }
     }
 }

@@ -90,6 +90,7 @@ impl Subscriber {
                 let (all, peer) = (peer.is_none(), text(peer.flatten()));
                 frame("forgotten", &json!({ "type": "forgotten", "all": all, "peer": peer, "number": number }))
             }
+            PeerEvent::File { file } => frame("file", &json!({ "type": "file", "file": file })),
             PeerEvent::Contact { contact } => frame("contact", &json!({ "type": "contact", "contact": contact })),
         }
     }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use goop::clock::UnixMillis;
+use goop::peer::files::Folders;
 use goop::peer::memory::Memory;
 use goop::peer::site_root::SiteRoot;
 use goop::peer::streams::{self, avatar, mq};
@@ -129,8 +130,9 @@ impl Stage {
         let play = Arc::new(Mutex::new(Play::default()));
         let (commands, inbox) = mpsc::channel(64);
         let (events, _) = broadcast::channel(4);
+        let folders = Folders { downloads: home.path().join("downloads"), spool: home.path().join("spool") };
         let memory = Memory::in_memory(me, Limits::default()).unwrap();
-        let peer = PeerHandle::new(commands, events.clone(), SiteRoot::new(home.path().join("site")), memory);
+        let peer = PeerHandle::new(commands, events.clone(), SiteRoot::new(home.path().join("site")), memory, folders);
         tokio::spawn(act(me, play.clone(), inbox));
         let stop = CancellationToken::new();
         let mut options = Options::new(home.path().join("avatar.png"));

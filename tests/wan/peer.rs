@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use goop::config::base_url::BaseUrl;
+use goop::peer::files::Folders;
 use goop::peer::{self, PeerHandle, PeerRow, Profile};
 use goop::shutdown::Tasks;
 use goop::telemetry::Metrics;
@@ -31,6 +32,7 @@ impl Peer {
             profile: Profile { label: label.into(), ..Profile::default() },
             site_root: site.path().to_owned(),
             memory: site.path().join(".goop.db"),
+            folders: Folders { downloads: site.path().join(".downloads"), spool: site.path().join(".spool") },
             listen_port: 0,
             loopback_only: true,
             mdns_tag: None,

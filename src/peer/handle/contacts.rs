@@ -34,6 +34,7 @@ impl PeerHandle {
         let _ = self.commands.send(Command::Block { peer, blocked: contact.blocked }).await;
         if contact.blocked {
             let given_up = self.memory().ask(move |memory| memory.give_up_on(peer, BLOCKED)).await?;
+            self.files.cancel_all(&peer).await?;
             given_up.into_iter().for_each(|message| self.talk.tell(PeerEvent::Settled { message }));
         }
         self.talk.tell(PeerEvent::Contact { contact: contact.clone() });
