@@ -9,8 +9,8 @@
 //! | ours (it has `/.well-known/goop`) | signed, with addresses | `/api/v1/events`: snapshot, then changes; resumed by `Last-Event-ID` |
 //! | goop2 | six keys and our addresses; after a 400 the six keys of the seed only | `/events`: lines, heartbeats included |
 //!
-//! - A stream that is silent for [`events::IDLE`] is dead. It is opened again after a random part of 250 ms, doubling up to 30 s, and
-//!   from 250 ms again once a stream has said anything (full jitter: a thousand clients come back spread out). `Retry-After` is
+//! - A stream that is silent for [`events::IDLE`] is dead. It is opened again after a random part of 250 ms, then of a time
+//!   that doubles up to 30 s, and from 250 ms again once a stream has said anything (a thousand clients come back spread out: [`retry`]). `Retry-After` is
 //!   honoured. A redirect (308) or `moved` is followed ([`place`]).
 //! - A 409 carries the epoch and the highest `seq`: the message is signed again above it, at most [`publish::TRIES`] times.
 //! - Everything that comes is bounded: lines, events, bodies, rows, time. A server's certificate is verified, there is no switch.

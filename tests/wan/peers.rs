@@ -123,3 +123,31 @@ async fn attack_a_victims_address_is_dialled_within_the_budget_only() {
     assert!(knocks.load(SeqCst) <= 64 + 10, "{} for a hundred peers", knocks.load(SeqCst));
     assert_eq!(alice.row(crowd[0]).await.unwrap().path, Path::Unreachable);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dead_servers_among_five_slow_nobody_and_either_of_the_others_is_enough() {
+    let hangs = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let fails = Server::like(Like::Ours).await;
+    for _ in 0..200 {
+        fails.answer_once("/.well-known/goop", axum::http::StatusCode::INTERNAL_SERVER_ERROR);
+    }
+    let (one, two) = (Board::new(), Board::new());
+    let url = |addr| format!("http://{addr}");
+    let servers = [url(hangs.local_addr().unwrap()), url(gone), fails.url(""), one.url(), two.url()];
+    let began = Moment::now();
+    let (alice, bob) = (Peer::new("Alice", &servers).await, Peer::new("Bob", &servers).await);
+    let row = alice.sees("Bob through both", bob.id(), |row| row.sources.len() == 2).await;
+    assert!(row.online && row.signed && Moment::now().since(began) < Duration::from_secs(5), "{:?}", Moment::now().since(began));
+    one.stop().await;
+    let renamed = Moment::now();
+    bob.handle.name_changed("Robert".into(), None).await;
+    alice.sees("a new name through the other", bob.id(), |row| row.online && row.label == "Robert").await;
+    assert!(Moment::now().since(renamed) < Duration::from_secs(4), "{:?}", Moment::now().since(renamed));
+    assert_eq!(alice.handle.me().await.unwrap().rendezvous.len(), 5, "each is shown as it is");
+    alice.sees("what the first one said has lapsed", bob.id(), |row| row.sources.len() == 1).await;
+    let (stopped, bob_id) = (Moment::now(), bob.id());
+    bob.stop().await;
+    alice.sees("that Bob left", bob_id, |row| !row.online).await;
+    assert!(Moment::now().since(stopped) < Duration::from_secs(4), "the dead ones hold up no farewell");
+}
