@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::{Body, HttpBody};
-use axum::http::{Request, Response};
+use axum::http::{HeaderMap, Request, Response, header};
 use axum::response::IntoResponse;
 use bytes::Bytes;
 use futures::FutureExt;
@@ -128,6 +128,11 @@ async fn answer<S: Answers>(
 ) -> Result<Response<Answer>, Infallible> {
     pulse.busy();
     metrics.requests.inc();
+    if is_ambiguous(request.headers(), &pulse) {
+        let refused = Problem::bad_request("Content-Length and Transfer-Encoding contradict each other");
+        let refused = ([(header::CONNECTION, "close")], refused).into_response();
+        return Ok(refused.map(|body| Answer { body, pulse }));
+    }
     let mut request = request.map(|body| Body::new(Timed::new(body, pulse.clone())));
     request.extensions_mut().insert(client);
     local.map(|local| request.extensions_mut().insert(local));
@@ -140,6 +145,14 @@ async fn answer<S: Answers>(
         }
     };
     Ok(response.map(|body| Answer { body, pulse }))
+}
+
+/// Whether a request says by two ways how long it is (see `lengths`).
+fn is_ambiguous(headers: &HeaderMap, pulse: &Pulse) -> bool {
+    if headers.contains_key(header::CONTENT_LENGTH) {
+        pulse.length_seen();
+    }
+    headers.contains_key(header::TRANSFER_ENCODING) && pulse.misses_a_length()
 }
 
 /// A response's body that tells the pulse when hyper is done with it.

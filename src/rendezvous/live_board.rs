@@ -15,12 +15,14 @@ use crate::clock::{Moment, UnixMillis};
 use crate::http::sse::KEEP_ALIVE;
 use crate::proto::board::{Board, Elsewhere, Full, Lapsed, Owed, Publication, Published, Reader, Stream};
 
-/// What a flush costs for each reader: a wake-up and a write.
-const FLUSH_PRICE: Duration = Duration::from_micros(4);
+/// What a flush costs for each reader: a wake-up and a write, whatever is written.
+const FLUSH_PRICE: Duration = Duration::from_micros(8);
 /// A flush is paid back by this many times its price in quiet, so that flushing stays under a third of a core.
 const QUIET: u32 = 3;
 /// A flush is never followed by another sooner: with a few readers, waking them would cost more than what they are told.
 const LEAST_QUIET: Duration = Duration::from_millis(1);
+/// Nobody waits longer than this for others to be woken together, though many thousand readers then cost more than a third of a core.
+const MOST_QUIET: Duration = Duration::from_millis(150);
 /// What is gathered at most while nobody reads, in bytes.
 const MAX_UNREAD: usize = 64 * 1024;
 
@@ -225,7 +227,7 @@ impl Inner {
     /// When readers are to be given something: news when the last flush is paid back, else a sign of life.
     fn due(&self) -> Moment {
         let readers = u32::try_from(self.readers()).unwrap_or(u32::MAX);
-        let wait = if self.board.has_news() { (FLUSH_PRICE * QUIET * readers).max(LEAST_QUIET) } else { KEEP_ALIVE };
+        let wait = if self.board.has_news() { (FLUSH_PRICE * QUIET * readers).clamp(LEAST_QUIET, MOST_QUIET) } else { KEEP_ALIVE };
         self.flushed + wait
     }
 
