@@ -13,3 +13,5 @@ mod sockets;
 mod status;
 #[path = "deployment/talk.rs"]
 mod talk;
+#[path = "deployment/units.rs"]
+mod units;
