@@ -7,6 +7,8 @@ mod harness;
 mod caddy;
 #[path = "deployment/notify.rs"]
 mod notify;
+#[path = "deployment/platform.rs"]
+mod platform;
 #[path = "deployment/sockets.rs"]
 mod sockets;
 #[path = "deployment/status.rs"]
