@@ -33,7 +33,7 @@ mod run_file;
 mod site_folder;
 mod vital;
 
-pub use reload::reload;
+pub use reload::Reloadable;
 pub use run_file::{Ready, RunFile, RunFileError};
 pub use vital::Vital;
 
@@ -144,6 +144,11 @@ impl Node {
     /// What tells whether its parts answer.
     pub fn vital(&self) -> Vital {
         Vital::of(self.peer.clone(), self.public.clone())
+    }
+
+    /// What takes a configuration that changed.
+    pub fn reloadable(&self) -> Reloadable {
+        Reloadable { peer: self.peer.clone(), public: self.public.clone() }
     }
 
     /// Runs until `stop`, then shuts down; or until a part of the node dies, which is an error.

@@ -245,6 +245,15 @@ impl Rendezvous {
         boards.iter().fold((0, 0), count)
     }
 
+    /// From now on this password and these peers open the operator's doors; whoever came in by an older password is out.
+    ///
+    /// # Errors
+    /// The password cannot be used; then nothing changes.
+    pub fn change_operators(&self, password: &Secret, peers: Vec<PeerId>) -> Result<(), PasswordError> {
+        self.app.door.change(admin::password(password)?, peers);
+        Ok(())
+    }
+
     /// The URL for others: the configured one, or that for this machine.
     pub fn url(&self) -> String {
         self.app.options.http.external_url.as_ref().map_or_else(|| self.local_url(), trimmed)

@@ -10,8 +10,10 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use goop::cli::Cli;
 use goop::config::{Config, ConfigErrors, Loaded, Origin, Sources, example, set_in_file};
+use goop::http::client_ip::TrustedProxies;
 use proptest::prelude::*;
 use tempfile::TempDir;
 use toml_edit::{DocumentMut, Value};
@@ -93,6 +95,22 @@ fn port_binds_everywhere_unless_a_bind_is_given() {
         faults(&[], &[("PORT", "http")], &["--set", "superhub.enabled=true"])[0],
         "PORT: presence.rendezvous_port: must be a whole number from 0 to 65535"
     );
+}
+
+#[test]
+fn herokus_routers_are_believed_where_dyno_is_set_and_nobody_elses_word() {
+    let client = |files: &[(&str, &str)], env: &[(&str, &str)], router: &str| {
+        let proxies = TrustedProxies::new(good(files, env, &[]).config.http.trusted_proxies);
+        let forged =
+            HeaderMap::from_iter([(HeaderName::from_static("x-forwarded-for"), HeaderValue::from_static("192.0.2.1, 203.0.113.9"))]);
+        proxies.client(router.parse().unwrap(), &forged).to_string()
+    };
+    let dyno = ("DYNO", "web.1");
+    assert_eq!(client(&[], &[dyno], "10.1.2.3"), "203.0.113.9", "the last hop, which the router wrote");
+    assert_eq!(client(&[], &[dyno], "198.51.100.7"), "198.51.100.7");
+    assert_eq!(client(&[], &[], "10.1.2.3"), "10.1.2.3");
+    let named = ("goop.toml", "[http]\ntrusted_proxies = [\"192.0.2.0/24\"]");
+    assert_eq!(client(&[named], &[dyno], "10.1.2.3"), "10.1.2.3", "who names proxies means those");
 }
 
 #[test]

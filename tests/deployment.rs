@@ -7,9 +7,13 @@ mod harness;
 mod caddy;
 #[path = "deployment/notify.rs"]
 mod notify;
+#[path = "deployment/platform.rs"]
+mod platform;
 #[path = "deployment/sockets.rs"]
 mod sockets;
 #[path = "deployment/status.rs"]
 mod status;
 #[path = "deployment/talk.rs"]
 mod talk;
+#[path = "deployment/units.rs"]
+mod units;

@@ -9,8 +9,7 @@ use tracing::warn;
 
 use super::{Cli, Exit, RunArgs};
 use crate::config::Loaded;
-use crate::node::{Node, Ready, reload};
-use crate::peer::PeerHandle;
+use crate::node::{Node, Ready, Reloadable};
 use crate::systemd::{self, Sockets};
 use crate::{shutdown, telemetry};
 
@@ -36,7 +35,7 @@ async fn serve(cli: &Cli, loaded: Loaded, sockets: Sockets, json: bool, out: &mu
     told.context("stdout cannot be written")?;
     let vital = node.vital();
     systemd::ready(&vital.line().await.unwrap_or_default());
-    tokio::spawn(reload_on_hangup(hangup, cli.clone(), loaded, node.peer().cloned()));
+    tokio::spawn(reload_on_hangup(hangup, cli.clone(), loaded, node.reloadable()));
     tokio::spawn(stop.clone().run_until_cancelled_owned(systemd::watchdog(async move || vital.line().await)));
     if let Err(ended) = node.run_until(stop).await {
         bail!("{} ended although nobody stopped it", ended.name);
@@ -45,12 +44,12 @@ async fn serve(cli: &Cli, loaded: Loaded, sockets: Sockets, json: bool, out: &mu
 }
 
 /// A bad file changes nothing and says so.
-async fn reload_on_hangup(mut hangup: Signal, cli: Cli, mut current: Loaded, peer: Option<PeerHandle>) {
+async fn reload_on_hangup(mut hangup: Signal, cli: Cli, mut current: Loaded, node: Reloadable) {
     while hangup.recv().await.is_some() {
         systemd::reloading();
         match cli.load() {
             Ok(fresh) => {
-                reload(&current, &fresh, peer.as_ref()).await;
+                node.reload(&current, &fresh).await;
                 current = fresh;
                 systemd::ready("The configuration was read again");
             }

@@ -4,18 +4,45 @@ use tracing::{info, warn};
 
 use crate::config::{Config, Loaded};
 use crate::peer::PeerHandle;
+use crate::rendezvous::Rendezvous;
 
-/// Keys whose change is applied at once; every other key waits for the next start.
-const LIVE: [&str; 3] = ["profile.label", "profile.email", "profile.share_email"];
+/// Keys of the peer whose change is applied at once; every other key waits for the next start.
+const PROFILE: [&str; 3] = ["profile.label", "profile.email", "profile.share_email"];
+/// Keys of the public roles whose change is applied at once.
+const OPERATORS: [&str; 2] = ["presence.admin_password", "superhub.admin_peers"];
 
-/// Applies what can be applied of `fresh`, and says which changes wait for the next start.
-pub async fn reload(current: &Loaded, fresh: &Loaded, peer: Option<&PeerHandle>) {
-    let (live, waiting): (Vec<_>, Vec<_>) =
-        changed_keys(&current.config, &fresh.config).into_iter().partition(|key| peer.is_some() && LIVE.contains(&key.as_str()));
-    if let Some(peer) = peer.filter(|_| !live.is_empty()) {
-        let profile = &fresh.config.profile;
-        peer.name_changed(profile.label_or_id(&peer.peer_id()), profile.shared_email().map(str::to_owned)).await;
+/// The parts of a running node that take changes.
+#[derive(Clone)]
+pub struct Reloadable {
+    /// The peer.
+    pub(super) peer: Option<PeerHandle>,
+    /// The rendezvous server.
+    pub(super) public: Option<Rendezvous>,
+}
+
+impl Reloadable {
+    /// Applies what can be applied of `fresh`, and says which changes wait for the next start.
+    pub async fn reload(&self, current: &Loaded, fresh: &Loaded) {
+        let changed = changed_keys(&current.config, &fresh.config);
+        let among = |live: &[&str]| changed.iter().any(|key| live.contains(&key.as_str()));
+        let mut applied: Vec<&str> = Vec::new();
+        if let Some(peer) = self.peer.as_ref().filter(|_| among(&PROFILE)) {
+            let profile = &fresh.config.profile;
+            peer.name_changed(profile.label_or_id(&peer.peer_id()), profile.shared_email().map(str::to_owned)).await;
+            applied.extend(PROFILE);
+        }
+        if let Some(public) = self.public.as_ref().filter(|_| among(&OPERATORS)) {
+            match public.change_operators(&fresh.config.presence.admin_password, fresh.config.superhub.admin_peers.clone()) {
+                Ok(()) => applied.extend(OPERATORS),
+                Err(error) => warn!(%error, "presence.admin_password cannot be used; the operators stay who they were"),
+            }
+        }
+        tell(&changed, &applied);
     }
+}
+
+fn tell(changed: &[String], applied: &[&str]) {
+    let (live, waiting): (Vec<_>, Vec<_>) = changed.iter().partition(|key| applied.contains(&key.as_str()));
     info!(applied = ?live, "the configuration was read again");
     if !waiting.is_empty() {
         warn!(keys = ?waiting, "these changes wait for the next start");

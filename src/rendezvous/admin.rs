@@ -15,7 +15,8 @@ use libp2p::identity::Keypair;
 
 use super::{App, Options, RendezvousError};
 use crate::clock::Moment;
-use crate::http::auth::password::Password;
+use crate::config::Secret;
+use crate::http::auth::password::{Password, PasswordError};
 use crate::http::auth::peer_id::PeerIdServer;
 use crate::http::auth::{AdminDoor, Denied, Operator};
 use crate::http::{Client, Problem};
@@ -26,12 +27,17 @@ mod page;
 /// The door of a server with these options that listens on `addr`.
 pub(super) fn door(options: &Options, addr: SocketAddr) -> Result<AdminDoor, RendezvousError> {
     let doors = &options.doors;
-    let password = if doors.password.is_empty() { None } else { Some(Password::new(&doors.password)?) };
+    let password = password(&doors.password)?;
     let url = options.http.external_url.as_ref().map(|url| url.url());
     let hostname = url.and_then(|url| url.host_str()).map_or_else(|| addr.ip().to_string(), str::to_owned);
     let key = doors.key.clone().unwrap_or_else(Keypair::generate_ed25519);
     let origin = url.map(|url| url.origin().ascii_serialization());
     Ok(AdminDoor::new(password, doors.peers.clone(), origin, PeerIdServer::new(key, hostname, rand::random())))
+}
+
+/// The operator's password; none where it is empty.
+pub(super) fn password(text: &Secret) -> Result<Option<Password>, PasswordError> {
+    if text.is_empty() { Ok(None) } else { Password::new(text).map(Some) }
 }
 
 pub(super) fn routes(app: &Arc<App>) -> Router<Arc<App>> {

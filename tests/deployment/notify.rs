@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::harness::goop_node::Plan;
 use crate::harness::{Place, SOON};
-use crate::talk::{ask, get, host, line_with, server};
+use crate::talk::{ask, get, host, line_with, post, server};
 
 /// How long nothing comes from a process that is not allowed to run.
 const QUIET: Duration = Duration::from_secs(3);
@@ -95,6 +95,18 @@ fn a_reload_is_told_with_its_moment_and_its_end_good_or_bad() {
         let said = manager.hears("READY=1");
         assert!(said.len() == 2 && said[1].starts_with(word), "{said:?}");
     }
+    goop.stop();
+}
+
+#[test]
+fn a_reload_changes_who_may_operate_and_a_limit_waits_for_the_next_start() {
+    let goop = server().start();
+    let opens = |password: &str| post(&host(&goop), "/api/v1/admin/standby", "", Some(password)).split(' ').nth(1).unwrap().to_owned();
+    assert_eq!(opens("new"), "403", "no password is set");
+    std::fs::write(goop.data().join("goop.toml"), "presence.admin_password = 'new'\nhttp.publish_burst = 7\n").unwrap();
+    goop.signal(Signal::HUP);
+    assert!(goop.logged("these changes wait for the next start") && goop.log().contains("http.publish_burst"));
+    assert_eq!((opens("new").as_str(), opens("old").as_str()), ("204", "401"));
     goop.stop();
 }
 
