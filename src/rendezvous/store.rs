@@ -194,6 +194,7 @@ impl Store {
     pub fn end(&self, slug: &str) -> Result<(), StoreError> {
         self.change(|change| {
             change.execute("DELETE FROM bans WHERE slug = ?1", [slug])?;
+            change.execute("DELETE FROM presence WHERE slug = ?1", [slug])?;
             something(change.execute("DELETE FROM communities WHERE slug = ?1", [slug]))
         })
     }
