@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use thiserror::Error;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -17,7 +18,7 @@ use crate::config::files::read_bounded;
 use crate::config::{DataDir, Loaded};
 use crate::identity::{DataLock, Identity, IdentityError, LockError};
 use crate::peer::{self, PeerError, PeerHandle, Profile};
-use crate::rendezvous::{self, Rendezvous, RendezvousError};
+use crate::rendezvous::{self, ReloadAnswer, Rendezvous, RendezvousError};
 use crate::shutdown::{DEADLINE, Ended, Tasks};
 use crate::telemetry::Metrics;
 use crate::viewer::{self, MAX_OWN_AVATAR, Viewer, ViewerError};
@@ -27,13 +28,14 @@ mod reload;
 mod run_file;
 mod site_folder;
 
-pub use reload::reload;
+pub use reload::Reloader;
 pub use run_file::{Ready, RunFile, RunFileError};
 
 /// A running node.
 pub struct Node {
     ready: Ready,
     peer: Option<PeerHandle>,
+    reloader: Option<Reloader>,
     run_file: RunFile,
     tasks: Tasks,
     stop: CancellationToken,
@@ -89,7 +91,8 @@ impl Node {
             site_folder::prepare(loaded);
         }
         let (mut tasks, stop, metrics) = (Tasks::default(), CancellationToken::new(), Metrics::default());
-        let public = open_rendezvous(loaded, &identity, &metrics, &mut tasks, &stop)?;
+        let (reload, asked) = mpsc::channel(1);
+        let public = open_rendezvous(loaded, &identity, reload, &metrics, &mut tasks, &stop)?;
         let mut ready = Ready::of(&identity.peer_id());
         let mut peer = None;
         let mut token = None;
@@ -106,7 +109,8 @@ impl Node {
             ready = ready.with_public("rendezvous", public.url());
         }
         let run_file = RunFile::write(&data.run_json(), &ready, token.as_deref())?;
-        Ok(Self { ready, peer, run_file, tasks, stop, _lock: lock })
+        let reloader = Some(Reloader::new(loaded, peer.clone(), public, asked));
+        Ok(Self { ready, peer, reloader, run_file, tasks, stop, _lock: lock })
     }
 
     /// What the node says about itself.
@@ -117,6 +121,11 @@ impl Node {
     /// The peer of this node; a node that is a server only has none.
     pub fn peer(&self) -> Option<&PeerHandle> {
         self.peer.as_ref()
+    }
+
+    /// What reads its configuration anew; there is one.
+    pub fn reloader(&mut self) -> Option<Reloader> {
+        self.reloader.take()
     }
 
     /// Runs until `stop`, then shuts down; or until a part of the node dies, which is an error.
@@ -150,6 +159,7 @@ impl Node {
 fn open_rendezvous(
     loaded: &Loaded,
     identity: &Identity,
+    reload: mpsc::Sender<ReloadAnswer>,
     metrics: &Metrics,
     tasks: &mut Tasks,
     stop: &CancellationToken,
@@ -171,6 +181,7 @@ fn open_rendezvous(
             peers: loaded.config.superhub.admin_peers.clone(),
             database: Some(database(loaded)),
             shared: presence.peer_db_path.is_some(),
+            reload: Some(reload),
         },
     };
     Ok(Some(Rendezvous::start(options, metrics, tasks, stop.child_token())?))

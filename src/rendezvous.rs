@@ -11,6 +11,7 @@
 //! - `routes`: the URL table. `pages`, `wellknown`, `health`: what people, peers and machines ask besides.
 //! - `communities`, `store`: who comes in where, and what is remembered of it. `admin`: the operator's pages and API.
 //! - `sharing`: what several instances over one database tell each other.
+//! - `settings`: what of the configuration counts at once when it is read anew.
 //! - `records`: goop2's `/peers.json` and `/logs.json` as data. `metrics`: what is counted.
 //!
 //! What is read or verified is done outside every lock; no reader ever holds up another.
@@ -19,7 +20,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::http::HeaderMap;
@@ -27,6 +28,7 @@ use libp2p::PeerId;
 use libp2p::identity::Keypair;
 use thiserror::Error;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -37,7 +39,7 @@ use crate::config::http::HttpConfig;
 use crate::db::DbError;
 use crate::http::auth::AdminDoor;
 use crate::http::auth::password::PasswordError;
-use crate::http::client_ip::{TrustedProxies, UnnamedProxy, is_forwarded};
+use crate::http::client_ip::{UnnamedProxy, is_forwarded};
 use crate::http::limit::{PublishLimit, PublishRates, StreamGate, StreamLimits};
 use crate::http::{self, HttpMetrics, Limits};
 use crate::proto::binding::Bindings;
@@ -58,6 +60,7 @@ mod pages;
 mod publish;
 mod records;
 mod routes;
+mod settings;
 mod sharing;
 mod store;
 mod subscribe;
@@ -69,6 +72,8 @@ pub use boards::Boards;
 pub use live_board::{LiveBoard, Seat};
 pub use metrics::RendezvousMetrics;
 pub use records::{Journal, PeerRecord};
+use settings::Settings;
+pub use settings::{Fresh, LIVE, ReloadAnswer, Reloaded};
 use sharing::Sharing;
 pub use store::{Application, Store, StoreError};
 use store::{Entered, Entrant};
@@ -106,6 +111,8 @@ pub struct DoorOptions {
     pub database: Option<PathBuf>,
     /// Whether other instances of this server may use the same database at the same time.
     pub shared: bool,
+    /// Who reads the configuration anew when an operator asks for it.
+    pub reload: Option<mpsc::Sender<ReloadAnswer>>,
 }
 
 /// Why a rendezvous server did not start.
@@ -147,8 +154,8 @@ pub(crate) struct App {
     pub(crate) publish_limit: Mutex<PublishLimit>,
     /// Who gets an event stream.
     pub(crate) streams: Arc<StreamGate>,
-    /// Whose word on a client's address counts.
-    pub(crate) proxies: TrustedProxies,
+    /// What may change while it runs.
+    settings: RwLock<Arc<Settings>>,
     /// Whether a proxy that nobody named stands before the server.
     pub(crate) unnamed_proxy: UnnamedProxy,
     /// Communities, members and bans.
@@ -174,7 +181,8 @@ pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A running rendezvous server. It ends with the tasks it was started with.
+/// A running rendezvous server; a cheap clone is the same one. It ends with the tasks it was started with.
+#[derive(Clone)]
 pub struct Rendezvous {
     app: Arc<App>,
     addr: SocketAddr,
@@ -217,9 +225,10 @@ impl Rendezvous {
 impl App {
     fn new(options: Options, all_metrics: &Metrics, addr: SocketAddr) -> Result<Self, RendezvousError> {
         let now = Moment::now();
-        let (door, store) = (admin::door(&options, addr)?, Store::open(options.doors.database.as_deref(), options.doors.shared)?);
+        let store = Store::open(options.doors.database.as_deref(), options.doors.shared)?;
         let instance = (options.doors.shared && store.trouble().is_none()).then(rand::random);
-        let Entered { epoch, complete } = enter(&store, &options, instance, Moment::now())?;
+        let Entered { epoch, complete } = enter(&store, &options, instance, now)?;
+        let door = admin::door(&options, addr, epoch)?;
         Ok(Self {
             server: options.server,
             boards: Boards::new(options.ttl, complete.here(), now),
@@ -228,7 +237,7 @@ impl App {
             publish_limit: Mutex::new(PublishLimit::new(PublishRates::of(&options.http))),
             streams: StreamGate::new(StreamLimits::of(&options.http)),
             unnamed_proxy: UnnamedProxy::default(),
-            proxies: TrustedProxies::new(options.http.trusted_proxies.clone()),
+            settings: RwLock::new(Arc::new(Settings::new(options.http.clone(), options.allow_unsigned))),
             store,
             sharing: Sharing::new(instance),
             door,
@@ -242,16 +251,17 @@ impl App {
 
     /// Whom a request comes from, behind every trusted proxy (THREATS 15).
     fn client(&self, socket: IpAddr, headers: &HeaderMap) -> IpAddr {
-        if !self.proxies.trusts(socket)
+        let settings = self.settings();
+        if !settings.proxies.trusts(socket)
             && let Some(proxy) = self.unnamed_proxy.note(socket, is_forwarded(headers))
         {
             warn!(%proxy, "every request comes from this one address: if a proxy stands there, name it in http.trusted_proxies");
         }
-        self.proxies.client(socket, headers)
+        settings.proxies.client(socket, headers)
     }
 
     fn url(&self, addr: SocketAddr) -> String {
-        match &self.options.http.external_url {
+        match &self.settings().http.external_url {
             Some(url) => trimmed(url),
             None if addr.ip().is_unspecified() => format!("http://127.0.0.1:{}", addr.port()),
             None => format!("http://{addr}"),

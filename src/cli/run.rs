@@ -5,12 +5,10 @@ use std::io::Write;
 use anyhow::{Context, Result, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
 
 use super::{Cli, Exit, RunArgs};
 use crate::config::Loaded;
-use crate::node::{Node, Ready, reload};
-use crate::peer::PeerHandle;
+use crate::node::{Node, Ready, Reloader};
 use crate::{shutdown, telemetry};
 
 /// Run `goop run`; what it says on stdout goes to `out`.
@@ -28,25 +26,26 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime> {
 async fn serve(cli: &Cli, loaded: Loaded, json: bool, out: &mut dyn Write) -> Result<Exit> {
     let stop = CancellationToken::new();
     tokio::spawn(shutdown::on_signals(stop.clone())?);
-    let node = Node::start(&loaded).await?;
+    let mut node = Node::start(&loaded).await?;
     let told = if json { tell_json(node.ready(), out) } else { tell(node.ready(), &loaded, out) };
     told.context("stdout cannot be written")?;
-    tokio::spawn(reload_on_hangup(signal(SignalKind::hangup())?, cli.clone(), loaded, node.peer().cloned()));
+    if let Some(reloader) = node.reloader() {
+        tokio::spawn(reload(signal(SignalKind::hangup())?, cli.clone(), reloader));
+    }
     if let Err(ended) = node.run_until(stop).await {
         bail!("{} ended although nobody stopped it", ended.name);
     }
     Ok(Exit::Done)
 }
 
-/// A bad file changes nothing and says so.
-async fn reload_on_hangup(mut hangup: Signal, cli: Cli, mut current: Loaded, peer: Option<PeerHandle>) {
-    while hangup.recv().await.is_some() {
-        match cli.load() {
-            Ok(fresh) => {
-                reload(&current, &fresh, peer.as_ref()).await;
-                current = fresh;
-            }
-            Err(error) => warn!(error = format!("{error:#}"), "the configuration was not read again; nothing changed"),
+/// Reads the configuration anew at SIGHUP, and when an operator asks.
+async fn reload(mut hangup: Signal, cli: Cli, mut reloader: Reloader) {
+    let read = || cli.load().map_err(|error| format!("{error:#}"));
+    loop {
+        tokio::select! {
+            Some(()) = hangup.recv() => drop(reloader.reload(read()).await),
+            Some(answer) = reloader.asked.recv() => drop(answer.send(reloader.reload(read()).await)),
+            else => return,
         }
     }
 }

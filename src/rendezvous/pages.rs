@@ -49,7 +49,8 @@ async fn asset(Path(name): Path<String>, request: HeaderMap) -> Response {
 async fn home(State(app): State<Arc<App>>, visitor: Visitor, headers: HeaderMap) -> Result<Response, Problem> {
     let (count, mut peers) = visitor.board.read(|board| (board.rows().len(), first(board)));
     peers.sort_by(|a, b| (&a.label, &a.id).cmp(&(&b.label, &b.id)));
-    let external = app.options.http.external_url.as_ref();
+    let settings = app.settings();
+    let external = settings.http.external_url.as_ref();
     let origin = external.map_or_else(|| asked_for(&headers), trimmed);
     let base = visitor.base.strip_prefix("/via404").unwrap_or(&visitor.base);
     let page = Home {
