@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use thiserror::Error;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -21,7 +22,7 @@ use crate::identity::{DataLock, Identity, IdentityError, LockError};
 use crate::p2p::nat;
 use crate::peer::files::Folders;
 use crate::peer::{self, PeerError, PeerHandle, Profile};
-use crate::rendezvous::{self, Rendezvous, RendezvousError};
+use crate::rendezvous::{self, ReloadAnswer, Rendezvous, RendezvousError};
 use crate::shutdown::{DEADLINE, Ended, Tasks};
 use crate::systemd::{self, Sockets};
 use crate::telemetry::Metrics;
@@ -33,7 +34,7 @@ mod run_file;
 mod site_folder;
 mod vital;
 
-pub use reload::Reloadable;
+pub use reload::Reloader;
 pub use run_file::{Ready, RunFile, RunFileError};
 pub use vital::Vital;
 
@@ -42,6 +43,7 @@ pub struct Node {
     ready: Ready,
     peer: Option<PeerHandle>,
     public: Option<Rendezvous>,
+    reloader: Option<Reloader>,
     run_file: RunFile,
     tasks: Tasks,
     stop: CancellationToken,
@@ -108,7 +110,8 @@ impl Node {
             site_folder::prepare(loaded);
         }
         let (mut tasks, stop, metrics) = (Tasks::default(), CancellationToken::new(), Metrics::default());
-        let public = open_rendezvous(loaded, &identity, &mut sockets, &metrics, &mut tasks, &stop)?;
+        let (reload, asked) = mpsc::channel(1);
+        let public = open_rendezvous(loaded, &identity, &mut sockets, reload, &metrics, &mut tasks, &stop)?;
         if !sockets.is_empty() {
             return Err(NodeError::IdleSockets);
         }
@@ -128,7 +131,8 @@ impl Node {
             ready = ready.with_public("rendezvous", public.url(), public.local_url());
         }
         let run_file = RunFile::write(&data.run_json(), &ready, token.as_deref())?;
-        Ok(Self { ready, peer, public, run_file, tasks, stop, _lock: lock })
+        let reloader = Some(Reloader::new(loaded, peer.clone(), public.clone(), asked));
+        Ok(Self { ready, peer, public, reloader, run_file, tasks, stop, _lock: lock })
     }
 
     /// What the node says about itself.
@@ -146,9 +150,9 @@ impl Node {
         Vital::of(self.peer.clone(), self.public.clone())
     }
 
-    /// What takes a configuration that changed.
-    pub fn reloadable(&self) -> Reloadable {
-        Reloadable { peer: self.peer.clone(), public: self.public.clone() }
+    /// What reads its configuration anew; there is one.
+    pub fn reloader(&mut self) -> Option<Reloader> {
+        self.reloader.take()
     }
 
     /// Runs until `stop`, then shuts down; or until a part of the node dies, which is an error.
@@ -184,6 +188,7 @@ fn open_rendezvous(
     loaded: &Loaded,
     identity: &Identity,
     sockets: &mut Sockets,
+    reload: mpsc::Sender<ReloadAnswer>,
     metrics: &Metrics,
     tasks: &mut Tasks,
     stop: &CancellationToken,
@@ -205,6 +210,7 @@ fn open_rendezvous(
             peers: loaded.config.superhub.admin_peers.clone(),
             database: Some(database(loaded)),
             shared: presence.peer_db_path.is_some(),
+            reload: Some(reload),
         },
     };
     let stop = stop.child_token();

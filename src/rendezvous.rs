@@ -12,6 +12,7 @@
 //! - `routes`: the URL table. `pages`, `wellknown`, `health`: what people, peers and machines ask besides.
 //! - `communities`, `store`: who comes in where, and what is remembered of it. `moves`: what has gone elsewhere. `admin`: the operator's pages and API.
 //! - `sharing`: what several instances over one database tell each other.
+//! - `settings`: what of the configuration counts at once when it is read anew.
 //! - `records`: goop2's `/peers.json` and `/logs.json` as data. `metrics`, `census`: what is counted.
 //!
 //! What is read or verified is done outside every lock; no reader ever holds up another.
@@ -20,7 +21,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::http::HeaderMap;
@@ -28,6 +29,7 @@ use libp2p::PeerId;
 use libp2p::identity::Keypair;
 use thiserror::Error;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -38,7 +40,7 @@ use crate::config::http::HttpConfig;
 use crate::db::DbError;
 use crate::http::auth::AdminDoor;
 use crate::http::auth::password::PasswordError;
-use crate::http::client_ip::{TrustedProxies, UnnamedProxy, is_forwarded};
+use crate::http::client_ip::{UnnamedProxy, is_forwarded};
 use crate::http::limit::{PublishLimit, PublishRates, StreamGate, StreamLimits};
 use crate::http::{self, HttpMetrics, Limits};
 use crate::proto::binding::Bindings;
@@ -63,6 +65,7 @@ mod pages;
 mod publish;
 mod records;
 mod routes;
+mod settings;
 mod sharing;
 mod store;
 mod subscribe;
@@ -74,6 +77,8 @@ pub use boards::Boards;
 pub use live_board::{LiveBoard, Seat};
 pub use metrics::RendezvousMetrics;
 pub use records::{Journal, PeerRecord};
+use settings::Settings;
+pub use settings::{Fresh, LIVE, ReloadAnswer, Reloaded};
 use sharing::Sharing;
 pub use store::{Application, Store, StoreError};
 use store::{Entered, Entrant};
@@ -111,6 +116,8 @@ pub struct DoorOptions {
     pub database: Option<PathBuf>,
     /// Whether other instances of this server may use the same database at the same time.
     pub shared: bool,
+    /// Who reads the configuration anew when an operator asks for it.
+    pub reload: Option<mpsc::Sender<ReloadAnswer>>,
 }
 
 /// Why a rendezvous server did not start.
@@ -152,10 +159,8 @@ pub(crate) struct App {
     pub(crate) publish_limit: Mutex<PublishLimit>,
     /// Who gets an event stream.
     pub(crate) streams: Arc<StreamGate>,
-    /// By which names the server goes.
-    pub(crate) names: names::Names,
-    /// Whose word on a client's address counts.
-    pub(crate) proxies: TrustedProxies,
+    /// What may change while it runs.
+    settings: RwLock<Arc<Settings>>,
     /// Whether a proxy that nobody named stands before the server.
     pub(crate) unnamed_proxy: UnnamedProxy,
     /// Communities, members and bans.
@@ -183,7 +188,7 @@ pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A running rendezvous server. It ends with the tasks it was started with.
+/// A running rendezvous server; a cheap clone is the same one. It ends with the tasks it was started with.
 #[derive(Clone)]
 pub struct Rendezvous {
     app: Arc<App>,
@@ -245,18 +250,9 @@ impl Rendezvous {
         boards.iter().fold((0, 0), count)
     }
 
-    /// From now on this password and these peers open the operator's doors; whoever came in by an older password is out.
-    ///
-    /// # Errors
-    /// The password cannot be used; then nothing changes.
-    pub fn change_operators(&self, password: &Secret, peers: Vec<PeerId>) -> Result<(), PasswordError> {
-        self.app.door.change(admin::password(password)?, peers);
-        Ok(())
-    }
-
     /// The URL for others: the configured one, or that for this machine.
     pub fn url(&self) -> String {
-        self.app.options.http.external_url.as_ref().map_or_else(|| self.local_url(), trimmed)
+        self.app.settings().http.external_url.as_ref().map_or_else(|| self.local_url(), trimmed)
     }
 
     /// The URL for programs of this machine: that of the address; a wildcard address is told as loopback.
@@ -273,9 +269,10 @@ impl Rendezvous {
 impl App {
     fn new(options: Options, all_metrics: &Metrics, addr: SocketAddr) -> Result<Self, RendezvousError> {
         let now = Moment::now();
-        let (door, store) = (admin::door(&options, addr)?, Store::open(options.doors.database.as_deref(), options.doors.shared)?);
+        let store = Store::open(options.doors.database.as_deref(), options.doors.shared)?;
         let instance = (options.doors.shared && store.trouble().is_none()).then(rand::random);
-        let Entered { epoch, complete } = enter(&store, &options, instance, Moment::now())?;
+        let Entered { epoch, complete } = enter(&store, &options, instance, now)?;
+        let door = admin::door(&options, addr, epoch)?;
         Ok(Self {
             server: options.server,
             boards: Boards::new(options.ttl, complete.here(), now),
@@ -283,9 +280,8 @@ impl App {
             epoch,
             publish_limit: Mutex::new(PublishLimit::new(PublishRates::of(&options.http))),
             streams: StreamGate::new(StreamLimits::of(&options.http)),
-            names: names::Names::new(options.http.external_url.as_ref()),
             unnamed_proxy: UnnamedProxy::default(),
-            proxies: TrustedProxies::new(options.http.trusted_proxies.clone()),
+            settings: RwLock::new(Arc::new(Settings::new(options.http.clone(), options.allow_unsigned))),
             store,
             sharing: Sharing::new(instance),
             door,
@@ -300,12 +296,13 @@ impl App {
 
     /// Whom a request comes from, behind every trusted proxy (THREATS 15).
     fn client(&self, socket: IpAddr, headers: &HeaderMap) -> IpAddr {
-        if !self.proxies.trusts(socket)
+        let settings = self.settings();
+        if !settings.proxies.trusts(socket)
             && let Some(proxy) = self.unnamed_proxy.note(socket, is_forwarded(headers))
         {
             warn!(%proxy, "every request comes from this one address: if a proxy stands there, name it in http.trusted_proxies");
         }
-        self.proxies.client(socket, headers)
+        settings.proxies.client(socket, headers)
     }
 }
 

@@ -94,9 +94,12 @@ impl App {
     /// Whether a message was signed for this server by a name of its own (THREATS 3).
     fn is_meant(&self, visitor: &Visitor, signed: &SignedPresence) -> Result<(), Refusal> {
         let audience = &signed.details.audience;
-        let called = self.names.configured().unwrap_or_default().to_owned();
-        let meant = self.names.include(audience, visitor.address, visitor.local);
-        if meant { Ok(()) } else { Err(Refusal::AnotherName(label::clean(audience, MAX_SHOWN), called)) }
+        let names = &self.settings().names;
+        if names.include(audience, visitor.address, visitor.local) {
+            return Ok(());
+        }
+        let called = names.configured().unwrap_or_default().to_owned();
+        Err(Refusal::AnotherName(label::clean(audience, MAX_SHOWN), called))
     }
 
     /// Asked before a body is read.

@@ -96,10 +96,6 @@ impl<'a> Doors<'a> {
         Self { slug, register, members, now }
     }
 
-    pub(super) fn slug(&self) -> Option<&str> {
-        self.slug
-    }
-
     /// Whether a peer that publishes from `from` is banned, or no member.
     pub(super) fn keep_out(&self, peer: &PeerId, from: IpAddr) -> bool {
         let banned = self.register.ban(self.slug, Some(peer), host_key(from), self.now).is_some();
@@ -140,12 +136,12 @@ struct Wish {
 pub(super) async fn join(State(app): State<Arc<App>>, request: Request) -> Result<Response, Problem> {
     let (parts, sent) = request.into_parts();
     let socket = parts.extensions.get::<Client>().ok_or_else(Problem::internal)?.0.ip();
-    let address = app.proxies.client(socket, &parts.headers);
+    let address = app.settings().proxies.client(socket, &parts.headers);
     locked(&app.publish_limit).address(address, Moment::now())?;
     if !body::is_json(&parts.headers) {
         return Err(Problem::unsupported_media("the body must be application/json"));
     }
-    let bytes = body::read(sent, app.options.http.max_body.bytes()).await?;
+    let bytes = body::read(sent, app.settings().http.max_body.bytes()).await?;
     let wish: Wish = serde_json::from_slice(&bytes).map_err(|wrong| Problem::bad_request(format!("not the JSON expected: {wrong}")))?;
     let slug = parts.extensions.get::<Base>().and_then(|base| base.slug.clone()).ok_or(Refusal::NoSuchBoard)?;
     let peer = wish.peer_id.as_deref().map(peer_id_from_text).transpose().map_err(|wrong| Problem::bad_request(wrong.to_string()))?;
@@ -160,7 +156,7 @@ impl App {
     /// What stands before a path in a URL of this server: as configured, or as the client asked.
     pub(super) fn origin(&self, headers: &HeaderMap) -> String {
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-        self.options.http.external_url.as_ref().map_or_else(|| format!("http://{host}"), trimmed)
+        self.settings().http.external_url.as_ref().map_or_else(|| format!("http://{host}"), trimmed)
     }
 
     fn let_in(&self, slug: &str, wish: &Wish, peer: Option<PeerId>, origin: &str) -> Result<Response, Problem> {

@@ -56,7 +56,7 @@ impl App {
         if !url.url().username().is_empty() || url.url().password().is_some() {
             return Err(Problem::bad_request("\"to\" is told to everybody, so it may carry no login"));
         }
-        let (place, here) = (trimmed(&url), self.options.http.external_url.as_ref().map(trimmed));
+        let (place, here) = (trimmed(&url), self.settings().http.external_url.as_ref().map(trimmed));
         let here = here.map(|here| slug.map_or(here.clone(), |slug| format!("{here}/c/{slug}")));
         if here.as_ref() == Some(&place) { Err(Problem::bad_request("it is there already")) } else { Ok(place) }
     }

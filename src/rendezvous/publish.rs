@@ -29,7 +29,7 @@ async fn take(app: &App, visitor: &Visitor, request: Request) -> Result<Publishe
     if !body::is_json(request.headers()) {
         return Err(Problem::unsupported_media("the body must be application/json"));
     }
-    let json = body::read(request.into_body(), app.options.http.max_body.bytes()).await?;
+    let json = body::read(request.into_body(), app.settings().http.max_body.bytes()).await?;
     let mut message = Message::parse(&json).map_err(|wrong| Problem::bad_request(wrong.to_string()))?;
     let mut now = Moment::now();
     let signed = app.admit_message(visitor, &mut message, now)?;

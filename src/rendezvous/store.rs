@@ -198,6 +198,7 @@ impl Store {
         self.change(|change| {
             change.execute("DELETE FROM bans WHERE slug = ?1", [slug])?;
             change.execute("DELETE FROM moves WHERE slug = ?1", [slug])?;
+            change.execute("DELETE FROM presence WHERE slug = ?1", [slug])?;
             something(change.execute("DELETE FROM communities WHERE slug = ?1", [slug]))
         })
     }

@@ -116,7 +116,7 @@ impl Farm {
 }
 
 impl Instance {
-    fn of(goop: Goop) -> Self {
+    pub(crate) fn of(goop: Goop) -> Self {
         let url = goop.ready["public"].as_str().expect("it is public").to_owned();
         Self { goop, url, http: reqwest::Client::builder().no_proxy().build().unwrap() }
     }

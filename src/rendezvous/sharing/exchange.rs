@@ -1,6 +1,6 @@
 //! One turn of telling and hearing.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -149,38 +149,26 @@ impl Exchange {
 
     fn show(&self, app: &App, news: &News, now: Moment) {
         let (register, at, machine) = (app.store.register(), UnixMillis::now(), now.on_machine());
-        let mut doors: Option<Doors> = None;
+        let mut doors: HashMap<Option<&str>, Doors> = HashMap::new();
         for Heard { slug, publication, at: heard, instance } in &news.heard {
             let Some(board) = app.boards.get(slug.as_deref()) else { continue };
-            let doors = match &mut doors {
-                Some(doors) if doors.slug() == slug.as_deref() => doors,
-                other => other.insert(Doors::new(slug.as_deref(), &register, at)),
-            };
-            if doors.keep_out(&publication.message.presence.peer, publication.from) || !counts(app, publication, now) {
+            let doors = doors.entry(slug.as_deref()).or_insert_with(|| Doors::new(slug.as_deref(), &register, at));
+            let peer = publication.message.presence.peer;
+            let forged = !publication.signed && locked(&app.bindings).is_bound(&peer, now);
+            if forged || doors.keep_out(&peer, publication.from) {
                 continue;
             }
             let lapse = now + app.options.ttl.saturating_sub(machine.since(*heard));
             let by = Elsewhere { heard: heard.here(), lapse, instance: *instance, lives: self.living.contains(instance) };
             // A board that is full here is full there.
-            let _ = board.learn(publication.clone(), by, now);
+            if board.learn(publication.clone(), by, now) == Ok(true) && !publication.signed {
+                locked(&app.bindings).heard_elsewhere(peer, publication.from);
+            }
         }
         for Farewell { slug, peer, at: heard, .. } in &news.gone {
             app.boards.get(slug.as_deref()).map(|board| board.forget(peer, heard.here(), at));
         }
     }
-}
-
-/// Whether an unsigned message may stand, of which then is known where it came from.
-fn counts(app: &App, publication: &Publication, now: Moment) -> bool {
-    let peer = publication.message.presence.peer;
-    let mut bindings = locked(&app.bindings);
-    if !publication.signed {
-        if bindings.is_bound(&peer, now) {
-            return false;
-        }
-        bindings.heard_elsewhere(peer, publication.from);
-    }
-    true
 }
 
 fn bind(app: &App, bound: &[Asked], now: Moment) {
