@@ -18,7 +18,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use axum::http::HeaderMap;
@@ -39,6 +39,7 @@ use crate::http::auth::password::PasswordError;
 use crate::http::client_ip::{TrustedProxies, UnnamedProxy, is_forwarded};
 use crate::http::limit::{PublishLimit, PublishRates, StreamGate, StreamLimits};
 use crate::http::{self, HttpMetrics, Limits};
+use crate::p2p::relay::RelayHandle;
 use crate::proto::binding::Bindings;
 use crate::proto::signed::Epoch;
 use crate::shutdown::Tasks;
@@ -56,6 +57,7 @@ mod metrics;
 mod pages;
 mod publish;
 mod records;
+mod relay;
 mod routes;
 mod store;
 mod subscribe;
@@ -146,6 +148,8 @@ pub(crate) struct App {
     pub(crate) store: Store,
     /// Who may operate.
     pub(crate) door: AdminDoor,
+    /// The relay that is named to peers.
+    pub(crate) relay: OnceLock<RelayHandle>,
     /// Whether publishing rests until the operator resumes it.
     pub(crate) standby: AtomicBool,
     /// How the server behaves.
@@ -196,6 +200,11 @@ impl Rendezvous {
         self.addr
     }
 
+    /// From now on `GET /relay` names this relay; the first one stays.
+    pub fn name_relay(&self, relay: RelayHandle) {
+        let _ = self.app.relay.set(relay);
+    }
+
     /// The URL for others: the configured one, or that of the address; a wildcard address is told as this machine's.
     pub fn url(&self) -> String {
         self.app.url(self.addr)
@@ -218,6 +227,7 @@ impl App {
             proxies: TrustedProxies::new(options.http.trusted_proxies.clone()),
             store,
             door,
+            relay: OnceLock::new(),
             standby: AtomicBool::new(false),
             options,
             journal: Journal::default(),

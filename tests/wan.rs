@@ -7,6 +7,8 @@ mod bad_servers;
 mod certificates;
 #[path = "wan/goop2_servers.rs"]
 mod goop2_servers;
+#[path = "wan/named_relay.rs"]
+mod named_relay;
 #[path = "wan/our_servers.rs"]
 mod our_servers;
 #[path = "wan/peers.rs"]

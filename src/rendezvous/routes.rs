@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 use tower::ServiceExt;
 
 use super::base::Base;
-use super::{App, admin, communities, health, pages, publish, subscribe, wellknown};
+use super::{App, admin, communities, health, pages, publish, relay, subscribe, wellknown};
 use crate::http::{Problem, error, headers};
 
 /// Everything the server answers.
@@ -25,6 +25,7 @@ fn table() -> Router<Arc<App>> {
         .route("/events", get(subscribe::lines))
         .route("/api/v1/events", get(subscribe::changes))
         .route("/join", post(communities::join))
+        .route("/relay", get(relay::show))
         .route("/.well-known/goop", get(wellknown::describe))
         .merge(health::routes())
         .merge(pages::routes())
