@@ -16,10 +16,9 @@ use tracing::{error, info, warn};
 
 use crate::config::base_url::BaseUrl;
 use crate::config::files::read_bounded;
-use crate::config::p2p::P2pConfig;
 use crate::config::{DataDir, Loaded};
 use crate::identity::{DataLock, Identity, IdentityError, LockError};
-use crate::p2p::nat;
+use crate::p2p::{P2pError, nat};
 use crate::peer::files::Folders;
 use crate::peer::{self, PeerError, PeerHandle, Profile};
 use crate::rendezvous::{self, ReloadAnswer, Rendezvous, RendezvousError};
@@ -29,6 +28,7 @@ use crate::telemetry::Metrics;
 use crate::viewer::{self, MAX_OWN_AVATAR, Viewer, ViewerError};
 
 mod open_files;
+mod relay;
 mod reload;
 mod run_file;
 mod site_folder;
@@ -70,6 +70,9 @@ pub enum NodeError {
     /// The peer did not start.
     #[error(transparent)]
     Peer(#[from] PeerError),
+    /// The relay did not start.
+    #[error(transparent)]
+    Relay(#[from] P2pError),
     /// The rendezvous server did not start.
     #[error(transparent)]
     Rendezvous(#[from] RendezvousError),
@@ -118,16 +121,28 @@ impl Node {
         let mut ready = Ready::of(&identity.peer_id());
         let mut peer = None;
         let mut token = None;
-        if !loaded.config.presence.rendezvous_only {
+        let relay = if loaded.config.presence.rendezvous_only {
+            let relay = relay::without_peer(loaded, &identity, &mut tasks, &stop).await?;
+            if loaded.config.p2p.relay_server {
+                ready = ready.with_relay(relay.as_ref());
+            }
+            relay
+        } else {
             let servers = rendezvous_servers(loaded, public.as_ref());
-            let handle = peer::start(peer_options(loaded, &identity, servers), &metrics, &mut tasks, stop.child_token()).await?;
+            let (nat, relay) = relay::of_peer(&loaded.config.p2p, &identity);
+            let options = peer_options(loaded, &identity, servers, nat);
+            let handle = peer::start(options, &metrics, &mut tasks, stop.child_token()).await?;
             let viewer = open_viewer(loaded, &handle, metrics, &mut tasks, stop.child_token())?;
             let me = handle.me().await.map_err(|_| PeerError::Ended)?;
             ready = ready.with_peer(&me, viewer.as_ref().map(Viewer::url));
             token = viewer.as_ref().map(|viewer| viewer.token().to_owned());
             peer = Some(handle);
-        }
+            relay
+        };
         if let Some(public) = &public {
+            if let Some(relay) = relay {
+                public.name_relay(relay);
+            }
             ready = ready.with_public("rendezvous", public.url(), public.local_url());
         }
         let run_file = RunFile::write(&data.run_json(), &ready, token.as_deref())?;
@@ -239,7 +254,7 @@ fn rendezvous_servers(loaded: &Loaded, own: Option<&Rendezvous>) -> Vec<BaseUrl>
     own.into_iter().chain(loaded.config.presence.rendezvous_wan.iter().cloned()).collect()
 }
 
-fn peer_options(loaded: &Loaded, identity: &Identity, rendezvous: Vec<BaseUrl>) -> peer::Options {
+fn peer_options(loaded: &Loaded, identity: &Identity, rendezvous: Vec<BaseUrl>, nat: nat::Options) -> peer::Options {
     let config = &loaded.config;
     peer::Options {
         key: identity.keypair.clone(),
@@ -258,17 +273,7 @@ fn peer_options(loaded: &Loaded, identity: &Identity, rendezvous: Vec<BaseUrl>) 
         ttl: config.presence.ttl_seconds,
         heartbeat: config.presence.heartbeat_seconds,
         rendezvous,
-        nat: nat_options(&config.p2p),
-    }
-}
-
-fn nat_options(config: &P2pConfig) -> nat::Options {
-    nat::Options {
-        relay_server: config.relay_server,
-        relay_data: config.relay_data,
-        upnp: config.upnp,
-        external: config.external_addrs.iter().map(|external| external.0.clone()).collect(),
-        relays: config.relays.iter().map(|relay| (relay.peer, relay.addr.clone())).collect(),
+        nat,
     }
 }
 

@@ -21,7 +21,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::http::HeaderMap;
@@ -43,6 +43,7 @@ use crate::http::auth::password::PasswordError;
 use crate::http::client_ip::{UnnamedProxy, is_forwarded};
 use crate::http::limit::{PublishLimit, PublishRates, StreamGate, StreamLimits};
 use crate::http::{self, HttpMetrics, Limits};
+use crate::p2p::relay::RelayHandle;
 use crate::proto::binding::Bindings;
 use crate::proto::signed::Epoch;
 use crate::shutdown::Tasks;
@@ -64,6 +65,7 @@ mod names;
 mod pages;
 mod publish;
 mod records;
+mod relay;
 mod routes;
 mod settings;
 mod sharing;
@@ -169,6 +171,8 @@ pub(crate) struct App {
     sharing: Sharing,
     /// Who may operate.
     pub(crate) door: AdminDoor,
+    /// The relay that is named to peers.
+    pub(crate) relay: OnceLock<RelayHandle>,
     /// Whether publishing rests until the operator resumes it.
     pub(crate) standby: AtomicBool,
     /// How the server behaves.
@@ -250,6 +254,11 @@ impl Rendezvous {
         boards.iter().fold((0, 0), count)
     }
 
+    /// From now on `GET /relay` names this relay; the first one stays.
+    pub fn name_relay(&self, relay: RelayHandle) {
+        let _ = self.app.relay.set(relay);
+    }
+
     /// The URL for others: the configured one, or that for this machine.
     pub fn url(&self) -> String {
         self.app.settings().http.external_url.as_ref().map_or_else(|| self.local_url(), trimmed)
@@ -285,6 +294,7 @@ impl App {
             store,
             sharing: Sharing::new(instance),
             door,
+            relay: OnceLock::new(),
             standby: AtomicBool::new(false),
             options,
             journal: Journal::default(),

@@ -13,6 +13,8 @@ mod communities;
 mod goop2_servers;
 #[path = "wan/moves.rs"]
 mod moves;
+#[path = "wan/named_relay.rs"]
+mod named_relay;
 #[path = "wan/our_servers.rs"]
 mod our_servers;
 #[path = "wan/peer.rs"]

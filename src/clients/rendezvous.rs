@@ -37,6 +37,7 @@ mod link;
 mod listen;
 mod place;
 mod publish;
+mod relay;
 mod request;
 mod resolve;
 mod retry;
@@ -93,6 +94,13 @@ pub enum News {
     Snapshot(Snapshot),
     /// One message; `signed` and `addrs` are as verified here.
     Told(Box<Presence>),
+    /// Which relay the server names; nothing of that is proven.
+    Relay {
+        /// Who it is.
+        peer: PeerId,
+        /// Where it is, with or without the peer at the end.
+        addrs: Vec<Multiaddr>,
+    },
     /// The stream has ended.
     Closed,
 }
@@ -153,7 +161,7 @@ impl Client {
         let me = options.key.public().to_peer_id();
         let running = async move {
             let listening = listen::run(&link, me, &news, &stop);
-            tokio::join!(listening, publish::run(&link, options, &stop));
+            tokio::join!(listening, relay::run(&link, &news, &stop), publish::run(&link, options, &stop));
         };
         (client, running)
     }

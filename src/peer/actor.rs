@@ -122,6 +122,7 @@ impl Actor {
             self.serve_waiting(now);
             self.expire_neighbour_dials(now);
             self.show_ourselves();
+            self.show_relay();
         }
         self.reach_through_relays(now);
         self.use_relays(now);

@@ -124,6 +124,7 @@ impl Wan {
         match news {
             News::Opened { changes_only, resumed } => roster.opened(changes_only, resumed),
             News::Closed => roster.closed(),
+            News::Relay { .. } => {}
             News::Told(presence) => return hear(roster, source, *presence, table, now).into_iter().collect(),
             News::Snapshot(snapshot) => {
                 let missing = roster.snapshot(&snapshot).into_iter();

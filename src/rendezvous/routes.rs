@@ -11,7 +11,7 @@ use axum::routing::{get, post};
 use tower::{Service, service_fn};
 
 use super::base::Base;
-use super::{App, admin, communities, health, pages, publish, subscribe, wellknown};
+use super::{App, admin, communities, health, pages, publish, relay, subscribe, wellknown};
 use crate::http::{Answers, Problem, error, headers};
 
 /// Everything the server answers.
@@ -26,6 +26,7 @@ fn table() -> Router<Arc<App>> {
         .route("/events", get(subscribe::lines))
         .route("/api/v1/events", get(subscribe::changes))
         .route("/join", post(communities::join))
+        .route("/relay", get(relay::show))
         .route("/.well-known/goop", get(wellknown::describe))
         .merge(health::routes())
         .merge(pages::routes())

@@ -13,6 +13,9 @@ use crate::proto::presence::table::{Row, Source};
 impl Actor {
     /// Presence from servers is shown, and goes no further: neither gossip nor the choice of neighbours hears of it (THREATS 70).
     pub(super) fn on_news(&mut self, server: u16, news: News) {
+        if let News::Relay { peer, addrs } = news {
+            return self.on_relay_named(server, peer, &addrs);
+        }
         for change in self.wan.take(server, news, &mut self.table, Moment::now()) {
             self.tell(Some(change));
         }
@@ -60,7 +63,7 @@ impl Actor {
     }
 
     /// Whether this peer listens nowhere but on this machine, because it shall not or cannot.
-    fn keeps_to_loopback(&self) -> bool {
+    pub(super) fn keeps_to_loopback(&self) -> bool {
         let is_loopback = |addr: &Multiaddr| ip_of(addr).is_some_and(|ip| ip.is_loopback());
         self.loopback_only || self.swarm.listeners().all(is_loopback)
     }
