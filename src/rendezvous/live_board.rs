@@ -40,6 +40,8 @@ struct Inner {
     free: Vec<usize>,
     /// When readers were last given something.
     flushed: Moment,
+    /// How many of them waited for it. Who does not read is not waited for: a thousand stuck readers delay nobody (THREATS 8).
+    woken: u32,
     /// Whether the fan-out knows that there is news.
     announced: bool,
 }
@@ -63,7 +65,7 @@ pub struct Seat {
 
 impl LiveBoard {
     pub(super) fn new(slug: Option<String>, board: Board, news: Arc<Notify>) -> Self {
-        let inner = Inner { board, seats: Vec::new(), free: Vec::new(), flushed: Moment::START, announced: false };
+        let inner = Inner { board, seats: Vec::new(), free: Vec::new(), flushed: Moment::START, woken: 0, announced: false };
         Self { slug, inner: Mutex::new(inner), news }
     }
 
@@ -190,9 +192,11 @@ impl LiveBoard {
         if !inner.board.has_news() {
             inner.board.keep_alive();
         }
-        inner.seal(now);
-        let next = inner.due();
+        inner.board.seal();
         let wakers = inner.wakers();
+        (inner.flushed, inner.announced) = (now, false);
+        inner.woken = u32::try_from(wakers.len()).unwrap_or(u32::MAX);
+        let next = inner.due();
         drop(inner);
         wakers.into_iter().for_each(Waker::wake);
         next
@@ -226,15 +230,8 @@ impl Inner {
 
     /// When readers are to be given something: news when the last flush is paid back, else a sign of life.
     fn due(&self) -> Moment {
-        let readers = u32::try_from(self.readers()).unwrap_or(u32::MAX);
-        let wait = if self.board.has_news() { (FLUSH_PRICE * QUIET * readers).clamp(LEAST_QUIET, MOST_QUIET) } else { KEEP_ALIVE };
+        let wait = if self.board.has_news() { (FLUSH_PRICE * QUIET * self.woken).clamp(LEAST_QUIET, MOST_QUIET) } else { KEEP_ALIVE };
         self.flushed + wait
-    }
-
-    fn seal(&mut self, now: Moment) {
-        self.board.seal();
-        self.flushed = now;
-        self.announced = false;
     }
 
     fn wakers(&mut self) -> Vec<Waker> {
@@ -247,3 +244,6 @@ impl fmt::Debug for LiveBoard {
         f.debug_struct("LiveBoard").field("slug", &self.slug).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
