@@ -383,6 +383,9 @@ fn a_password_that_others_can_read_is_warned_about() {
     assert!(Config::load(&sources).unwrap().warnings[0].to_string().contains("can be read by others: chmod 600"));
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     assert!(Config::load(&sources).unwrap().warnings.is_empty());
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(&file, "[presence]\nadmin_password = \"$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaA\"").unwrap();
+    assert!(Config::load(&sources).unwrap().warnings.is_empty(), "a hash is not the password");
 }
 
 #[test]

@@ -5,6 +5,8 @@ mod harness;
 
 #[path = "deployment/caddy.rs"]
 mod caddy;
+#[path = "deployment/documents.rs"]
+mod documents;
 #[path = "deployment/notify.rs"]
 mod notify;
 #[path = "deployment/platform.rs"]

@@ -47,6 +47,8 @@ fn a_stranger_learns_by_the_url_what_the_server_tells_strangers() {
     let (code, said) = told(&run(&["status", &format!("http://{host}"), "--json"]));
     assert_eq!((code, &said["ready"], &said["peer_id"]), (0, &json!(true), &goop.ready["peer_id"]), "{said}");
     assert_eq!((&said["communities"][0]["peers"], &said["roles"]), (&json!(1), &json!(["rendezvous"])), "{said}");
+    let (code, said) = told(&run(&["status", &format!("http://{host}/c/nowhere"), "--json"]));
+    assert!(code == 3 && said["problems"][0].as_str().unwrap().contains("no such community"), "{said}");
     goop.stop();
 }
 

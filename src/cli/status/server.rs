@@ -33,8 +33,11 @@ pub(super) async fn ask(url: &BaseUrl, report: &mut Report) {
         Ok((status, body)) => report.is_not_ready(format!("the rendezvous server cannot serve: {}", words(status, &body))),
         Err(why) => report.is_not_ready(format!("the rendezvous server does not say whether it can serve: {why}")),
     }
-    if let Ok((200, body)) = known {
-        describe(&serde_json::from_slice(&body).unwrap_or_default(), report);
+    match known {
+        Ok((200, body)) => describe(&serde_json::from_slice(&body).unwrap_or_default(), report),
+        // A server of ours that does not know this community, or not for strangers; goop2 answers in plain words.
+        Ok((404, body)) if is_problem(&body) => report.is_not_ready(words(404, &body)),
+        _ => {}
     }
     if let Ok((200, body)) = metrics {
         let counted = counted(&String::from_utf8_lossy(&body));
@@ -72,6 +75,10 @@ fn counted(metrics: &str) -> Vec<Community> {
     let mut all: Vec<Community> = of("peers").into_iter().map(row).collect();
     all.sort_by(|a, b| a.slug.cmp(&b.slug));
     all
+}
+
+fn is_problem(body: &[u8]) -> bool {
+    serde_json::from_slice::<Value>(body).is_ok_and(|problem| problem["code"].is_string())
 }
 
 /// What a refusal says of itself.
