@@ -3,12 +3,13 @@
 //! - WAL with `synchronous=FULL`: what was answered as done is on the disk.
 //! - After an unclean stop the whole file is checked. A damaged file is left where it is and as it is, for a backup or a repair; it is
 //!   never replaced by an empty one, nor by memory.
+//! - Once damage is seen, nothing is read or written any more: what would be acknowledged then might never be found again.
 //! - A file on a network file system is refused where that can be seen: WAL does not travel over one.
 //! - Migrations run in order, each once; a file of a newer version is refused.
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
@@ -82,6 +83,8 @@ pub enum DbError {
 pub struct Db {
     path: PathBuf,
     connection: Mutex<Connection>,
+    /// What was found damaged.
+    damaged: OnceLock<String>,
 }
 
 impl Db {
@@ -99,7 +102,7 @@ impl Db {
         }
         let unclean = std::fs::metadata(wal(path)).is_ok_and(|wal| wal.len() > 0);
         let connection = Connection::open(path).map_err(|error| told(path, error))?;
-        let db = Self { path: path.to_owned(), connection: Mutex::new(connection) };
+        let db = Self { path: path.to_owned(), connection: Mutex::new(connection), damaged: OnceLock::new() };
         db.prepare(unclean, migrations)?;
         Ok(db)
     }
@@ -123,7 +126,7 @@ impl Db {
     pub fn in_memory(migrations: &[&str]) -> Result<Self, DbError> {
         let path = PathBuf::from("(memory)");
         let connection = Connection::open_in_memory().map_err(|error| told(&path, error))?;
-        let db = Self { path, connection: Mutex::new(connection) };
+        let db = Self { path, connection: Mutex::new(connection), damaged: OnceLock::new() };
         db.prepare(false, migrations)?;
         Ok(db)
     }
@@ -133,8 +136,9 @@ impl Db {
     /// # Errors
     /// See [`DbError`]; nothing was changed then.
     pub fn write<T>(&self, change: impl FnOnce(&Transaction) -> rusqlite::Result<T>) -> Result<T, DbError> {
+        self.sound()?;
         let written = transact(&mut self.connection(), change);
-        written.map_err(|error| told(&self.path, error))
+        self.noted(written)
     }
 
     /// The same without waiting for the disk: whatever becomes of this process, the change stays, but a power cut may take it back, as
@@ -143,13 +147,11 @@ impl Db {
     /// # Errors
     /// See [`DbError`]; nothing was changed then.
     pub fn write_lightly<T>(&self, change: impl FnOnce(&Transaction) -> rusqlite::Result<T>) -> Result<T, DbError> {
+        self.sound()?;
         let mut connection = self.connection();
-        let written = connection
-            .pragma_update(None, "synchronous", "NORMAL")
-            .and_then(|()| transact(&mut connection, change))
-            .map_err(|error| told(&self.path, error));
-        let restored = connection.pragma_update(None, "synchronous", "FULL").map_err(|error| told(&self.path, error));
-        written.and_then(|answer| restored.map(|()| answer))
+        let written = connection.pragma_update(None, "synchronous", "NORMAL").and_then(|()| transact(&mut connection, change));
+        let restored = connection.pragma_update(None, "synchronous", "FULL");
+        self.noted(written.and_then(|answer| restored.map(|()| answer)))
     }
 
     /// Looks things up.
@@ -157,7 +159,21 @@ impl Db {
     /// # Errors
     /// See [`DbError`].
     pub fn read<T>(&self, look: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, DbError> {
-        look(&self.connection()).map_err(|error| told(&self.path, error))
+        self.sound()?;
+        let looked = look(&self.connection());
+        self.noted(looked)
+    }
+
+    /// Whether a change could begin now, asked for at most `patience`.
+    ///
+    /// # Errors
+    /// See [`DbError`]: why not.
+    pub fn can_write(&self, patience: Duration) -> Result<(), DbError> {
+        self.read(|connection| {
+            connection.busy_timeout(patience)?;
+            let begun = connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK");
+            connection.busy_timeout(PATIENCE).and(begun)
+        })
     }
 
     /// A number that differs from before when another process, or another `Db` of the same file, has changed it.
@@ -197,6 +213,21 @@ impl Db {
             return Err(DbError::Newer { path: self.path.clone(), found, known: migrations.len() });
         }
         Ok(())
+    }
+
+    fn sound(&self) -> Result<(), DbError> {
+        let damaged = |what: &String| Err(DbError::Damaged { path: self.path.clone(), what: what.clone() });
+        self.damaged.get().map_or(Ok(()), damaged)
+    }
+
+    fn noted<T>(&self, done: rusqlite::Result<T>) -> Result<T, DbError> {
+        done.map_err(|error| {
+            let error = told(&self.path, error);
+            if let DbError::Damaged { what, .. } = &error {
+                let _ = self.damaged.set(what.clone());
+            }
+            error
+        })
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {
