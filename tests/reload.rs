@@ -62,7 +62,10 @@ async fn the_operator_hears_what_counts_now_and_what_needs_a_restart() {
     let folder = TempDir::new().unwrap();
     let server = start(&folder);
     assert_eq!(server.admin_answer("POST", "reload", Value::Null).await, (200, json!({ "applied": [], "needs_restart": [] })));
-    write(folder.path(), &format!("{BEFORE}http.max_streams = 7\nhttp.external_url = \"https://goop.example\"\npresence.ttl_seconds = 9\n"));
+    write(
+        folder.path(),
+        &format!("{BEFORE}http.max_streams = 7\nhttp.external_url = \"https://goop.example\"\npresence.ttl_seconds = 9\n"),
+    );
     let expected = json!({ "applied": ["http.external_url", "http.max_streams"], "needs_restart": ["presence.ttl_seconds"] });
     let (status, told) = server.admin_answer("POST", "reload", Value::Null).await;
     assert_eq!((status, &told), (200, &expected));

@@ -8,6 +8,7 @@
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
 
 use axum::http::StatusCode;
 use libp2p::PeerId;
@@ -33,6 +34,9 @@ const MIGRATIONS: [&str; 2] =
     [include_str!("../../assets/migrations/0001-communities.sql"), include_str!("../../assets/migrations/0002-instances.sql")];
 /// Most members, invitations and applications of one community each, and most bans; one more is refused.
 pub const MOST: i64 = 10_000;
+
+/// How long it is waited for a change to begin when all that is asked is whether one could.
+const PROBE: Duration = Duration::from_secs(1);
 
 /// Why something was not stored.
 #[derive(Debug, Error)]
@@ -156,20 +160,23 @@ impl Store {
         doors.is_ok_and(|doors| doors != self.known().doors) && self.reread().is_ok()
     }
 
-    /// What is wrong with the database; `None` where it can be written.
-    pub fn trouble(&self) -> Option<String> {
-        match &self.db {
-            Err(broken) => Some(broken.clone()),
-            Ok(_) => locked(&self.trouble).clone(),
-        }
+    /// Whether the database worked when it was opened.
+    pub fn is_sound(&self) -> bool {
+        self.db.is_ok()
     }
 
-    /// The same, asked of the database now.
-    pub fn probe(&self) -> Option<String> {
-        if let Ok(db) = self.db() {
-            let _ = self.noted(db.write(|change| change.execute("UPDATE server SET id = id", []).map(drop)));
-        }
-        self.trouble()
+    /// What is wrong with the database now; `None` where it can be written. Where the last change failed, one is tried.
+    pub fn trouble(&self) -> Option<String> {
+        let db = match &self.db {
+            Err(broken) => return Some(broken.clone()),
+            Ok(db) => db,
+        };
+        let failed = locked(&self.trouble).is_some();
+        let tried = db.can_write(PROBE).and_then(|()| match failed {
+            true => self.noted(db.write(|change| change.execute("UPDATE server SET id = id", []).map(drop))),
+            false => Ok(()),
+        });
+        tried.err().map(|why| why.to_string())
     }
 
     /// Founds a community.
