@@ -7,76 +7,22 @@
 //! - A file on a network file system is refused where that can be seen: WAL does not travel over one.
 //! - Migrations run in order, each once; a file of a newer version is refused.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
-use thiserror::Error;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::config::files::create_private;
 
+mod error;
 mod place;
+
+pub use error::DbError;
+use error::told;
 
 /// How long a change waits for another process's.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Why a database cannot be used, or a change did not happen. Nothing is half done.
-#[derive(Debug, Error)]
-pub enum DbError {
-    /// It lies where SQLite cannot keep it whole.
-    #[error("{}: this is on a network file system ({kind}), where a database cannot be shared: choose a place on a local disk", path.display())]
-    Network {
-        /// The file.
-        path: PathBuf,
-        /// What kind.
-        kind: &'static str,
-    },
-    /// It is damaged, or no database.
-    #[error(
-        "{}: this database is damaged ({what}). It was left as it is: put a backup in its place, or move it away to start with none",
-        path.display()
-    )]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What SQLite found.
-        what: String,
-    },
-    /// A newer goop wrote it.
-    #[error("{}: a newer goop wrote this database (version {found}, this one knows {known}): run that one", path.display())]
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// Its version.
-        found: usize,
-        /// The last one known here.
-        known: usize,
-    },
-    /// There is no room left on the disk.
-    #[error("{}: the disk is full; nothing was changed", path.display())]
-    Full {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file cannot be made or opened.
-    #[error("{}: the database cannot be opened: {error}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The system's word.
-        error: io::Error,
-    },
-    /// SQLite refused for another reason.
-    #[error("{}: {error}", path.display())]
-    Sqlite {
-        /// The file.
-        path: PathBuf,
-        /// SQLite's word.
-        error: rusqlite::Error,
-    },
-}
 
 /// An open database.
 #[derive(Debug)]
@@ -245,15 +191,6 @@ fn wal(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push("-wal");
     name.into()
-}
-
-fn told(path: &Path, error: rusqlite::Error) -> DbError {
-    let path = path.to_owned();
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => DbError::Damaged { path, what: error.to_string() },
-        Some(ErrorCode::DiskFull) => DbError::Full { path },
-        _ => DbError::Sqlite { path, error },
-    }
 }
 
 #[cfg(test)]
