@@ -19,6 +19,7 @@ use crate::clock::{Moment, UnixMillis};
 use crate::http::client_ip::host_key;
 use crate::http::{Client, Problem, body};
 use crate::identity::peer_id_from_text;
+use crate::proto::board::Board;
 use crate::proto::community::{Community, Kind, Pass, Register};
 use crate::proto::invite::Token;
 
@@ -69,8 +70,13 @@ impl App {
     /// Opens and closes boards as the store says, and ends streams and presence of whoever is out.
     pub(super) fn let_doors_count(&self, now: Moment) {
         let (register, at) = (self.store.register(), UnixMillis::now());
-        for community in register.communities() {
-            self.boards.open_for(&community.slug, community.kind != Kind::Open, now);
+        for Community { slug, kind, .. } in register.communities() {
+            let closed = *kind != Kind::Open;
+            // What members were told is not for everybody, nor the other way round: whoever belongs here comes back by themselves.
+            if self.boards.get(Some(slug)).is_some_and(|board| board.read(Board::is_closed) != closed) {
+                self.boards.close(slug);
+            }
+            self.boards.open_for(slug, closed, now);
         }
         for board in self.boards.all() {
             match board.slug().map(|slug| register.community(slug)) {

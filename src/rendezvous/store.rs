@@ -17,7 +17,7 @@ use super::locked;
 use crate::clock::UnixMillis;
 use crate::db::{Db, DbError};
 use crate::http::Problem;
-use crate::proto::community::{Ban, Community, Register};
+use crate::proto::community::{Ban, Community, Kind, Register};
 use crate::proto::invite::{Invitation, InviteError, Token};
 
 mod rows;
@@ -126,6 +126,15 @@ impl Store {
                 _ => Ok(()),
             })
         })
+    }
+
+    /// Gives a community another name and another way in; its members stay.
+    ///
+    /// # Errors
+    /// [`StoreError::Nothing`]; see [`StoreError`].
+    pub fn amend(&self, slug: &str, name: &str, kind: Kind) -> Result<(), StoreError> {
+        let set = "UPDATE communities SET name = ?2, kind = ?3 WHERE slug = ?1";
+        self.change(|change| something(change.execute(set, params![slug, name, kind.word()])))
     }
 
     /// Ends a community and everything that belongs to it.
