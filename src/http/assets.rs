@@ -15,6 +15,8 @@ const FILES: &[(&str, &[u8])] = &[
     ("goop.css", include_bytes!("../../assets/static/goop.css")),
     ("kit.js", include_bytes!("../../assets/static/kit.js")),
     ("viewer.js", include_bytes!("../../assets/static/viewer.js")),
+    ("admin.js", include_bytes!("../../assets/static/admin.js")),
+    ("login.js", include_bytes!("../../assets/static/login.js")),
     ("renew.js", include_bytes!("../../assets/static/renew.js")),
     ("rendezvous.js", include_bytes!("../../assets/static/rendezvous.js")),
     ("icon.svg", include_bytes!("../../assets/static/icon.svg")),

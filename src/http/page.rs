@@ -15,10 +15,12 @@ use super::Problem;
 mod face;
 mod plot;
 mod qr;
+mod span;
 
 pub use face::Face;
 pub use plot::Plot;
 pub use qr::Qr;
+pub use span::span;
 
 /// The page as an answer.
 ///
