@@ -4,6 +4,8 @@
 mod chromium;
 #[path = "board_browser/foreign_pages.rs"]
 mod foreign_pages;
+#[path = "board_browser/newcomers.rs"]
+mod newcomers;
 #[path = "board_browser/operator.rs"]
 mod operator;
 mod rendezvous_stage;

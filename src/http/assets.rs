@@ -16,6 +16,7 @@ const FILES: &[(&str, &[u8])] = &[
     ("kit.js", include_bytes!("../../assets/static/kit.js")),
     ("viewer.js", include_bytes!("../../assets/static/viewer.js")),
     ("admin.js", include_bytes!("../../assets/static/admin.js")),
+    ("join.js", include_bytes!("../../assets/static/join.js")),
     ("login.js", include_bytes!("../../assets/static/login.js")),
     ("renew.js", include_bytes!("../../assets/static/renew.js")),
     ("rendezvous.js", include_bytes!("../../assets/static/rendezvous.js")),

@@ -28,7 +28,7 @@ pub(crate) async fn api(server: &Server, method: Method, path: &str, body: Value
     response.json().await.unwrap_or_default()
 }
 
-async fn found(server: &Server, slug: &str, kind: &str) {
+pub(crate) async fn found(server: &Server, slug: &str, kind: &str) {
     api(server, Method::POST, "boards", json!({ "slug": slug, "name": format!("The {slug}"), "type": kind })).await;
 }
 

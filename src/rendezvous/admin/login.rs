@@ -57,10 +57,8 @@ pub(super) async fn begin(State(app): State<Arc<App>>, request: Request) -> Resu
 
 /// Whether a person visits the page and may be shown a form: a browser asks, and does not log in by Basic.
 pub(super) fn is_visit(head: &Parts) -> bool {
-    let wants_pages =
-        head.headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|types| types.contains("text/html"));
     let by_basic = head.headers.contains_key(header::AUTHORIZATION) || head.uri.query() == Some("login=basic");
-    head.uri.path() == "/admin" && wants_pages && !by_basic
+    head.uri.path() == "/admin" && page::is_wanted(&head.headers) && !by_basic
 }
 
 /// The page for whoever is not let in.
@@ -72,21 +70,14 @@ pub(super) fn page(app: &App, denied: Denied) -> Response {
         _ => ("The server cannot let you in at the moment.".into(), true),
     };
     let page = Page { root: app.root(), obstacle, form };
-    let mut answer = denied.into_response();
-    let status = answer.status();
+    let mut answer = page::instead(denied.into_response(), &page);
     // The browser's own dialog would come before the form.
-    let challenges = answer.headers().get_all(header::WWW_AUTHENTICATE).iter().filter(|line| *line != basic::CHALLENGE).cloned();
-    let (challenges, retry): (Vec<_>, _) = (challenges.collect(), answer.headers_mut().remove(header::RETRY_AFTER));
-    let mut answer = match page::answer(&page) {
-        Ok(answer) => answer,
-        Err(problem) => return problem.into_response(),
-    };
-    *answer.status_mut() = status;
-    challenges.into_iter().for_each(|line| {
-        answer.headers_mut().append(header::WWW_AUTHENTICATE, line);
-    });
-    retry.into_iter().for_each(|after| {
-        answer.headers_mut().insert(header::RETRY_AFTER, after);
-    });
+    if let header::Entry::Occupied(challenges) = answer.headers_mut().entry(header::WWW_AUTHENTICATE) {
+        let others: Vec<_> = challenges.iter().filter(|line| *line != basic::CHALLENGE).cloned().collect();
+        challenges.remove_entry_mult();
+        others.into_iter().for_each(|line| {
+            answer.headers_mut().append(header::WWW_AUTHENTICATE, line);
+        });
+    }
     answer
 }
