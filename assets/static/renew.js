@@ -6,11 +6,13 @@ export async function fetched(url) {
   return new DOMParser().parseFromString(await answer.text(), "text/html");
 }
 
-// Puts the new one in place of the old, unless they are alike or somebody is in there. What was unfolded stays so.
-export function renew(old, fresh) {
-  if (!old || !fresh || old.contains(document.activeElement)) return;
-  const open = [...old.querySelectorAll("details")].map((details) => details.open);
-  fresh.querySelectorAll("details").forEach((details, nth) => (details.open = Boolean(open[nth])));
+// Puts the new one in place of the old, unless they are alike or, without `anyway`, somebody is in there. What was unfolded stays so.
+export function renew(old, fresh, anyway) {
+  if (!old || !fresh || (!anyway && old.contains(document.activeElement))) return;
+  for (const details of fresh.querySelectorAll("details")) {
+    const before = details.id ? document.getElementById(details.id) : old.querySelector("details");
+    if (before) details.open = before.open;
+  }
   const adopted = document.adoptNode(fresh);
   if (!old.isEqualNode(adopted)) old.replaceWith(adopted);
 }

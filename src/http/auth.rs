@@ -30,7 +30,7 @@ pub mod sessions;
 pub use denied::Denied;
 
 use attempts::Attempts;
-use password::Password;
+use password::{MAX_PASSWORD, Password};
 use peer_id::{PeerIdAnswer, PeerIdServer};
 use sessions::Sessions;
 
@@ -109,6 +109,20 @@ impl AdminDoor {
             self.may_write(head)?;
         }
         Ok(operator)
+    }
+
+    /// Lets in whoever gives the password in a form of our own page; the `Set-Cookie` of the session that begins.
+    ///
+    /// # Errors
+    /// See [`Denied`]; a wrong password is [`Denied::Unknown`].
+    pub async fn log_in(&self, head: &Parts, given: &str, client: IpAddr, now: Moment) -> Result<HeaderValue, Denied> {
+        self.may_write(head)?;
+        if !self.state().asks_for().0 {
+            return Err(Denied::Shut);
+        }
+        let readable = if given.len() <= MAX_PASSWORD { given } else { "" };
+        self.by_password(format!("{}:{readable}", basic::USER).into_bytes(), client, now).await?;
+        Ok(self.begin_session(now))
     }
 
     /// Begins a session for whoever was admitted; the `Set-Cookie`.

@@ -7,7 +7,7 @@
 
 use askama::Template;
 use axum::body::Body;
-use axum::http::Response;
+use axum::http::{HeaderMap, HeaderValue, Response, header};
 use axum::response::{Html, IntoResponse};
 
 use super::Problem;
@@ -15,10 +15,12 @@ use super::Problem;
 mod face;
 mod plot;
 mod qr;
+mod span;
 
 pub use face::Face;
 pub use plot::Plot;
 pub use qr::Qr;
+pub use span::span;
 
 /// The page as an answer.
 ///
@@ -30,4 +32,19 @@ pub fn answer(page: &impl Template) -> Result<Response<Body>, Problem> {
         Problem::internal()
     })?;
     Ok(Html(html).into_response())
+}
+
+/// The same answer, status and headers, with a page for people as its body.
+#[must_use]
+pub fn instead(mut response: Response<Body>, page: &impl Template) -> Response<Body> {
+    if let Ok(html) = page.render() {
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        *response.body_mut() = html.into();
+    }
+    response
+}
+
+/// Whether a browser asks for a page, not a program for whatever there is.
+pub fn is_wanted(headers: &HeaderMap) -> bool {
+    headers.get(header::ACCEPT).and_then(|types| types.to_str().ok()).is_some_and(|types| types.contains("text/html"))
 }

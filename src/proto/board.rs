@@ -137,6 +137,11 @@ impl Board {
         Self { complete_at: at, ..self }
     }
 
+    /// Whether everyone who reads is a member: [`Rules::emails`].
+    pub fn is_closed(&self) -> bool {
+        self.rules.emails
+    }
+
     /// Who is here, in no order.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = (&PeerId, &Row)> {
         self.rows.iter()

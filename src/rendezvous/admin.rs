@@ -1,5 +1,5 @@
 //! The operator's door: `/admin`, goop2's `/peers.json` and `/logs.json`, and `/api/v1/admin/…`. Who may come in is judged by the head of a
-//! request, before its body; whoever came in by a password at `/admin` gets a session.
+//! request, before its body; whoever came in by a password at `/admin` gets a session. `login`: how a person comes in.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -25,6 +25,7 @@ use crate::http::{Client, Problem};
 use crate::proto::signed::Epoch;
 
 mod api;
+mod login;
 mod page;
 
 /// The door of a server with these options that listens on `addr`, in this epoch.
@@ -71,7 +72,7 @@ pub(super) fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/api/v1/admin/session", delete(api::leave))
         .route("/api/v1/admin/stats", get(api::stats))
         .route("/api/v1/admin/boards", get(api::boards).post(api::found))
-        .route("/api/v1/admin/boards/{slug}", delete(api::end))
+        .route("/api/v1/admin/boards/{slug}", delete(api::end).patch(api::amend))
         .route("/api/v1/admin/boards/{slug}/move", post(api::move_board).delete(api::move_board_back))
         .route("/api/v1/admin/move", post(api::move_open).delete(api::move_open_back))
         .route("/api/v1/admin/boards/{slug}/invitations", post(api::invite_to))
@@ -88,6 +89,7 @@ pub(super) fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/api/v1/admin/resume", post(api::resume))
         .route("/api/v1/admin/reload", post(settings::reload))
         .route_layer(from_fn_with_state(app.clone(), guard))
+        .merge(Router::new().route("/api/v1/admin/session", post(login::begin)))
 }
 
 /// Lets the operator in, whoever that is.
@@ -100,6 +102,7 @@ async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
     let Some(Client(socket)) = head.extensions.get::<Client>().copied() else { return Problem::internal().into_response() };
     let operator = match admit(&app, socket.ip(), &head).await {
         Ok(operator) => operator,
+        Err(denied) if login::is_visit(&head) => return login::page(&app, denied),
         Err(denied) => return denied.into_response(),
     };
     let visits = head.uri.path() == "/admin";

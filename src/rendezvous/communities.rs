@@ -20,6 +20,7 @@ use crate::clock::{Moment, UnixMillis};
 use crate::http::client_ip::host_key;
 use crate::http::{Client, Problem, body};
 use crate::identity::peer_id_from_text;
+use crate::proto::board::Board;
 use crate::proto::community::{Community, Kind, Pass, Register};
 use crate::proto::invite::Token;
 
@@ -58,8 +59,13 @@ impl App {
         if self.sharing.is_shared() {
             self.standby.store(self.store.standby(), Ordering::Relaxed);
         }
-        for community in register.communities() {
-            self.boards.open_for(&community.slug, community.kind != Kind::Open, now);
+        for Community { slug, kind, .. } in register.communities() {
+            let closed = *kind != Kind::Open;
+            // What members were told is not for everybody, nor the other way round: whoever belongs here comes back by themselves.
+            if self.boards.get(Some(slug)).is_some_and(|board| board.read(Board::is_closed) != closed) {
+                self.boards.close(slug);
+            }
+            self.boards.open_for(slug, closed, now);
         }
         for board in self.boards.all() {
             match board.slug().map(|slug| register.community(slug)) {

@@ -10,7 +10,7 @@ use askama::Template;
 use askama::filters::HtmlSafe;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
 
@@ -23,6 +23,7 @@ use crate::proto::board::{Board, Row};
 use crate::proto::community::Kind;
 use joining::Joining;
 
+pub(super) mod join;
 mod joining;
 
 /// Peers on the page; a larger community is read through its stream.
@@ -58,6 +59,14 @@ struct Line {
     face: Face,
     label: String,
     signed: bool,
+}
+
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct Refused {
+    root: String,
+    title: &'static str,
+    detail: String,
 }
 
 /// What a page that stays open asks for again each minute.
@@ -96,10 +105,23 @@ async fn asset(Path(name): Path<String>, request: HeaderMap) -> Response {
 async fn home(
     State(app): State<Arc<App>>,
     Extension(base): Extension<Base>,
-    visitor: Visitor,
+    visitor: Result<Visitor, Problem>,
     headers: HeaderMap,
-) -> Result<Response, Problem> {
-    app.admit_visitor(&visitor, visitor.peer.as_ref())?;
+) -> Response {
+    let shown = visitor.and_then(|visitor| show(&app, &base, &visitor, &headers));
+    shown.unwrap_or_else(|problem| refusal(&app, problem, &headers))
+}
+
+/// A refusal as a page for people, and as it is for programs.
+fn refusal(app: &App, problem: Problem, headers: &HeaderMap) -> Response {
+    let title = problem.status().canonical_reason().unwrap_or("Refused");
+    let page = Refused { root: app.root(), title, detail: problem.detail().to_owned() };
+    let answer = problem.into_response();
+    if page::is_wanted(headers) { page::instead(answer, &page) } else { answer }
+}
+
+fn show(app: &App, base: &Base, visitor: &Visitor, headers: &HeaderMap) -> Result<Response, Problem> {
+    app.admit_visitor(visitor, visitor.peer.as_ref())?;
     let (count, mut peers) = visitor.board.read(|board| (board.rows().len(), first(board)));
     peers.sort_by(|a, b| (&a.label, &a.id).cmp(&(&b.label, &b.id)));
     let register = app.store.register();
@@ -110,9 +132,9 @@ async fn home(
         kind: community.map(|community| community.kind),
         personal: base.token.is_some(),
         standby: app.standby.load(std::sync::atomic::Ordering::Relaxed),
-        joining: Joining::new(&app.origin(&headers), door.strip_prefix("/via404").unwrap_or(&door)),
+        joining: Joining::new(&app.origin(headers), door.strip_prefix("/via404").unwrap_or(&door)),
         here: format!("{root}{door}"),
-        pulse: app.pulse(&visitor, &root),
+        pulse: app.pulse(visitor, &root),
         root,
         count,
         peers,

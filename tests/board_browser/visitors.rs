@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::chromium::{Browser, payloads};
+use crate::operator::LONG;
 use crate::rendezvous_stage::{Server, message, peer};
 
 const NAMES: [&str; 12] =
@@ -29,7 +30,7 @@ fn row(number: u16) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_comes_changes_and_goes_is_seen_on_an_open_page() {
     let Some(browser) = Browser::open().await else { return };
-    let server = Server::start(|_| {});
+    let server = Server::start(|options| options.ttl = LONG);
     publish(&server, numbered(0, &NAMES)).await;
     browser.go(&server.url("/")).await;
     browser.until(LIVE).await;
@@ -48,7 +49,7 @@ async fn who_comes_changes_and_goes_is_seen_on_an_open_page() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_browser_s_own_event_source_reads_both_streams() {
     let Some(browser) = Browser::open().await else { return };
-    let server = Server::start(|_| {});
+    let server = Server::start(|options| options.ttl = LONG);
     publish(&server, [(1, "Ada")].into_iter()).await;
     browser.go(&server.url("/static/icon.svg")).await;
     let listen = "window.heard = [];
@@ -68,7 +69,7 @@ async fn a_browser_s_own_event_source_reads_both_streams() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_script_draws_a_row_as_the_server_does() {
     let Some(browser) = Browser::open().await else { return };
-    let server = Server::start(|_| {});
+    let server = Server::start(|options| options.ttl = LONG);
     browser.go(&server.url("/")).await;
     browser.until(LIVE).await;
     publish(&server, numbered(0, &NAMES)).await;
@@ -90,7 +91,7 @@ async fn the_script_draws_a_row_as_the_server_does() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn attack_two_hundred_payloads_in_every_field_stay_text_on_the_board() {
     let Some(browser) = Browser::open().await else { return };
-    let server = Server::start(|_| {});
+    let server = Server::start(|options| options.ttl = LONG);
     browser.watch().await;
     let hostile = |number: u16, payload: &str| {
         let mut message = message("online", number, payload);
@@ -123,7 +124,7 @@ async fn attack_two_hundred_payloads_in_every_field_stay_text_on_the_board() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_board_fits_a_phone_weighs_little_and_axe_finds_nothing() {
     let Some(browser) = Browser::open().await else { return };
-    let server = Server::start(|_| {});
+    let server = Server::start(|options| options.ttl = LONG);
     publish(&server, numbered(0, &NAMES)).await;
     let long = "x".repeat(300);
     publish(&server, [(200, long.as_str())].into_iter()).await;
@@ -142,7 +143,7 @@ async fn the_board_fits_a_phone_weighs_little_and_axe_finds_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_javascript_the_board_is_read_and_says_how_old_it_is() {
     let Some(browser) = Browser::open().await else { return };
-    let server = Server::start(|_| {});
+    let server = Server::start(|options| options.ttl = LONG);
     publish(&server, numbered(0, &NAMES)).await;
     browser.command("Emulation.setScriptExecutionDisabled", json!({ "value": true })).await;
     browser.go(&server.url("/")).await;

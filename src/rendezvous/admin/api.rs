@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::clock::{Moment, UnixMillis};
 use crate::http::client_ip::host_key;
+use crate::http::page::Qr;
 use crate::http::{Problem, body};
 use crate::identity::peer_id_from_text;
 use crate::proto::community::{Ban, Community, Kind, MAX_NAME, Slug};
@@ -43,6 +44,15 @@ pub(super) struct NewBoard {
 #[serde(deny_unknown_fields)]
 pub(super) struct NewPlace {
     to: String,
+}
+
+/// What changes about a community.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Amendment {
+    name: Option<String>,
+    #[serde(rename = "type")]
+    kind: Option<Kind>,
 }
 
 /// A new invitation: for one use and for ever, unless it says otherwise.
@@ -156,6 +166,16 @@ pub(super) async fn found(State(app): Shared, body::Json(new): body::Json<NewBoa
     Ok((StatusCode::CREATED, Json(board_json(&app, Some(&slug)))).into_response())
 }
 
+pub(super) async fn amend(State(app): Shared, Path(slug): Path<String>, body::Json(new): body::Json<Amendment>) -> Answer {
+    let register = app.store.register();
+    let Some(old) = register.community(&slug) else { return Err(StoreError::Nothing.into()) };
+    let name = new.name.map(|name| line(&name, MAX_NAME)).filter(|name| !name.is_empty()).unwrap_or_else(|| old.name.clone());
+    let (kind, named) = (new.kind.unwrap_or(old.kind), slug.clone());
+    store(app.clone(), move |store| store.amend(&named, &name, kind)).await?;
+    app.journal.note(format!("The operator changed the community {slug}"));
+    Ok(Json(board_json(&app, Some(&slug))).into_response())
+}
+
 pub(super) async fn end(State(app): Shared, Path(slug): Path<String>) -> Answer {
     app.journal.note(format!("The operator ended the community {slug}"));
     done(app, move |store| store.end(&slug)).await
@@ -216,8 +236,12 @@ async fn issue(app: Arc<App>, headers: &HeaderMap, slug: String, new: NewInvitat
     let (kept, shown) = (invitation.clone(), token.clone());
     let id = store(app.clone(), move |store| store.invite(&kept, &shown)).await?;
     let join = format!("{}/c/{}/join", app.origin(headers), invitation.slug);
-    let answer =
-        json!({ "id": id, "slug": invitation.slug, "invite": token.reveal(), "uses": uses, "ends": invitation.ends, "join": join });
+    // What stands behind the # is not sent to any server, so it is in no log.
+    let link = format!("{join}#{}", token.reveal());
+    let answer = json!({
+        "id": id, "slug": invitation.slug, "invite": token.reveal(), "uses": uses, "ends": invitation.ends, "join": join,
+        "qr": Qr::of(&link), "link": link,
+    });
     Ok((StatusCode::CREATED, Json(answer)).into_response())
 }
 

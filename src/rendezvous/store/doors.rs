@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::rows::{self, Application};
 use super::{MOST, Store, StoreError, millis};
 use crate::clock::UnixMillis;
-use crate::proto::community::{Ban, Community};
+use crate::proto::community::{Ban, Community, Kind};
 use crate::proto::invite::{Invitation, Token};
 
 impl Store {
@@ -25,6 +25,15 @@ impl Store {
                 _ => Ok(()),
             })
         })
+    }
+
+    /// Gives a community another name and another way in; its members stay.
+    ///
+    /// # Errors
+    /// [`StoreError::Nothing`]; see [`StoreError`].
+    pub fn amend(&self, slug: &str, name: &str, kind: Kind) -> Result<(), StoreError> {
+        let set = "UPDATE communities SET name = ?2, kind = ?3 WHERE slug = ?1";
+        self.change(|change| something(change.execute(set, params![slug, name, kind.word()])))
     }
 
     /// Ends a community and everything that belongs to it.
