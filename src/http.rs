@@ -31,5 +31,5 @@ pub mod sse;
 
 pub use connection::Client;
 pub use error::Problem;
-pub use listener::{Limits, listen, serve};
+pub use listener::{Limits, listen, listen_or_move, serve};
 pub use metrics::HttpMetrics;

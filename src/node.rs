@@ -19,6 +19,7 @@ use crate::identity::{DataLock, Identity, IdentityError, LockError};
 use crate::peer::{self, PeerError, PeerHandle, Profile};
 use crate::rendezvous::{self, Rendezvous, RendezvousError};
 use crate::shutdown::{DEADLINE, Ended, Tasks};
+use crate::superhub::{self, SuperHub, SuperHubError};
 use crate::telemetry::Metrics;
 use crate::viewer::{self, MAX_OWN_AVATAR, Viewer, ViewerError};
 
@@ -63,6 +64,9 @@ pub enum NodeError {
     /// The rendezvous server did not start.
     #[error(transparent)]
     Rendezvous(#[from] RendezvousError),
+    /// The super hub did not start.
+    #[error(transparent)]
+    SuperHub(#[from] SuperHubError),
     /// The viewer did not start.
     #[error(transparent)]
     Viewer(#[from] ViewerError),
@@ -89,12 +93,12 @@ impl Node {
             site_folder::prepare(loaded);
         }
         let (mut tasks, stop, metrics) = (Tasks::default(), CancellationToken::new(), Metrics::default());
-        let public = open_rendezvous(loaded, &identity, &metrics, &mut tasks, &stop)?;
+        let public = Public::open(loaded, &identity, &metrics, &mut tasks, &stop)?;
         let mut ready = Ready::of(&identity.peer_id());
         let mut peer = None;
         let mut token = None;
         if !loaded.config.presence.rendezvous_only {
-            let servers = rendezvous_servers(loaded, public.as_ref().map(Rendezvous::addr));
+            let servers = rendezvous_servers(loaded, public.board);
             let handle = peer::start(peer_options(loaded, &identity, servers), &metrics, &mut tasks, stop.child_token()).await?;
             let viewer = open_viewer(loaded, &handle, metrics, &mut tasks, stop.child_token())?;
             let me = handle.me().await.map_err(|_| PeerError::Ended)?;
@@ -102,8 +106,8 @@ impl Node {
             token = viewer.as_ref().map(|viewer| viewer.token().to_owned());
             peer = Some(handle);
         }
-        if let Some(public) = &public {
-            ready = ready.with_public("rendezvous", public.url());
+        for (role, url) in public.roles {
+            ready = ready.with_public(role, url);
         }
         let run_file = RunFile::write(&data.run_json(), &ready, token.as_deref())?;
         Ok(Self { ready, peer, run_file, tasks, stop, _lock: lock })
@@ -147,32 +151,79 @@ impl Node {
     }
 }
 
-fn open_rendezvous(
-    loaded: &Loaded,
-    identity: &Identity,
-    metrics: &Metrics,
-    tasks: &mut Tasks,
-    stop: &CancellationToken,
-) -> Result<Option<Rendezvous>, NodeError> {
-    let (presence, http) = (&loaded.config.presence, &loaded.config.http);
-    if !presence.hosts_rendezvous() {
-        return Ok(None);
+/// The public roles of a node, which share one listener.
+#[derive(Default)]
+struct Public {
+    /// Where the own rendezvous server is.
+    board: Option<SocketAddr>,
+    roles: Vec<(&'static str, String)>,
+}
+
+impl Public {
+    fn open(
+        loaded: &Loaded,
+        identity: &Identity,
+        metrics: &Metrics,
+        tasks: &mut Tasks,
+        stop: &CancellationToken,
+    ) -> Result<Self, NodeError> {
+        let presence = &loaded.config.presence;
+        let addr = SocketAddr::new(presence.rendezvous_bind, presence.rendezvous_port);
+        let explicit = loaded.is_explicit("presence.rendezvous_port");
+        let hub = loaded.config.superhub.enabled.then(|| hub_options(loaded, identity));
+        if !presence.hosts_rendezvous() {
+            let Some(hub) = hub else { return Ok(Self::default()) };
+            let door = superhub::DoorOptions { addr, explicit, password: presence.admin_password.clone() };
+            let alone = superhub::Alone::start(door, hub, metrics, tasks, stop.child_token())?;
+            return Ok(Self { board: None, roles: vec![(superhub::ROLE, alone.url())] });
+        }
+        let prepared = Rendezvous::prepare(board_options(loaded, identity, addr, explicit), metrics)?;
+        let beside = match hub {
+            Some(hub) => Some((superhub::ROLE, SuperHub::open(hub, prepared.door(), prepared.addr(), tasks, stop.child_token())?.router())),
+            None => None,
+        };
+        let mut names = vec!["rendezvous"];
+        names.extend(beside.as_ref().map(|(role, _)| *role));
+        let board = prepared.serve(beside, metrics, tasks, stop.child_token());
+        Ok(Self { board: Some(board.addr()), roles: names.into_iter().map(|role| (role, board.url())).collect() })
     }
-    let options = rendezvous::Options {
-        addr: SocketAddr::new(presence.rendezvous_bind, presence.rendezvous_port),
-        explicit: loaded.is_explicit("presence.rendezvous_port"),
+}
+
+fn board_options(loaded: &Loaded, identity: &Identity, addr: SocketAddr, explicit: bool) -> rendezvous::Options {
+    let presence = &loaded.config.presence;
+    rendezvous::Options {
+        addr,
+        explicit,
         server: identity.peer_id(),
         ttl: presence.ttl_seconds,
         allow_unsigned: presence.allow_unsigned,
-        http: http.clone(),
+        http: loaded.config.http.clone(),
         doors: rendezvous::DoorOptions {
             key: Some(identity.keypair.clone()),
             password: presence.admin_password.clone(),
             peers: loaded.config.superhub.admin_peers.clone(),
             database: Some(database(loaded)),
         },
-    };
-    Ok(Some(Rendezvous::start(options, metrics, tasks, stop.child_token())?))
+    }
+}
+
+fn hub_options(loaded: &Loaded, identity: &Identity) -> superhub::Options {
+    let (config, http) = (&loaded.config.superhub, &loaded.config.http);
+    let host = http.external_url.as_ref().and_then(|url| url.url().host_str()).map(str::to_owned);
+    let name = if config.name.is_empty() { host.unwrap_or_else(|| identity.peer_id().to_base58()) } else { config.name.to_string() };
+    superhub::Options {
+        directory: superhub::directory::Options {
+            database: loaded.data.directory(),
+            feed_state: loaded.data.feed_state(),
+            key: identity.keypair.clone(),
+            name,
+        },
+        http: http.clone(),
+        peers: config.admin_peers.clone(),
+        registration: config.registration,
+        lease: config.lease_seconds,
+        probe: config.probe,
+    }
 }
 
 /// Where a server remembers what it must: the file that several share, or its own.

@@ -21,6 +21,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use axum::Router;
 use axum::http::HeaderMap;
 use libp2p::PeerId;
 use libp2p::identity::Keypair;
@@ -144,8 +145,10 @@ pub(crate) struct App {
     pub(crate) unnamed_proxy: UnnamedProxy,
     /// Communities, members and bans.
     pub(crate) store: Store,
-    /// Who may operate.
-    pub(crate) door: AdminDoor,
+    /// Who may operate; other public roles beside this one have the same door.
+    pub(crate) door: Arc<AdminDoor>,
+    /// The public roles of this server.
+    pub(crate) roles: Vec<&'static str>,
     /// Whether publishing rests until the operator resumes it.
     pub(crate) standby: AtomicBool,
     /// How the server behaves.
@@ -163,6 +166,51 @@ pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A rendezvous server that listens and does not answer yet: another public role may join it at the same door.
+pub struct Prepared {
+    app: App,
+    listener: TcpListener,
+    addr: SocketAddr,
+}
+
+impl Prepared {
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Who may operate.
+    pub fn door(&self) -> Arc<AdminDoor> {
+        self.app.door.clone()
+    }
+
+    /// Answers from now on, and ends with `stop`. What `beside` has a route for is its own; its role is told with the others.
+    pub fn serve(
+        mut self,
+        beside: Option<(&'static str, Router)>,
+        metrics: &Metrics,
+        tasks: &mut Tasks,
+        stop: CancellationToken,
+    ) -> Rendezvous {
+        let beside = beside.map(|(role, router)| {
+            self.app.roles.push(role);
+            router
+        });
+        let (app, addr) = (Arc::new(self.app), self.addr);
+        app.let_doors_count(Moment::now());
+        let counters = HttpMetrics::default();
+        metrics.register("rendezvous", |room| app.metrics.register(room));
+        metrics.register("rendezvous_http", |room| counters.register(room));
+        let (limits, ours) = (connection_limits(&app.options.http), routes::router(app.clone()));
+        let router = beside.map_or(ours.clone(), |beside| beside.fallback_service(ours));
+        tasks.spawn("rendezvous listener", http::serve(vec![self.listener], router, limits, counters, stop.clone()));
+        tasks.spawn("rendezvous fan-out", fanout::run(app.clone(), stop.clone()));
+        tasks.spawn("rendezvous doors", communities::follow(app.clone(), stop.clone()));
+        tasks.spawn("rendezvous sweep", fanout::sweep(app.clone(), stop));
+        Rendezvous { app, addr }
+    }
+}
+
 /// A running rendezvous server. It ends with the tasks it was started with.
 pub struct Rendezvous {
     app: Arc<App>,
@@ -175,20 +223,17 @@ impl Rendezvous {
     /// # Errors
     /// When the address cannot be listened on.
     pub fn start(options: Options, metrics: &Metrics, tasks: &mut Tasks, stop: CancellationToken) -> Result<Self, RendezvousError> {
+        Ok(Self::prepare(options, metrics)?.serve(None, metrics, tasks, stop))
+    }
+
+    /// Listens.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on.
+    pub fn prepare(options: Options, metrics: &Metrics) -> Result<Prepared, RendezvousError> {
         let listener = listen(options.addr, options.explicit)?;
         let addr = listener.local_addr().map_err(|cause| RendezvousError::Listen { addr: options.addr, cause })?;
-        let app = Arc::new(App::new(options, metrics, addr)?);
-        app.let_doors_count(Moment::now());
-        let counters = HttpMetrics::default();
-        metrics.register("rendezvous", |room| app.metrics.register(room));
-        metrics.register("rendezvous_http", |room| counters.register(room));
-        let limits = connection_limits(&app.options.http);
-        let serving = http::serve(vec![listener], routes::router(app.clone()), limits, counters, stop.clone());
-        tasks.spawn("rendezvous listener", serving);
-        tasks.spawn("rendezvous fan-out", fanout::run(app.clone(), stop.clone()));
-        tasks.spawn("rendezvous doors", communities::follow(app.clone(), stop.clone()));
-        tasks.spawn("rendezvous sweep", fanout::sweep(app.clone(), stop));
-        Ok(Self { app, addr })
+        Ok(Prepared { app: App::new(options, metrics, addr)?, listener, addr })
     }
 
     /// Where it listens.
@@ -217,7 +262,8 @@ impl App {
             unnamed_proxy: UnnamedProxy::default(),
             proxies: TrustedProxies::new(options.http.trusted_proxies.clone()),
             store,
-            door,
+            door: Arc::new(door),
+            roles: vec!["rendezvous"],
             standby: AtomicBool::new(false),
             options,
             journal: Journal::default(),
@@ -262,14 +308,8 @@ fn connection_limits(config: &HttpConfig) -> Limits {
 }
 
 fn listen(wanted: SocketAddr, explicit: bool) -> Result<TcpListener, RendezvousError> {
-    match http::listen(wanted) {
-        Err(cause) if cause.kind() == io::ErrorKind::AddrInUse && explicit => Err(RendezvousError::InUse(wanted)),
-        Err(cause) if cause.kind() == io::ErrorKind::AddrInUse => {
-            let free = SocketAddr::new(wanted.ip(), 0);
-            let listener = http::listen(free).map_err(|cause| RendezvousError::Listen { addr: free, cause })?;
-            tracing::warn!(taken = %wanted, moved_to = ?listener.local_addr().ok(), "the usual port is in use; moved to a free one");
-            Ok(listener)
-        }
-        listening => listening.map_err(|cause| RendezvousError::Listen { addr: wanted, cause }),
-    }
+    http::listen_or_move(wanted, explicit).map_err(|cause| match cause.kind() {
+        io::ErrorKind::AddrInUse if explicit => RendezvousError::InUse(wanted),
+        _ => RendezvousError::Listen { addr: wanted, cause },
+    })
 }

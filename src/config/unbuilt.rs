@@ -16,7 +16,6 @@ pub(super) fn faults(loaded: &Loaded) -> Vec<Fault> {
 fn asked_for(loaded: &Loaded) -> Vec<&'static str> {
     let config = &loaded.config;
     let rows = [
-        ("superhub.enabled", config.superhub.enabled),
         ("http.metrics_addr", config.http.metrics_addr.is_some()),
         ("discovery.hubs", !config.discovery.hubs.is_empty()),
         ("p2p.relay_server", config.p2p.relay_server),

@@ -91,6 +91,18 @@ pub fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
+/// The same, where the port matters less: one that is in use is left for a free one, which is said, unless somebody chose it (`explicit`).
+pub fn listen_or_move(addr: SocketAddr, explicit: bool) -> io::Result<TcpListener> {
+    match listen(addr) {
+        Err(cause) if cause.kind() == io::ErrorKind::AddrInUse && !explicit => {
+            let listener = listen(SocketAddr::new(addr.ip(), 0))?;
+            tracing::warn!(taken = %addr, moved_to = ?listener.local_addr().ok(), "the usual port is in use; moved to a free one");
+            Ok(listener)
+        }
+        listening => listening,
+    }
+}
+
 /// Serves `router` on all `listeners` until `stop` is cancelled and every connection has ended, at most `limits.drain` later.
 pub async fn serve(listeners: Vec<TcpListener>, router: Router, limits: Limits, metrics: HttpMetrics, stop: CancellationToken) {
     let mut house = House {
