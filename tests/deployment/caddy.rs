@@ -101,7 +101,7 @@ fn events_come_through_at_once_each_by_itself() {
     let goop = trusting().start();
     let Some(caddy) = Caddy::before(&host(&goop), "http") else { return };
     for (path, first) in [("/events", ": ok"), ("/api/v1/events", "event: snapshot")] {
-        let mut open = || {
+        let open = || {
             let asked = Moment::now();
             let mut stream = ask(&caddy.host, &format!("GET {path}"), "").unwrap();
             line_with(&mut stream, first);
