@@ -42,6 +42,8 @@ struct Inner {
     flushed: Moment,
     /// How many of them waited for it. Who does not read is not waited for: a thousand stuck readers delay nobody (THREATS 8).
     woken: u32,
+    /// When they were last given a sign of life.
+    kept_alive: Moment,
     /// Whether the fan-out knows that there is news.
     announced: bool,
 }
@@ -65,7 +67,15 @@ pub struct Seat {
 
 impl LiveBoard {
     pub(super) fn new(slug: Option<String>, board: Board, news: Arc<Notify>) -> Self {
-        let inner = Inner { board, seats: Vec::new(), free: Vec::new(), flushed: Moment::START, woken: 0, announced: false };
+        let inner = Inner {
+            board,
+            seats: Vec::new(),
+            free: Vec::new(),
+            flushed: Moment::START,
+            woken: 0,
+            kept_alive: Moment::START,
+            announced: false,
+        };
         Self { slug, inner: Mutex::new(inner), news }
     }
 
@@ -189,7 +199,9 @@ impl LiveBoard {
         if now < due {
             return due;
         }
-        if !inner.board.has_news() {
+        // News on one stream is silence on the other: heartbeats are told to goop2's readers only.
+        if now >= inner.kept_alive + KEEP_ALIVE {
+            inner.kept_alive = now;
             inner.board.keep_alive();
         }
         inner.board.seal();
@@ -230,8 +242,11 @@ impl Inner {
 
     /// When readers are to be given something: news when the last flush is paid back, else a sign of life.
     fn due(&self) -> Moment {
-        let wait = if self.board.has_news() { (FLUSH_PRICE * QUIET * self.woken).clamp(LEAST_QUIET, MOST_QUIET) } else { KEEP_ALIVE };
-        self.flushed + wait
+        if self.board.has_news() {
+            self.flushed + (FLUSH_PRICE * QUIET * self.woken).clamp(LEAST_QUIET, MOST_QUIET)
+        } else {
+            self.kept_alive + KEEP_ALIVE
+        }
     }
 
     fn wakers(&mut self) -> Vec<Waker> {
