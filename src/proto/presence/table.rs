@@ -127,6 +127,9 @@ impl Row {
     fn reconsider(&mut self) -> bool {
         let best = self.heard.iter().max_by_key(|heard| heard.rank());
         let Some(best) = best.filter(|best| best.says.signed || !self.presence.signed) else { return false };
+        if Arc::ptr_eq(&best.says, &self.presence) {
+            return false;
+        }
         let news = !same(&self.presence, &best.says);
         self.presence = best.says.clone();
         news
