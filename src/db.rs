@@ -4,14 +4,15 @@
 //! - After an unclean stop the whole file is checked. A damaged file is left where it is and as it is, for a backup or a repair; it is
 //!   never replaced by an empty one, nor by memory.
 //! - A file on a network file system is refused where that can be seen: WAL does not travel over one.
-//! - Migrations run in order, each once; a file of a newer version is refused.
+//! - Migrations run in order, each once; a file of a newer version is refused. Several rooms may keep their tables in one file; each counts
+//!   its own migrations.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
 use thiserror::Error;
 
 use crate::config::files::create_private;
@@ -25,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug, Error)]
 pub enum DbError {
     /// It lies where SQLite cannot keep it whole.
-    #[error("{}: this is on a network file system ({kind}), where several computers would damage it: choose a place on a local disk", path.display())]
+    #[error("{}: this is on a network file system ({kind}), where a database cannot be shared: choose a place on a local disk", path.display())]
     Network {
         /// The file.
         path: PathBuf,
@@ -90,6 +91,18 @@ impl Db {
     /// # Errors
     /// See [`DbError`].
     pub fn open(path: &Path, migrations: &[&str]) -> Result<Self, DbError> {
+        Self::open_counting(path, Versions::OfTheFile, migrations)
+    }
+
+    /// As [`Self::open`], for a `room` that shares the file with others and counts its migrations by its own name.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn open_room(path: &Path, room: &'static str, migrations: &[&str]) -> Result<Self, DbError> {
+        Self::open_counting(path, Versions::OfRoom(room), migrations)
+    }
+
+    fn open_counting(path: &Path, versions: Versions, migrations: &[&str]) -> Result<Self, DbError> {
         let failed = |error| DbError::Io { path: path.to_owned(), error };
         if !path.try_exists().map_err(failed)? {
             create_private(path, &[]).or_else(|error| if path.exists() { Ok(()) } else { Err(failed(error)) })?;
@@ -100,8 +113,31 @@ impl Db {
         let unclean = std::fs::metadata(wal(path)).is_ok_and(|wal| wal.len() > 0);
         let connection = Connection::open(path).map_err(|error| told(path, error))?;
         let db = Self { path: path.to_owned(), connection: Mutex::new(connection) };
-        db.prepare(unclean, migrations)?;
+        db.prepare(unclean, versions, migrations)?;
         Ok(db)
+    }
+
+    /// The same for a file that several processes use at once; then also a file system that a program plays (FUSE) is refused.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn open_for_several(path: &Path, migrations: &[&str]) -> Result<Self, DbError> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if place::is_played(folder) {
+            return Err(DbError::Network { path: path.to_owned(), kind: "FUSE" });
+        }
+        Self::open(path, migrations)
+    }
+
+    /// Another look at the same file, which changes nothing and waits for no writer: each of its looks sees what was written before it.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn reader(&self) -> Result<Self, DbError> {
+        let opened = Connection::open_with_flags(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX);
+        let connection = opened.and_then(|connection| connection.busy_timeout(PATIENCE).map(|()| connection));
+        let connection = connection.map_err(|error| told(&self.path, error))?;
+        Ok(Self { path: self.path.clone(), connection: Mutex::new(connection) })
     }
 
     /// A database that lives and dies with this value; for tests, and for a server that is told to remember nothing.
@@ -112,7 +148,7 @@ impl Db {
         let path = PathBuf::from("(memory)");
         let connection = Connection::open_in_memory().map_err(|error| told(&path, error))?;
         let db = Self { path, connection: Mutex::new(connection) };
-        db.prepare(false, migrations)?;
+        db.prepare(false, Versions::OfTheFile, migrations)?;
         Ok(db)
     }
 
@@ -121,13 +157,23 @@ impl Db {
     /// # Errors
     /// See [`DbError`]; nothing was changed then.
     pub fn write<T>(&self, change: impl FnOnce(&Transaction) -> rusqlite::Result<T>) -> Result<T, DbError> {
-        let mut connection = self.connection();
-        let written = (|| {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let answer = change(&transaction)?;
-            transaction.commit().map(|()| answer)
-        })();
+        let written = transact(&mut self.connection(), change);
         written.map_err(|error| told(&self.path, error))
+    }
+
+    /// The same without waiting for the disk: whatever becomes of this process, the change stays, but a power cut may take it back, as
+    /// a whole. For what is worth nothing after one.
+    ///
+    /// # Errors
+    /// See [`DbError`]; nothing was changed then.
+    pub fn write_lightly<T>(&self, change: impl FnOnce(&Transaction) -> rusqlite::Result<T>) -> Result<T, DbError> {
+        let mut connection = self.connection();
+        let written = connection
+            .pragma_update(None, "synchronous", "NORMAL")
+            .and_then(|()| transact(&mut connection, change))
+            .map_err(|error| told(&self.path, error));
+        let restored = connection.pragma_update(None, "synchronous", "FULL").map_err(|error| told(&self.path, error));
+        written.and_then(|answer| restored.map(|()| answer))
     }
 
     /// Looks things up.
@@ -146,7 +192,7 @@ impl Db {
         self.read(|connection| connection.pragma_query_value(None, "data_version", |row| row.get(0)))
     }
 
-    fn prepare(&self, unclean: bool, migrations: &[&str]) -> Result<(), DbError> {
+    fn prepare(&self, unclean: bool, versions: Versions, migrations: &[&str]) -> Result<(), DbError> {
         self.read(|connection| {
             connection.busy_timeout(PATIENCE)?;
             connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -159,15 +205,15 @@ impl Db {
                 return Err(DbError::Damaged { path: self.path.clone(), what: found });
             }
         }
-        self.migrate(migrations)
+        self.migrate(versions, migrations)
     }
 
-    fn migrate(&self, migrations: &[&str]) -> Result<(), DbError> {
+    fn migrate(&self, versions: Versions, migrations: &[&str]) -> Result<(), DbError> {
         let found = self.write(|change| {
-            let version: u32 = change.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            let version = versions.read(change)?;
             for (migration, number) in migrations.iter().zip(1_u32..).skip(version as usize) {
                 change.execute_batch(migration)?;
-                change.pragma_update(None, "user_version", number)?;
+                versions.write(change, number)?;
             }
             Ok(version as usize)
         })?;
@@ -179,6 +225,44 @@ impl Db {
 
     fn connection(&self) -> MutexGuard<'_, Connection> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn transact<T>(connection: &mut Connection, change: impl FnOnce(&Transaction) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let answer = change(&transaction)?;
+    transaction.commit().map(|()| answer)
+}
+
+/// Where it stands how many migrations a file has had.
+#[derive(Debug, Clone, Copy)]
+enum Versions {
+    /// In the head of the file.
+    OfTheFile,
+    /// In the row of a room.
+    OfRoom(&'static str),
+}
+
+impl Versions {
+    fn read(self, change: &Transaction) -> rusqlite::Result<u32> {
+        match self {
+            Self::OfTheFile => change.pragma_query_value(None, "user_version", |row| row.get(0)),
+            Self::OfRoom(room) => {
+                change.execute_batch("CREATE TABLE IF NOT EXISTS rooms (name TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT")?;
+                let version = change.query_row("SELECT version FROM rooms WHERE name = ?1", [room], |row| row.get(0));
+                Ok(version.optional()?.unwrap_or(0))
+            }
+        }
+    }
+
+    fn write(self, change: &Transaction, version: u32) -> rusqlite::Result<()> {
+        match self {
+            Self::OfTheFile => change.pragma_update(None, "user_version", version),
+            Self::OfRoom(room) => {
+                let set = "INSERT INTO rooms (name, version) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET version = ?2";
+                change.execute(set, (room, version)).map(drop)
+            }
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! HTTP manners that every role shares: a listener with deadlines, one error format, server-sent events, who may ask, headers, files.
 //!
 //! - `listener`, `connection`, `socket`, `pulse`: accept, bound, time and drain connections (THREATS 8, 10, 11).
+//! - `lengths`: refuses requests whose end is ambiguous (THREATS 19).
 //! - `client_ip`, `limit`: whom a request comes from, and how much of what anybody gets (THREATS 7, 15–17).
 //! - `auth`: who may operate a public role: password, session, Peer ID auth (THREATS 31–35).
 //! - `body`: reads a request's body with a limit and a minimum speed (THREATS 11–13).
@@ -20,6 +21,7 @@ pub mod client_ip;
 mod connection;
 pub mod error;
 pub mod headers;
+mod lengths;
 pub mod limit;
 pub mod listener;
 pub mod media;
@@ -30,7 +32,7 @@ mod pulse;
 mod socket;
 pub mod sse;
 
-pub use connection::Client;
+pub use connection::{Answers, Client, Local};
 pub use error::Problem;
 pub use listener::{Limits, listen, serve};
 pub use metrics::HttpMetrics;

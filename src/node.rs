@@ -4,35 +4,37 @@
 //! whose parts are not all alive stops (THREATS 57): half a node is worse than none.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use thiserror::Error;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::config::base_url::BaseUrl;
 use crate::config::files::read_bounded;
-use crate::config::p2p::P2pConfig;
 use crate::config::{DataDir, Loaded};
 use crate::identity::{DataLock, Identity, IdentityError, LockError};
-use crate::p2p::nat;
+use crate::p2p::{P2pError, nat};
+use crate::peer::files::Folders;
 use crate::peer::{self, PeerError, PeerHandle, Profile};
-use crate::rendezvous::{self, Rendezvous, RendezvousError};
+use crate::rendezvous::{self, ReloadAnswer, Rendezvous, RendezvousError};
 use crate::shutdown::{DEADLINE, Ended, Tasks};
 use crate::systemd::{self, Sockets};
 use crate::telemetry::Metrics;
 use crate::viewer::{self, MAX_OWN_AVATAR, Viewer, ViewerError};
 
 mod open_files;
+mod relay;
 mod reload;
 mod run_file;
 mod site_folder;
 mod vital;
 
-pub use reload::reload;
+pub use reload::Reloader;
 pub use run_file::{Ready, RunFile, RunFileError};
 pub use vital::Vital;
 
@@ -41,6 +43,7 @@ pub struct Node {
     ready: Ready,
     peer: Option<PeerHandle>,
     public: Option<Rendezvous>,
+    reloader: Option<Reloader>,
     run_file: RunFile,
     tasks: Tasks,
     stop: CancellationToken,
@@ -67,6 +70,9 @@ pub enum NodeError {
     /// The peer did not start.
     #[error(transparent)]
     Peer(#[from] PeerError),
+    /// The relay did not start.
+    #[error(transparent)]
+    Relay(#[from] P2pError),
     /// The rendezvous server did not start.
     #[error(transparent)]
     Rendezvous(#[from] RendezvousError),
@@ -107,27 +113,41 @@ impl Node {
             site_folder::prepare(loaded);
         }
         let (mut tasks, stop, metrics) = (Tasks::default(), CancellationToken::new(), Metrics::default());
-        let public = open_rendezvous(loaded, &identity, &mut sockets, &metrics, &mut tasks, &stop)?;
+        let (reload, asked) = mpsc::channel(1);
+        let public = open_rendezvous(loaded, &identity, &mut sockets, reload, &metrics, &mut tasks, &stop)?;
         if !sockets.is_empty() {
             return Err(NodeError::IdleSockets);
         }
         let mut ready = Ready::of(&identity.peer_id());
         let mut peer = None;
         let mut token = None;
-        if !loaded.config.presence.rendezvous_only {
-            let servers = rendezvous_servers(loaded, public.as_ref().map(Rendezvous::addr));
-            let handle = peer::start(peer_options(loaded, &identity, servers), &metrics, &mut tasks, stop.child_token()).await?;
+        let relay = if loaded.config.presence.rendezvous_only {
+            let relay = relay::without_peer(loaded, &identity, &mut tasks, &stop).await?;
+            if loaded.config.p2p.relay_server {
+                ready = ready.with_relay(relay.as_ref());
+            }
+            relay
+        } else {
+            let servers = rendezvous_servers(loaded, public.as_ref());
+            let (nat, relay) = relay::of_peer(&loaded.config.p2p, &identity);
+            let options = peer_options(loaded, &identity, servers, nat);
+            let handle = peer::start(options, &metrics, &mut tasks, stop.child_token()).await?;
             let viewer = open_viewer(loaded, &handle, metrics, &mut tasks, stop.child_token())?;
             let me = handle.me().await.map_err(|_| PeerError::Ended)?;
             ready = ready.with_peer(&me, viewer.as_ref().map(Viewer::url));
             token = viewer.as_ref().map(|viewer| viewer.token().to_owned());
             peer = Some(handle);
-        }
+            relay
+        };
         if let Some(public) = &public {
-            ready = ready.with_public("rendezvous", public.url());
+            if let Some(relay) = relay {
+                public.name_relay(relay);
+            }
+            ready = ready.with_public("rendezvous", public.url(), public.local_url());
         }
         let run_file = RunFile::write(&data.run_json(), &ready, token.as_deref())?;
-        Ok(Self { ready, peer, public, run_file, tasks, stop, _lock: lock })
+        let reloader = Some(Reloader::new(loaded, peer.clone(), public.clone(), asked));
+        Ok(Self { ready, peer, public, reloader, run_file, tasks, stop, _lock: lock })
     }
 
     /// What the node says about itself.
@@ -143,6 +163,11 @@ impl Node {
     /// What tells whether its parts answer.
     pub fn vital(&self) -> Vital {
         Vital::of(self.peer.clone(), self.public.clone())
+    }
+
+    /// What reads its configuration anew; there is one.
+    pub fn reloader(&mut self) -> Option<Reloader> {
+        self.reloader.take()
     }
 
     /// Runs until `stop`, then shuts down; or until a part of the node dies, which is an error.
@@ -178,6 +203,7 @@ fn open_rendezvous(
     loaded: &Loaded,
     identity: &Identity,
     sockets: &mut Sockets,
+    reload: mpsc::Sender<ReloadAnswer>,
     metrics: &Metrics,
     tasks: &mut Tasks,
     stop: &CancellationToken,
@@ -198,6 +224,8 @@ fn open_rendezvous(
             password: presence.admin_password.clone(),
             peers: loaded.config.superhub.admin_peers.clone(),
             database: Some(database(loaded)),
+            shared: presence.peer_db_path.is_some(),
+            reload: Some(reload),
         },
     };
     let stop = stop.child_token();
@@ -221,17 +249,12 @@ fn database(loaded: &Loaded) -> PathBuf {
 }
 
 /// The servers that are configured, and the one of this node, which stands before them.
-fn rendezvous_servers(loaded: &Loaded, own: Option<SocketAddr>) -> Vec<BaseUrl> {
-    let reachable = |addr: SocketAddr| match addr.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::from((Ipv4Addr::LOCALHOST, addr.port())),
-        IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::from((Ipv6Addr::LOCALHOST, addr.port())),
-        _ => addr,
-    };
-    let own = own.and_then(|addr| BaseUrl::parse(&format!("http://{}", reachable(addr))).ok());
+fn rendezvous_servers(loaded: &Loaded, own: Option<&Rendezvous>) -> Vec<BaseUrl> {
+    let own = own.and_then(|own| BaseUrl::parse(&own.local_url()).ok());
     own.into_iter().chain(loaded.config.presence.rendezvous_wan.iter().cloned()).collect()
 }
 
-fn peer_options(loaded: &Loaded, identity: &Identity, rendezvous: Vec<BaseUrl>) -> peer::Options {
+fn peer_options(loaded: &Loaded, identity: &Identity, rendezvous: Vec<BaseUrl>, nat: nat::Options) -> peer::Options {
     let config = &loaded.config;
     peer::Options {
         key: identity.keypair.clone(),
@@ -241,6 +264,8 @@ fn peer_options(loaded: &Loaded, identity: &Identity, rendezvous: Vec<BaseUrl>) 
             avatar: avatar(&loaded.data),
         },
         site_root: loaded.data.site(config),
+        memory: loaded.data.database(),
+        folders: Folders { downloads: loaded.data.downloads(config), spool: loaded.data.spool() },
         listen_port: config.p2p.listen_port,
         loopback_only: config.p2p.loopback_only,
         mdns_tag: config.discovery.mdns.then(|| config.p2p.mdns_tag.as_str().to_owned()),
@@ -248,17 +273,7 @@ fn peer_options(loaded: &Loaded, identity: &Identity, rendezvous: Vec<BaseUrl>) 
         ttl: config.presence.ttl_seconds,
         heartbeat: config.presence.heartbeat_seconds,
         rendezvous,
-        nat: nat_options(&config.p2p),
-    }
-}
-
-fn nat_options(config: &P2pConfig) -> nat::Options {
-    nat::Options {
-        relay_server: config.relay_server,
-        relay_data: config.relay_data,
-        upnp: config.upnp,
-        external: config.external_addrs.iter().map(|external| external.0.clone()).collect(),
-        relays: config.relays.iter().map(|relay| (relay.peer, relay.addr.clone())).collect(),
+        nat,
     }
 }
 

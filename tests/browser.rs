@@ -12,7 +12,7 @@ use chromium::{Browser, SOON};
 
 use goop::clock::UnixMillis;
 use goop::peer::{OpenError, PeerEvent};
-use goop::proto::chat::ChatMessage;
+use goop::proto::chat::{ChatMessage, Kept, State};
 use libp2p::PeerId;
 use serde_json::{Value, json};
 use stage::{Script, Stage, new_peer, row};
@@ -259,7 +259,8 @@ const SAY: &str = "const form = document.getElementById('say'); form.elements.co
 
 fn message(from: PeerId, to: Option<PeerId>, content: &str) -> PeerEvent {
     let id = format!("{content} {to:?}");
-    PeerEvent::Chat { message: ChatMessage { id, from, to, content: content.into(), at: UnixMillis(1_700_000_000_000), delivered: 0 } }
+    let message = ChatMessage { id, from, to, content: content.into(), at: UnixMillis(1_700_000_000_000), delivered: 0 };
+    PeerEvent::Chat { message: Kept { message, number: 1, state: State::Received, why: None, until: None }, muted: false }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -292,11 +293,12 @@ async fn a_conversation_with_one_peer_is_opened_counted_and_answered() {
     browser.run(&format!("{}.click(); return true", control(bob)), vec![]).await;
     browser.run(SAY, vec![json!("lost?")]).await;
     browser.until("document.getElementById('problem').textContent.startsWith('Not sent: ')").await;
+    browser.until("document.querySelector('#messages li')?.textContent.endsWith('(not sent)')").await;
     let left =
         browser.run("return [document.querySelector('#content').value, document.querySelectorAll('#messages li').length]", vec![]).await;
     browser.close().await;
 
-    assert_eq!(left, json!(["lost?", 0]), "what was not sent can be sent again");
+    assert_eq!(left, json!(["lost?", 1]), "what was not sent is shown as such, and can be sent again");
     let kept = stage.get(&format!("/api/v1/chat?peer={ann}")).await.json();
     assert_eq!((&kept["messages"][0]["content"], &kept["messages"][0]["to"]), (&json!("to Ann alone"), &json!(ann.to_string())));
 }

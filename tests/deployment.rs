@@ -3,9 +3,19 @@
 
 mod harness;
 
+#[path = "deployment/caddy.rs"]
+mod caddy;
+#[path = "deployment/documents.rs"]
+mod documents;
 #[path = "deployment/notify.rs"]
 mod notify;
+#[path = "deployment/platform.rs"]
+mod platform;
 #[path = "deployment/sockets.rs"]
 mod sockets;
+#[path = "deployment/status.rs"]
+mod status;
 #[path = "deployment/talk.rs"]
 mod talk;
+#[path = "deployment/units.rs"]
+mod units;

@@ -3,6 +3,7 @@ import { element, face, shortId } from "./kit.js";
 
 const MAX_MESSAGES = 200;
 const PATHS = { lan: "same network", direct: "direct", relayed: "relayed", unreachable: "unreachable", "not-tried": "not tried yet" };
+const STATES = { sending: "…", waiting: "(waits until they are back)", failed: "(not sent)" };
 const [token, start] = ["token", "start"].map((name) => document.querySelector(`meta[name=goop-${name}]`).content);
 const me = document.getElementById("me").textContent;
 const ids = ["peers", "nobody", "status", "chat", "chat-title", "back", "messages", "say", "problem"];
@@ -86,12 +87,14 @@ function line(message) {
   const time = element("time", at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
   [time.dateTime, time.title] = [at.toISOString(), at.toLocaleString()];
   item.append(time, " ", named(message.from, "name"), " ", element("code", shortId(message.from)), " ", element("bdi", message.content));
+  if (STATES[message.state]) item.append(" ", element("small", STATES[message.state]));
   return item;
 }
 
 function append(message) {
   const key = keyOf(message);
-  if ([...messages.children].some((item) => item.dataset.key === key)) return;
+  const old = [...messages.children].find((item) => item.dataset.key === key);
+  if (old) return old.replaceWith(line(message));
   messages.append(line(message));
   while (messages.children.length > MAX_MESSAGES) messages.firstChild.remove();
   messages.scrollTop = messages.scrollHeight;
@@ -159,6 +162,7 @@ function listen() {
   });
   for (const name of ["online", "update", "offline"]) on(name, (event) => show(event.peer));
   on("chat", (event) => say(event.message));
+  on("delivered", (event) => say(event.message));
   events.onerror = () => {
     status.textContent = "Not connected to goop; trying again.";
     if (events.readyState === EventSource.CLOSED) setTimeout(listen, 5000);

@@ -93,3 +93,19 @@ fn another_process_s_change_is_noticed() {
     assert_ne!(one.version_of_others().unwrap(), before);
     assert_eq!(count(&one), 2);
 }
+
+#[test]
+fn rooms_that_share_a_file_count_their_own_migrations() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("goop.db");
+    let one = Db::open(&path, &[FIRST]).unwrap();
+    let room = |migrations: &[&str]| Db::open_room(&path, "attic", migrations);
+    let other = room(&["CREATE TABLE boxes (name TEXT) STRICT;"]).unwrap();
+    other.write(|change| change.execute("INSERT INTO boxes VALUES ('old')", [])).unwrap();
+    let both = ["CREATE TABLE boxes (name TEXT) STRICT;", "ALTER TABLE boxes ADD COLUMN weight INTEGER;"];
+    let again = room(&both).unwrap();
+    again.read(|look| look.query_row("SELECT count(weight) FROM boxes", [], |row| row.get::<_, i64>(0))).unwrap();
+    assert!(matches!(room(&both[..1]), Err(DbError::Newer { found: 2, known: 1, .. })));
+    add(&one, "still here").unwrap();
+    assert_eq!(count(&Db::open(&path, &[FIRST]).unwrap()), 1);
+}

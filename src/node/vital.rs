@@ -40,12 +40,17 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
+    use crate::peer::files::Folders;
+    use crate::peer::memory::Memory;
     use crate::peer::site_root::SiteRoot;
+    use crate::proto::chat::Limits;
 
     #[tokio::test(start_paused = true)]
     async fn a_peer_whose_actor_is_stuck_never_answers_and_one_that_ended_says_nothing() {
         let (commands, inbox) = mpsc::channel(1);
-        let peer = PeerHandle::new(PeerId::random(), commands, broadcast::channel(1).0, SiteRoot::new("site".into()));
+        let memory = Memory::in_memory(PeerId::random(), Limits::default()).unwrap();
+        let folders = Folders { downloads: "downloads".into(), spool: "spool".into() };
+        let peer = PeerHandle::new(commands, broadcast::channel(1).0, SiteRoot::new("site".into()), memory, folders);
         let vital = Vital::of(Some(peer), None);
         assert!(timeout(Duration::from_secs(60), vital.line()).await.is_err());
         drop(inbox);

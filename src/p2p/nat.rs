@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use libp2p::{Multiaddr, PeerId, autonat};
 use serde::Serialize;
+use tokio::sync::watch;
 
 /// How a node takes part in reaching others. The default takes part, and relays for nobody.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Be a relay for others.
     pub relay_server: bool,
+    /// Where a relay tells under which addresses others find it.
+    pub found_at: Option<watch::Sender<Vec<Multiaddr>>>,
     /// Let streams travel through relays; else relays only help to make direct connections.
     pub relay_data: bool,
     /// Ask the router to let others in.
@@ -26,7 +29,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { relay_server: false, relay_data: true, upnp: true, external: Vec::new(), relays: Vec::new() }
+        Self { relay_server: false, found_at: None, relay_data: true, upnp: true, external: Vec::new(), relays: Vec::new() }
     }
 }
 

@@ -10,19 +10,20 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use libp2p::identity::Keypair;
-use libp2p::multiaddr::Protocol;
 use libp2p::swarm::{NetworkBehaviour, Swarm, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, autonat, connection_limits, identify, memory_connection_limits, ping, relay};
-use serde::Serialize;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use super::same_link::ip_of;
-use super::streams::is_relayed;
 use super::wary::Wary;
 use super::{MAX_MEMORY_SHARE, P2pError, PING_TIMEOUT, ip_limit, nat};
 use crate::shutdown::Tasks;
+
+mod announcement;
+
+pub use announcement::{Announcement, RelayHandle};
 
 /// Longest life of one relayed connection.
 pub const MAX_CIRCUIT: Duration = Duration::from_secs(30 * 60);
@@ -74,43 +75,6 @@ pub fn is_offered(addr: &Multiaddr, loopback_only: bool) -> bool {
     }
 }
 
-/// The body of `GET /relay` (goop2-wire.md §5.6): which relay to use, and goop2's own timings, which its newest peers obey.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Announcement {
-    /// Who the relay is.
-    #[serde(serialize_with = "as_text")]
-    pub peer_id: PeerId,
-    /// Where it is: TCP first, since goop2 prefers it.
-    pub addrs: Vec<Multiaddr>,
-    cleanup_delay_sec: u32,
-    poll_deadline_sec: u32,
-    connect_timeout_sec: u32,
-    refresh_interval_sec: u32,
-    recovery_grace_sec: u32,
-}
-
-fn as_text<S: serde::Serializer>(peer: &PeerId, out: S) -> Result<S::Ok, S::Error> {
-    out.collect_str(peer)
-}
-
-impl Announcement {
-    /// What is said of the relay `peer_id` at `addrs`; circuits through other relays are left out.
-    pub fn new(peer_id: PeerId, addrs: impl IntoIterator<Item = Multiaddr>) -> Self {
-        let mut addrs: Vec<_> = addrs.into_iter().filter(|addr| !is_relayed(addr)).collect();
-        addrs.sort_by_key(|addr| !addr.iter().any(|part| matches!(part, Protocol::Tcp(_))));
-        addrs.dedup();
-        Self {
-            peer_id,
-            addrs,
-            cleanup_delay_sec: 3,
-            poll_deadline_sec: 10,
-            connect_timeout_sec: 5,
-            refresh_interval_sec: 90,
-            recovery_grace_sec: 5,
-        }
-    }
-}
-
 /// What a relay that is nothing else is made of.
 pub struct Options {
     /// Who it is.
@@ -121,26 +85,6 @@ pub struct Options {
     pub loopback_only: bool,
     /// Where others reach it though it cannot know.
     pub external: Vec<Multiaddr>,
-}
-
-/// A running relay that is nothing else.
-#[derive(Debug, Clone)]
-pub struct RelayHandle {
-    peer_id: PeerId,
-    addrs: watch::Receiver<Vec<Multiaddr>>,
-}
-
-impl RelayHandle {
-    /// What `GET /relay` answers now; `None` while it has no address.
-    pub fn announcement(&self) -> Option<Announcement> {
-        let addrs = self.addrs.borrow().clone();
-        (!addrs.is_empty()).then(|| Announcement::new(self.peer_id, addrs))
-    }
-
-    /// Waits until it has an address. False if it ended before.
-    pub async fn ready(&mut self) -> bool {
-        self.addrs.wait_for(|addrs| !addrs.is_empty()).await.is_ok()
-    }
 }
 
 #[derive(NetworkBehaviour)]
@@ -166,7 +110,7 @@ pub fn start(options: Options, tasks: &mut Tasks, stop: CancellationToken) -> Re
     let known = swarm.external_addresses().cloned().collect();
     let (tell, addrs) = watch::channel(known);
     tasks.spawn("relay", run(swarm, tell, loopback_only, stop));
-    Ok(RelayHandle { peer_id, addrs })
+    Ok(RelayHandle::new(peer_id, addrs))
 }
 
 fn build(key: Keypair) -> Result<Swarm<RelayOnly>, P2pError> {

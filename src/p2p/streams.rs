@@ -130,6 +130,11 @@ pub fn is_relayed(addr: &Multiaddr) -> bool {
     addr.iter().any(|part| part == Protocol::P2pCircuit)
 }
 
+/// Whether an address leads over TCP, at least at first.
+pub fn is_tcp(addr: &Multiaddr) -> bool {
+    addr.iter().any(|part| matches!(part, Protocol::Tcp(_)))
+}
+
 impl NetworkBehaviour for Behaviour {
     type ConnectionHandler = Handler;
     type ToSwarm = Event;

@@ -41,6 +41,7 @@ pub const MAX_SERVERS: usize = 64;
 
 /// One server.
 struct Server {
+    url: BaseUrl,
     client: Client,
     name: String,
     roster: Roster,
@@ -81,7 +82,7 @@ impl Wan {
             let (client, running) = Client::new(options, tell, stop.clone());
             tasks.spawn("rendezvous client", running);
             news.insert(number, ReceiverStream::new(told));
-            servers.push(Server { name: client.status().name, client, roster: Roster::default() });
+            servers.push(Server { url: url.clone(), name: client.status().name, client, roster: Roster::default() });
         }
         let (renew_every, next_renewal) = (me.ttl / 3, Moment::START);
         Self { servers, news, shown, dials: Dials::default(), renew_every, next_renewal }
@@ -123,6 +124,7 @@ impl Wan {
         match news {
             News::Opened { changes_only, resumed } => roster.opened(changes_only, resumed),
             News::Closed => roster.closed(),
+            News::Relay { .. } => {}
             News::Told(presence) => return hear(roster, source, *presence, table, now).into_iter().collect(),
             News::Snapshot(snapshot) => {
                 let missing = roster.snapshot(&snapshot).into_iter();
@@ -164,6 +166,18 @@ impl Wan {
             }
             Source::Lan => source.to_string(),
         }
+    }
+
+    /// The source that the owner calls `name`: by its URL as configured, or by the name that lists show; a personal URL also by that of
+    /// its community.
+    pub fn community(&self, name: &str) -> Option<Source> {
+        let bare = |text: &str| text.trim().trim_end_matches('/').to_owned();
+        let wanted = bare(name);
+        let called = wanted.split_once("://").map_or(wanted.as_str(), |(_, rest)| rest);
+        let is_url = |server: &Server| bare(server.url.url().as_str()) == wanted;
+        let is_named = |server: &Server| server.name == called || server.name.split_once("/m/").is_some_and(|(base, _)| base == called);
+        let at = self.servers.iter().position(is_url).or_else(|| self.servers.iter().position(is_named))?;
+        u16::try_from(at).ok().map(Source::Rendezvous)
     }
 
     /// How it goes with each server.

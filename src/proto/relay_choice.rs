@@ -55,6 +55,8 @@ struct Relay {
     connected_at: Option<Multiaddr>,
     /// Whether it is connected and said that it relays.
     offers: bool,
+    /// Whether it shall not be used any more.
+    forgotten: bool,
 }
 
 /// The choice: see the head of this file.
@@ -70,13 +72,28 @@ impl RelayChoice {
     pub fn add(&mut self, peer: PeerId, addrs: Vec<Multiaddr>, now: Moment) -> bool {
         let addrs: Vec<_> = addrs.into_iter().take(MAX_ADDRS).collect();
         if let Some(relay) = self.find(&peer) {
-            relay.addrs = addrs;
+            (relay.addrs, relay.forgotten) = (addrs, false);
         } else if self.relays.len() >= MAX_RELAYS {
             return false;
         } else {
-            self.relays.push(Relay { peer, addrs, state: State::Idle(now), failures: 0, connected_at: None, offers: false });
+            self.relays.push(Relay {
+                peer,
+                addrs,
+                state: State::Idle(now),
+                failures: 0,
+                connected_at: None,
+                offers: false,
+                forgotten: false,
+            });
         }
         true
+    }
+
+    /// Use this relay no longer.
+    pub fn forget(&mut self, peer: &PeerId) {
+        if let Some(relay) = self.find(peer) {
+            relay.forgotten = true;
+        }
     }
 
     /// This node listens.
@@ -138,11 +155,14 @@ impl RelayChoice {
         for relay in self.relays.iter_mut().filter(|relay| relay.is_late(now)) {
             relay.fail(jitter, now);
         }
-        if self.reachable {
-            return self.relays.iter_mut().filter_map(|relay| relay.release(now)).collect();
+        let reachable = self.reachable;
+        let unwanted = self.relays.iter_mut().filter(|relay| reachable || relay.forgotten);
+        let mut wishes: Vec<_> = unwanted.filter_map(|relay| relay.release(now)).collect();
+        self.relays.retain(|relay| !relay.forgotten);
+        if reachable {
+            return wishes;
         }
         let mut places = IN_USE.saturating_sub(self.relays.iter().filter(|relay| relay.is_used()).count());
-        let mut wishes = Vec::new();
         for relay in &mut self.relays {
             let was_used = relay.is_used();
             if let Some(wish) = relay.advance(places > 0, now) {

@@ -152,7 +152,7 @@ async fn pulse(State(app): State<Arc<App>>, visitor: Visitor) -> Result<Response
 impl App {
     /// The path under which a proxy has put the server; mostly empty.
     pub(super) fn root(&self) -> String {
-        self.options.http.external_url.as_ref().map_or("", |url| url.url().path()).trim_end_matches('/').to_owned()
+        self.settings().http.external_url.as_ref().map_or("", |url| url.url().path()).trim_end_matches('/').to_owned()
     }
 
     fn pulse(&self, visitor: &Visitor, root: &str) -> Pulse {

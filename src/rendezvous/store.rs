@@ -1,12 +1,13 @@
-//! What a rendezvous server knows after a restart: communities, invitations, members, applications, bans. Every SQL statement of these
-//! tables stands here or in `store/`.
+//! What a rendezvous server knows after a restart: communities, invitations, members, applications, bans; who it is, its epoch and
+//! who has signed. And what several instances of one server tell each other. Every SQL statement of these tables stands here or in
+//! `store/`.
 //!
-//! A change is in the file before it is answered; then the [`Register`] in memory, which the hot path asks, is read anew. Several servers
-//! may share one file: each looks for the others' changes twice a second.
+//! A change is in the file before it is answered; then the [`Register`] in memory, which the hot path asks, is read anew. Several
+//! instances may share one file: each looks for the others' changes ([`super::sharing`]).
 
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use axum::http::StatusCode;
 use libp2p::PeerId;
@@ -20,11 +21,19 @@ use crate::http::Problem;
 use crate::proto::community::{Ban, Community, Kind, Register};
 use crate::proto::invite::{Invitation, InviteError, Token};
 
+mod news;
 mod rows;
+mod server;
 
+pub use news::{Asked, Batch, Cursor, Farewell, Heard, News, Verdict};
 pub use rows::Application;
+pub use server::{Entered, Entrant};
 
-const MIGRATIONS: [&str; 1] = [include_str!("../../assets/migrations/0001-communities.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../../assets/migrations/0001-communities.sql"),
+    include_str!("../../assets/migrations/0002-moves.sql"),
+    include_str!("../../assets/migrations/0003-instances.sql"),
+];
 /// Most members, invitations and applications of one community each, and most bans; one more is refused.
 pub const MOST: i64 = 10_000;
 
@@ -46,6 +55,17 @@ pub enum StoreError {
     /// [`MOST`].
     #[error("there are {MOST} of them already")]
     TooMany,
+    /// Another server's database.
+    #[error(
+        "presence.peer_db_path: this database belongs to the server {known}, and the key here is that of {found}. Give all instances of a \
+         server the same key (identity.key_file can name one file), or this one another database"
+    )]
+    AnotherServer {
+        /// Whose it is.
+        known: String,
+        /// Who we are.
+        found: String,
+    },
     /// The invitation does not count.
     #[error("this invitation does not count: {0}")]
     Invite(#[from] InviteError),
@@ -58,7 +78,7 @@ impl From<StoreError> for Problem {
             StoreError::Db(DbError::Full { .. }) => {
                 Problem::new(StatusCode::INSUFFICIENT_STORAGE, "disk-full", "the server's disk is full")
             }
-            StoreError::Db(_) | StoreError::Broken(_) => {
+            StoreError::Db(_) | StoreError::Broken(_) | StoreError::AnotherServer { .. } => {
                 tracing::error!(error = detail, "the database does not work");
                 Problem::new(StatusCode::SERVICE_UNAVAILABLE, "database", "the server's database does not work; its log says why")
             }
@@ -73,18 +93,34 @@ impl From<StoreError> for Problem {
 /// The store, and what is known of it in memory.
 pub struct Store {
     db: Result<Db, String>,
-    register: RwLock<Arc<Register>>,
-    others: Mutex<i64>,
+    known: RwLock<Known>,
+    /// What SQLite said last about changes of others.
+    version: Mutex<i64>,
+    /// Why the last change failed.
+    trouble: Mutex<Option<String>>,
+}
+
+/// What was read.
+#[derive(Clone, Default)]
+struct Known {
+    register: Arc<Register>,
+    /// Which change was the last that it shows.
+    doors: i64,
+    standby: bool,
 }
 
 impl Store {
-    /// Opens the store at `path`; `None` keeps everything in memory, for as long as the server runs. A damaged one leaves the open board
-    /// to serve on, and every question to the store answers 503.
+    /// Opens the store at `path`, which `several` instances may share; `None` keeps everything in memory, for as long as the server
+    /// runs. A damaged one leaves the open board to serve on, and every question to the store answers 503.
     ///
     /// # Errors
     /// Where the place itself is wrong: a network file system, or a newer goop's file.
-    pub fn open(path: Option<&Path>) -> Result<Self, DbError> {
-        let opened = path.map_or_else(|| Db::in_memory(&MIGRATIONS), |path| Db::open(path, &MIGRATIONS));
+    pub fn open(path: Option<&Path>, several: bool) -> Result<Self, DbError> {
+        let opened = match path {
+            None => Db::in_memory(&MIGRATIONS),
+            Some(path) if several => Db::open_for_several(path, &MIGRATIONS),
+            Some(path) => Db::open(path, &MIGRATIONS),
+        };
         let db = match opened {
             Err(refused @ (DbError::Network { .. } | DbError::Newer { .. })) => return Err(refused),
             Err(broken) => {
@@ -93,7 +129,7 @@ impl Store {
             }
             Ok(db) => Ok(db),
         };
-        let store = Self { db, register: RwLock::default(), others: Mutex::new(0) };
+        let store = Self { db, known: RwLock::default(), version: Mutex::new(0), trouble: Mutex::default() };
         if store.db.is_ok() {
             store.reread()?;
         }
@@ -102,15 +138,41 @@ impl Store {
 
     /// Who comes in, as of now.
     pub fn register(&self) -> Arc<Register> {
-        self.register.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.known().register.clone()
     }
 
-    /// Whether another server changed something, which then counts here too.
+    /// Whether the operator wants every instance to stand by.
+    pub fn standby(&self) -> bool {
+        self.known().standby
+    }
+
+    /// Whether another instance wrote anything since this was asked last.
+    pub fn is_stirred(&self) -> bool {
+        let Ok(version) = self.db().and_then(|db| Ok(db.version_of_others()?)) else { return false };
+        std::mem::replace(&mut *locked(&self.version), version) != version
+    }
+
+    /// Whether another instance changed who comes in, which then counts here too.
     pub fn follow(&self) -> bool {
         let Ok(db) = &self.db else { return false };
-        let Ok(version) = db.version_of_others() else { return false };
-        let news = std::mem::replace(&mut *locked(&self.others), version) != version;
-        news && self.reread().is_ok()
+        let doors = db.read(|look| look.query_row(DOORS, [], |row| row.get::<_, i64>(0)));
+        doors.is_ok_and(|doors| doors != self.known().doors) && self.reread().is_ok()
+    }
+
+    /// What is wrong with the database; `None` where it can be written.
+    pub fn trouble(&self) -> Option<String> {
+        match &self.db {
+            Err(broken) => Some(broken.clone()),
+            Ok(_) => locked(&self.trouble).clone(),
+        }
+    }
+
+    /// The same, asked of the database now.
+    pub fn probe(&self) -> Option<String> {
+        if let Ok(db) = self.db() {
+            let _ = self.noted(db.write(|change| change.execute("UPDATE server SET id = id", []).map(drop)));
+        }
+        self.trouble()
     }
 
     /// Founds a community.
@@ -144,8 +206,30 @@ impl Store {
     pub fn end(&self, slug: &str) -> Result<(), StoreError> {
         self.change(|change| {
             change.execute("DELETE FROM bans WHERE slug = ?1", [slug])?;
+            change.execute("DELETE FROM moves WHERE slug = ?1", [slug])?;
+            change.execute("DELETE FROM presence WHERE slug = ?1", [slug])?;
             something(change.execute("DELETE FROM communities WHERE slug = ?1", [slug]))
         })
+    }
+
+    /// A community (`None`: the open board) has gone to `place`, a base URL without a slash at its end.
+    ///
+    /// # Errors
+    /// [`StoreError::Nothing`]; see [`StoreError`].
+    pub fn move_to(&self, slug: Option<&str>, place: &str, now: UnixMillis) -> Result<(), StoreError> {
+        self.change(|change| {
+            let there = "INSERT OR REPLACE INTO moves (slug, url, since)
+                SELECT ?1, ?2, ?3 WHERE ?1 = '' OR EXISTS (SELECT 1 FROM communities WHERE slug = ?1)";
+            something(change.execute(there, params![slug.unwrap_or_default(), place, millis(now)]))
+        })
+    }
+
+    /// A community (`None`: the open board) that had gone is here again.
+    ///
+    /// # Errors
+    /// [`StoreError::Nothing`]; see [`StoreError`].
+    pub fn move_back(&self, slug: Option<&str>) -> Result<(), StoreError> {
+        self.change(|change| something(change.execute("DELETE FROM moves WHERE slug = ?1", [slug.unwrap_or_default()])))
     }
 
     /// Writes an invitation, and answers its number.
@@ -278,22 +362,49 @@ impl Store {
 
     /// Makes a change, and lets it count.
     fn change<T>(&self, change: impl FnOnce(&Connection) -> rusqlite::Result<Result<T, StoreError>>) -> Result<T, StoreError> {
-        let answer = self.db()?.write(|transaction| change(transaction))??;
+        let changed = self.db()?.write(|transaction| {
+            let answer = change(transaction)?;
+            transaction.execute("UPDATE server SET doors = doors + 1", [])?;
+            Ok(answer)
+        });
+        let answer = self.noted(changed)??;
         self.reread()?;
         Ok(answer)
     }
 
+    /// What comes after the number was read is found at the next look.
     fn reread(&self) -> Result<(), DbError> {
         let Ok(db) = &self.db else { return Ok(()) };
-        let fresh = db.read(rows::register)?;
-        *self.register.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
+        let fresh = db.read(|look| {
+            let (doors, standby) = look.query_row(DOORS, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(Known { register: Arc::new(rows::register(look)?), doors, standby })
+        })?;
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         Ok(())
+    }
+
+    /// Remembers whether a change worked.
+    fn noted<T>(&self, changed: Result<T, DbError>) -> Result<T, DbError> {
+        let why = changed.as_ref().err().map(ToString::to_string);
+        let before = std::mem::replace(&mut *locked(&self.trouble), why.clone());
+        match (before, why) {
+            (None, Some(why)) => tracing::error!(why, "the database cannot be written; the board serves on without it"),
+            (Some(_), None) => tracing::info!("the database can be written again"),
+            _ => {}
+        }
+        changed
+    }
+
+    fn known(&self) -> RwLockReadGuard<'_, Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn db(&self) -> Result<&Db, StoreError> {
         self.db.as_ref().map_err(|broken| StoreError::Broken(broken.clone()))
     }
 }
+
+const DOORS: &str = "SELECT doors, standby FROM server";
 
 fn add_member(
     change: &Connection,

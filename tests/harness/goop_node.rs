@@ -210,10 +210,36 @@ impl Goop {
 
     /// POST JSON to the viewer's API with the token of `run.json`.
     pub(crate) fn post(&self, path: &str, body: &Value) -> Result<(u16, String), String> {
+        self.change("POST", path, &["-H", "Content-Type: application/json", "--data", &body.to_string()])
+    }
+
+    /// PUT JSON to the viewer's API with the token of `run.json`.
+    pub(crate) fn put(&self, path: &str, body: &Value) -> Result<(u16, String), String> {
+        self.change("PUT", path, &["-H", "Content-Type: application/json", "--data", &body.to_string()])
+    }
+
+    /// DELETE in the viewer's API.
+    pub(crate) fn delete(&self, path: &str) -> Result<(u16, String), String> {
+        self.change("DELETE", path, &[])
+    }
+
+    /// A request that changes something, with the token of `run.json` and these arguments of curl.
+    pub(crate) fn change(&self, method: &str, path: &str, curl: &[&str]) -> Result<(u16, String), String> {
         let token = format!("X-Goop-Token: {}", self.token());
-        let curl = ["-X", "POST", "-H", "Content-Type: application/json", "-H", &token, "--data", &body.to_string()];
+        let curl = [&["-X", method, "-H", &token], curl].concat();
         let (status, body) = self.plan.place.http(&self.url(&format!("api/v1/{path}")), &curl)?;
         Ok((status, String::from_utf8_lossy(&body).into_owned()))
+    }
+
+    /// The lines of its event stream from now on, as far as the test listens.
+    pub(crate) fn listen(&self) -> Lines {
+        let mut curl = self.plan.place.command("curl");
+        let curl = curl.args(["--silent", "--no-buffer", "--noproxy", "*", "--max-time", "60"]).arg(self.url("api/v1/events"));
+        let mut child = curl.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("curl can be run");
+        let lines = Lines::of(child.stdout.take().expect("stdout is a pipe"));
+        std::thread::spawn(move || child.wait());
+        assert!(lines.wait(SOON, 0, |line| line.contains("snapshot").then_some(())).is_some(), "the stream starts with a snapshot");
+        lines
     }
 
     /// A URL of its viewer.

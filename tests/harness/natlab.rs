@@ -177,6 +177,12 @@ deny 0-65535 0.0.0.0/0 0-65535
 ";
 
 impl Side {
+    /// From now on this side's line takes one megabit a second and holds four seconds' worth back: what else waits in it is late.
+    pub(crate) fn slow_down(&self) {
+        let shape = ["qdisc", "add", "dev", "wan", "root", "tbf", "rate", "1mbit", "burst", "16kb", "latency", "4s"];
+        run(self.router.command("tc").args(shape));
+    }
+
     /// Let hosts open ports of this side's router.
     pub(crate) fn allow_upnp(&self) -> Upnp {
         nft(&self.router, CHAINS);

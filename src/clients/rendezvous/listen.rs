@@ -1,6 +1,8 @@
 //! The listener: learns what kind of server there is, opens its stream, passes on what it tells, and begins again when it ends.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
+use std::time::Duration;
 
 use eventsource_stream::Event;
 use futures::{StreamExt, future, stream};
@@ -16,8 +18,9 @@ use super::events::{Events, IDLE, MaxEvent, events};
 use super::link::Link;
 use super::place::Place;
 use super::request::{self, Failure, WELL_KNOWN};
-use super::retry::Backoff;
+use super::retry::{Backoff, FIRST};
 use super::{Known, News, Stream};
+use crate::clock::Moment;
 use crate::proto::presence::snapshot::{MAX_SNAPSHOT, Snapshot};
 use crate::proto::presence::{MAX_BYTES, Presence};
 use crate::proto::signed::hearing::Hearing;
@@ -31,6 +34,8 @@ const LINES: &str = "events";
 const MAX_ID: usize = 128;
 /// Signatures of a snapshot that are verified before others get their turn.
 const VERIFIED_AT_ONCE: usize = 32;
+/// A stream that lasted this long was no mere stage on the way.
+const STEADY: Duration = Duration::from_secs(30);
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Where a community went.
@@ -57,10 +62,15 @@ pub async fn run(link: &Link, me: PeerId, news: &mpsc::Sender<News>, stop: &Canc
 impl Listener<'_> {
     async fn run(&mut self) {
         while !self.news.is_closed() {
+            let begun = Moment::now();
             let Err(failure) = self.listen().await;
             let _ = self.news.send(News::Closed).await;
-            if matches!(failure, Failure::Moved(_)) {
+            if Moment::now().since(begun) >= STEADY {
+                self.link.change_place(Place::proven);
+            }
+            if matches!(failure, Failure::Moved { .. }) {
                 self.last = None;
+                tokio::time::sleep(FIRST.mul_f64(rand::random())).await;
                 continue;
             }
             self.link.change_place(Place::failed);
@@ -82,13 +92,14 @@ impl Listener<'_> {
             Known::Ours { server, epoch } => Some((server, epoch)),
             Known::Goop2 => None,
         });
+        let by = response.remote_addr().map(|addr| addr.ip());
         let mut events = self.heard(known, response).await?;
         let changes_only = matches!(known, Known::Ours { .. });
         self.pass_on(News::Opened { changes_only, resumed: resumed && changes_only }).await?;
         self.link.stream_is(Stream::Connected { ours: changes_only });
         loop {
             let event = events.next().await.ok_or(Failure::Ended)??;
-            self.take(known, event).await?;
+            self.take(known, event, by).await?;
         }
     }
 
@@ -115,17 +126,16 @@ impl Listener<'_> {
         let first = tokio::time::timeout(IDLE, bytes.next()).await.map_err(|_| Failure::Silent)?;
         let first = first.and_then(Result::ok).ok_or(Failure::Ended)?;
         self.backoff.reset();
-        self.link.change_place(Place::proven);
         let max = if known == Known::Goop2 { MAX_BYTES } else { MAX_SNAPSHOT };
         let whole = stream::once(future::ready(Ok(first))).chain(bytes);
         Ok(events(whole, MaxEvent(max)))
     }
 
-    async fn take(&mut self, known: Known, event: Event) -> Result<(), Failure> {
+    async fn take(&mut self, known: Known, event: Event, by: Option<IpAddr>) -> Result<(), Failure> {
         let news = match (known, event.event.as_str()) {
             (Known::Goop2, "message") | (Known::Ours { .. }, "online" | "update" | "offline") => self.told(&event.data),
             (Known::Ours { .. }, "snapshot") => Some(self.snapshot(&event.data).await?),
-            (Known::Ours { .. }, "moved") => return Err(self.moved(&event.data)),
+            (Known::Ours { .. }, "moved") => return Err(self.moved(&event.data, by)),
             _ => None,
         };
         if let Some(news) = news {
@@ -161,17 +171,17 @@ impl Listener<'_> {
         Ok(News::Snapshot(Snapshot { complete: told.complete, peers }))
     }
 
-    fn moved(&self, data: &str) -> Failure {
+    fn moved(&self, data: &str, by: Option<IpAddr>) -> Failure {
         match serde_json::from_str::<Moved>(data) {
-            Ok(Moved { url }) => self.followed(CHANGES, Failure::Moved(url)),
+            Ok(Moved { url }) => self.followed(CHANGES, Failure::Moved { to: url, by }),
             Err(_) => Failure::Strange("the server moved, but did not say where to"),
         }
     }
 
     /// A redirect is followed, if it may be.
     fn followed(&self, endpoint: &str, failure: Failure) -> Failure {
-        let Failure::Moved(to) = &failure else { return failure };
-        match self.link.change_place(|place| place.moved(endpoint, to)) {
+        let Failure::Moved { to, by } = &failure else { return failure };
+        match self.link.change_place(|place| place.moved(endpoint, to, *by)) {
             Ok(()) => failure,
             Err(bad) => Failure::BadMove(bad),
         }

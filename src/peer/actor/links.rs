@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use libp2p::core::ConnectedPoint;
-use libp2p::multiaddr::Protocol;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionError, ConnectionId, DialError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, ping};
@@ -14,6 +13,7 @@ use super::Actor;
 use crate::clock::Moment;
 use crate::p2p::BehaviourEvent;
 use crate::p2p::link_local::dialable;
+use crate::p2p::streams::is_tcp;
 use crate::peer::connections::Way;
 use crate::peer::{OpenError, discovery};
 use crate::proto::neighbours::{Condition, Ended};
@@ -97,9 +97,14 @@ impl Actor {
         }
     }
 
-    /// How long ago streams moved bytes on a connection; `None` if they never did.
+    /// How long ago streams moved bytes on a connection; `None` if they never did. What moves through relays counts for those across
+    /// networks: one of them leads to the relay, and is slow to answer because of that.
     pub(super) fn quiet(&self, peer: &PeerId, id: ConnectionId, now: Moment) -> Option<Duration> {
-        self.swarm.behaviour().streams.pulse(peer, id).and_then(|pulse| pulse.quiet_for(now))
+        let streams = &self.swarm.behaviour().streams;
+        let moved = |peer: &PeerId, id| streams.pulse(peer, id).and_then(|pulse| pulse.quiet_for(now));
+        let is_direct = self.connections.of(peer).iter().any(|connection| connection.id == id && connection.way == Way::Direct);
+        let carried = self.connections.relayed().filter(|_| is_direct).filter_map(|(peer, id)| moved(peer, id));
+        moved(peer, id).into_iter().chain(carried).min()
     }
 
     fn on_closed(&mut self, peer: PeerId, id: ConnectionId, cause: Option<&ConnectionError>) {
@@ -215,7 +220,6 @@ impl Actor {
 
 /// A TCP connection notices at once that the other side's process died; QUIC on a LAN is for those who have nothing else.
 fn preferring_tcp(mut addrs: Vec<Multiaddr>) -> Vec<Multiaddr> {
-    let is_tcp = |addr: &Multiaddr| addr.iter().any(|part| matches!(part, Protocol::Tcp(_)));
     if addrs.iter().any(is_tcp) {
         addrs.retain(is_tcp);
     }

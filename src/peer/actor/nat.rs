@@ -1,6 +1,7 @@
 //! Being reached through routers: what others say of our address, places on relays, and what became of punching.
 
 use std::io;
+use std::num::NonZeroU8;
 
 use libp2p::core::ConnectedPoint;
 use libp2p::core::transport::ListenerId;
@@ -15,9 +16,10 @@ use crate::clock::Moment;
 use crate::p2p::BehaviourEvent;
 use crate::p2p::nat::Nat;
 use crate::p2p::relay::is_offered;
-use crate::p2p::streams::is_relayed;
+use crate::p2p::streams::{is_relayed, is_tcp};
 use crate::peer::address_book::without_peer;
 use crate::peer::connections::Way;
+use crate::peer::traversal::named_places;
 use crate::proto::relay_choice::Wish;
 
 impl Actor {
@@ -126,6 +128,14 @@ impl Actor {
         }
     }
 
+    /// A rendezvous server names a relay (THREATS 4: see [`named_places`] and [`names`](crate::peer::traversal::Traversal::names)).
+    pub(super) fn on_relay_named(&mut self, server: u16, relay: PeerId, addrs: &[Multiaddr]) {
+        let addrs = named_places(addrs, &relay, self.keeps_to_loopback());
+        if relay != self.me && !addrs.is_empty() && self.traversal.names(server, relay, Moment::now()) {
+            self.use_relay(relay, addrs);
+        }
+    }
+
     /// Does what the choice of relays wants done.
     pub(super) fn use_relays(&mut self, now: Moment) {
         for wish in self.traversal.relays.poll(Self::jitter(), now) {
@@ -143,9 +153,12 @@ impl Actor {
     }
 
     /// A relay that is connected for another reason has said who it is before it was our relay; a second connection makes it say
-    /// so again.
-    fn dial_relay(&mut self, relay: PeerId, addrs: Vec<Multiaddr>, now: Moment) {
-        let opts = DialOpts::peer_id(relay).addresses(addrs).condition(PeerCondition::Always).build();
+    /// so again. TCP first, as goop2 does: punching needs both sides to be seen by the same transport.
+    fn dial_relay(&mut self, relay: PeerId, mut addrs: Vec<Multiaddr>, now: Moment) {
+        addrs.sort_by_key(|addr| !is_tcp(addr));
+        let one_by_one = NonZeroU8::MIN;
+        let opts = DialOpts::peer_id(relay).addresses(addrs).condition(PeerCondition::Always);
+        let opts = opts.override_dial_concurrency_factor(one_by_one).build();
         if let Err(error) = self.swarm.dial(opts) {
             debug!(%relay, %error, "the relay cannot be dialled");
             self.traversal.dial_failed(&relay, Self::jitter(), now);
@@ -180,6 +193,13 @@ impl Actor {
             let offered = self.swarm.listeners().filter(|addr| !is_relayed(addr) && is_offered(addr, keeps_to_loopback));
             let offered: Vec<_> = offered.cloned().collect();
             offered.into_iter().for_each(|addr| self.swarm.add_external_address(addr));
+        }
+    }
+
+    /// A relay tells where it is, as far as others confirmed it or its owner said so.
+    pub(super) fn show_relay(&self) {
+        if self.traversal.serves {
+            self.traversal.is_found_at(self.swarm.external_addresses().filter(|addr| !is_relayed(addr)).cloned().collect());
         }
     }
 

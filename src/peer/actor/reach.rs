@@ -8,7 +8,7 @@ use tokio_util::compat::FuturesAsyncReadCompatExt;
 use super::Actor;
 use crate::clock::Moment;
 use crate::p2p::link_local::dialable;
-use crate::p2p::streams::{OpenFailure, Opened, is_relayed};
+use crate::p2p::streams::{OpenFailure, Opened, is_relayed, is_tcp};
 use crate::peer::address_book::peer_of;
 use crate::peer::connections::{UNPUNCHED, Usable};
 use crate::peer::openings::Opening;
@@ -36,8 +36,19 @@ impl Actor {
                     self.openings.wait(peer, opening, now);
                     self.reach(peer, known, now);
                 }
-                Err(error) => drop(opening.reply.send(Err(error))),
+                Err(error) => {
+                    self.note_unreachable(peer, &error);
+                    let _ = opening.reply.send(Err(error));
+                }
             },
+        }
+    }
+
+    /// A listed peer that is wanted and tells no address of use counts as unreachable from now on.
+    fn note_unreachable(&mut self, peer: PeerId, error: &OpenError) {
+        if *error == OpenError::NoAddress && self.table.get(&peer).is_some() {
+            self.connections.failed(peer, error.to_string());
+            self.tell_path(&peer);
         }
     }
 
@@ -73,7 +84,8 @@ impl Actor {
 
     /// Dials `peer` where it is known to be; the ways through relays come later.
     fn reach(&mut self, peer: PeerId, known: Vec<Multiaddr>, now: Moment) {
-        let (circuits, direct): (Vec<_>, Vec<_>) = known.into_iter().partition(is_relayed);
+        let (mut circuits, direct): (Vec<_>, Vec<_>) = known.into_iter().partition(is_relayed);
+        circuits.sort_by_key(|addr| !is_tcp(addr));
         for (relay, addr) in circuits.iter().filter_map(relay_of).take(MAX_ASKED) {
             self.dial(relay, vec![addr], PeerCondition::DisconnectedAndNotDialing);
         }

@@ -72,6 +72,12 @@ impl Connections {
         self.of(peer).iter().map(|connection| connection.usable(now)).min().unwrap_or(Usable::No)
     }
 
+    /// All connections through relays.
+    pub fn relayed(&self) -> impl Iterator<Item = (&PeerId, ConnectionId)> {
+        let all = self.open.iter().flat_map(|(peer, open)| open.iter().map(move |connection| (peer, connection)));
+        all.filter(|(_, connection)| connection.is_relayed()).map(|(peer, connection)| (peer, connection.id))
+    }
+
     /// The relayed connections that are not needed any more. `quiet` says how long ago bytes moved on a connection.
     pub fn spent_relayed(&self, quiet: impl Fn(&PeerId, ConnectionId) -> Option<Duration>, now: Moment) -> Vec<ConnectionId> {
         let of_peer = |(peer, open): (&PeerId, &Vec<Connection>)| {

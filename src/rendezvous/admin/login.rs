@@ -40,7 +40,7 @@ struct Login {
 pub(super) async fn begin(State(app): State<Arc<App>>, request: Request) -> Result<Response, Response> {
     let (head, sent) = request.into_parts();
     let Some(Client(socket)) = head.extensions.get::<Client>().copied() else { return Err(Problem::internal().into_response()) };
-    let client = app.proxies.client(socket.ip(), &head.headers);
+    let client = app.settings().proxies.client(socket.ip(), &head.headers);
     if !body::is_json(&head.headers) {
         return Err(Problem::unsupported_media("the body must be application/json").into_response());
     }

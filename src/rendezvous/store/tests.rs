@@ -16,7 +16,7 @@ fn token(n: u8) -> Token {
 }
 
 fn store() -> Store {
-    let store = Store::open(None).unwrap();
+    let store = Store::open(None, false).unwrap();
     store.found(&community("secret", Kind::InviteOnly)).unwrap();
     store
 }
@@ -69,7 +69,7 @@ fn everything_survives_a_restart_and_no_token_stands_in_the_file() {
     let path = folder.path().join("goop.db");
     let peer = PeerId::random();
     {
-        let store = Store::open(Some(&path)).unwrap();
+        let store = Store::open(Some(&path), false).unwrap();
         store.found(&community("secret", Kind::InviteOnly)).unwrap();
         store.invite(&invitation(1), &token(1)).unwrap();
         store.redeem("secret", &token(1), &token(2), Some(peer), NOW).unwrap();
@@ -77,7 +77,7 @@ fn everything_survives_a_restart_and_no_token_stands_in_the_file() {
             Ban { id: 0, slug: None, peer: Some(peer), address: None, reason: "spam".into(), since: NOW, ends: Some(UnixMillis(5000)) };
         store.ban(&ban).unwrap();
     }
-    let store = Store::open(Some(&path)).unwrap();
+    let store = Store::open(Some(&path), false).unwrap();
     let register = store.register();
     assert!(register.pass("secret", Some(token(2).reveal())).is_some());
     let from = "192.0.2.1".parse().unwrap();
@@ -95,7 +95,7 @@ fn everything_survives_a_restart_and_no_token_stands_in_the_file() {
 fn several_servers_over_one_file_know_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("shared.db");
-    let (one, other) = (Store::open(Some(&path)).unwrap(), Store::open(Some(&path)).unwrap());
+    let (one, other) = (Store::open(Some(&path), false).unwrap(), Store::open(Some(&path), false).unwrap());
     other.follow();
     one.found(&community("chess", Kind::Open)).unwrap();
     assert!(other.follow());
@@ -111,7 +111,7 @@ fn a_damaged_store_answers_503_and_the_register_is_empty() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("goop.db");
     std::fs::write(&path, [b'x'; 8192]).unwrap();
-    let store = Store::open(Some(&path)).unwrap();
+    let store = Store::open(Some(&path), false).unwrap();
     let refused = store.found(&community("chess", Kind::Open)).unwrap_err();
     assert_eq!(Problem::from(refused).status(), 503);
     assert_eq!(store.register().communities().count(), 0);

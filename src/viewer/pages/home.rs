@@ -20,7 +20,7 @@ use crate::viewer::{App, api};
 /// Peers on the page; a larger community is read through the API.
 const MAX_SHOWN: usize = 1000;
 /// Messages on the page, the newest; the others are read through the API.
-const MAX_MESSAGES: usize = 50;
+const MAX_MESSAGES: u32 = 50;
 /// Bytes of one message on the page; the rest is read through the API.
 const MAX_SAID: usize = 4 * 1024;
 
@@ -76,9 +76,7 @@ pub(super) async fn show(State(app): State<Arc<App>>, Query(asked): Query<Asked>
     let me = app.peer.me().await?;
     let peers = app.peer.peers().await;
     let said = |message| said(message, me.peer_id, &peers);
-    let history = app.peer.history(with).await;
-    let old = history.len().saturating_sub(MAX_MESSAGES);
-    let messages = history.into_iter().skip(old).map(said).collect();
+    let messages = app.peer.history(with, None, MAX_MESSAGES).await?.into_iter().map(|kept| said(kept.message)).collect();
     let id = me.peer_id.to_string();
     let page = Home {
         root: "",

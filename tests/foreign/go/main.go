@@ -13,6 +13,7 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -25,6 +26,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/discovery/mdns"
 	"github.com/libp2p/go-libp2p/p2p/host/autorelay"
+	"github.com/libp2p/go-libp2p/p2p/protocol/holepunch"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
@@ -122,7 +124,20 @@ func (f *foreign) start(listen, security, relay string, seed int) (err error) {
 		return err
 	}
 	f.host.Network().Notify(&network.NotifyBundle{ConnectedF: f.connected, DisconnectedF: f.disconnected})
+	if relay != "" {
+		go f.tellPunching()
+	}
 	return nil
+}
+
+// tellPunching tells when the library is ready to punch: once it knows an address of its own. Who comes earlier stays relayed.
+func (f *foreign) tellPunching() {
+	ready := false
+	for !ready {
+		ready = slices.Contains(f.host.Mux().Protocols(), holepunch.Protocol)
+		time.Sleep(50 * time.Millisecond)
+	}
+	f.emit("punching", fields{})
 }
 
 func ptr[T any](value T) *T { return &value }
