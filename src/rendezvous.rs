@@ -169,6 +169,8 @@ pub(crate) struct App {
     pub(crate) store: Store,
     /// What other instances over the same database are told.
     sharing: Sharing,
+    /// When the database was last asked whether it works, and what it said.
+    probed: tokio::sync::Mutex<Option<(Moment, Option<String>)>>,
     /// Who may operate.
     pub(crate) door: AdminDoor,
     /// The relay that is named to peers.
@@ -279,7 +281,7 @@ impl App {
     fn new(options: Options, all_metrics: &Metrics, addr: SocketAddr) -> Result<Self, RendezvousError> {
         let now = Moment::now();
         let store = Store::open(options.doors.database.as_deref(), options.doors.shared)?;
-        let instance = (options.doors.shared && store.trouble().is_none()).then(rand::random);
+        let instance = (options.doors.shared && store.is_sound()).then(rand::random);
         let Entered { epoch, complete } = enter(&store, &options, instance, now)?;
         let door = admin::door(&options, addr, epoch)?;
         Ok(Self {
@@ -293,6 +295,7 @@ impl App {
             settings: RwLock::new(Arc::new(Settings::new(options.http.clone(), options.allow_unsigned))),
             store,
             sharing: Sharing::new(instance),
+            probed: tokio::sync::Mutex::default(),
             door,
             relay: OnceLock::new(),
             standby: AtomicBool::new(false),

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use goop::clock::{Moment, UnixMillis};
@@ -25,6 +25,8 @@ const PASSWORD: &str = "correct horse";
 /// Where instances of one server are started.
 pub(crate) struct Farm {
     folder: TempDir,
+    /// The folder of the database, where it is another.
+    disk: Option<PathBuf>,
     ttl: u32,
     shared: bool,
 }
@@ -71,7 +73,7 @@ pub(crate) fn message(kind: &str, number: u16, content: &str) -> Value {
 impl Farm {
     /// For instances over one database, whose presence lasts `ttl` seconds.
     pub(crate) fn new(ttl: u32) -> Self {
-        Self { folder: TempDir::new().unwrap(), ttl, shared: true }
+        Self { folder: TempDir::new().unwrap(), disk: None, ttl, shared: true }
     }
 
     /// For a server that is alone.
@@ -79,9 +81,14 @@ impl Farm {
         Self { shared: false, ..Self::new(20) }
     }
 
+    /// The same, but for the folder of the database.
+    pub(crate) fn database_in(self, folder: &Path) -> Self {
+        Self { disk: Some(folder.to_owned()), ..self }
+    }
+
     /// The database of all instances.
     pub(crate) fn database(&self) -> PathBuf {
-        self.folder.path().join("peers.db")
+        self.disk.as_deref().unwrap_or(self.folder.path()).join("peers.db")
     }
 
     /// How an instance is started.

@@ -11,7 +11,7 @@ use super::BoardArgs;
 use super::target::Target;
 use crate::clock::{Moment, UnixMillis};
 use crate::proto::presence::Kind;
-use crate::proto::signed::{Epoch, SignedPresence};
+use crate::proto::signed::{Details, Epoch, SignedPresence};
 
 /// Digits of the moment at which a publication was sent, in microseconds since this process started.
 pub(super) const DIGITS: usize = 16;
@@ -88,7 +88,16 @@ impl Peer {
     fn signed(&self, signing: &Signing, content: String) -> Result<String> {
         let seq = signing.seq.fetch_add(1, Ordering::Relaxed);
         let (epoch, server) = (signing.epoch, signing.server);
-        let signed = SignedPresence { peer: self.id, kind: Kind::Update, seq, epoch, content, addrs: Vec::new(), server };
+        let signed = SignedPresence {
+            peer: self.id,
+            kind: Kind::Update,
+            seq,
+            epoch,
+            content,
+            addrs: Vec::new(),
+            server,
+            details: Details::default(),
+        };
         let (head, id, sig) = (&self.head, self.id, signed.sign(&self.key)?);
         let body = format!(r#"{{"type":"update","peerID":"{id}","sig":"{sig}","ts":1760000000000}}"#);
         Ok(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()))

@@ -58,7 +58,8 @@ impl Board {
         if let Some(row) = self.rows.get_mut(&peer) {
             self.due.remove(&(row.due, peer));
             (row.heard, row.lapse, row.grace, row.elsewhere) = (by.heard, by.lapse, grace, Some(by.instance));
-            row.due = row.lapses();
+            // Without the grace, which a heartbeat here ends.
+            row.due = by.lapse;
             self.due.insert((row.due, peer));
         }
         Ok(true)
@@ -80,3 +81,6 @@ impl Board {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

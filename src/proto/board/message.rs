@@ -153,6 +153,17 @@ mod tests {
     }
 
     #[test]
+    fn a_message_that_was_kept_says_the_same_again() {
+        let more = r#""content":"A\"\u0001","email":"a@example.com","avatarHash":"eb22","ts":5,"addrs":["/ip4/192.0.2.1/tcp/1"]"#;
+        let extras = r#""publicKey":"abc\"","encryptionSupported":true,"videoDisabled":true,"goopClientVersion":"2.0""#;
+        for rest in ["", more, extras, &format!("{more},{extras}")] {
+            let comma = if rest.is_empty() { "" } else { "," };
+            let message = Message::parse(format!(r#"{{"type":"update","peerId":"{ALICE}"{comma}{rest}}}"#).as_bytes()).unwrap();
+            assert_eq!(Message::parse(message.to_json().as_bytes()).unwrap(), message, "{rest}");
+        }
+    }
+
+    #[test]
     fn an_unsigned_email_is_not_broadcast_to_strangers() {
         let json = format!(r#"{{"type":"online","peerId":"{ALICE}","email":"a@example.com"}}"#);
         assert!(!published(&json, false, "192.0.2.1").to_public(ALICE, false).contains("example.com"));
