@@ -156,6 +156,15 @@ async fn every_change_says_what_became_of_it_and_what_destroys_asks_first() {
     browser.run(rename, vec![]).await;
     press("[action$=\"/boards/club\"][data-method=PATCH] button").await;
     browser.until("document.getElementById('b-club-title').textContent === 'The other club'").await;
+    browser.run("document.getElementById('to-club').value = 'https://other.example/c/club'; return 1", vec![]).await;
+    press("[action$=\"/boards/club/move\"] button").await;
+    agree().await;
+    browser.until("document.getElementById('b-club').textContent.includes('moved to https://other.example/c/club')").await;
+    press("[action$=\"/boards/club/move\"][data-method=DELETE] button").await;
+    browser.until(&told("The community is here again.")).await;
+    press("[action$=\"/reload\"] button").await;
+    browser.until("document.getElementById('told').textContent.startsWith('This was not done: ')").await;
+
     press("[action$=\"/boards/club\"][data-method=DELETE] button").await;
     agree().await;
     browser.until("!document.getElementById('b-club')").await;
