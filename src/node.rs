@@ -9,11 +9,14 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use thiserror::Error;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use crate::clients::superhub::keep_listed;
 use crate::config::base_url::BaseUrl;
 use crate::config::files::read_bounded;
+use crate::config::listing::ListingConfig;
 use crate::config::{DataDir, Loaded};
 use crate::identity::{DataLock, Identity, IdentityError, LockError};
 use crate::peer::{self, PeerError, PeerHandle, Profile};
@@ -35,6 +38,7 @@ pub use run_file::{Ready, RunFile, RunFileError};
 pub struct Node {
     ready: Ready,
     peer: Option<PeerHandle>,
+    listing: watch::Sender<ListingConfig>,
     run_file: RunFile,
     tasks: Tasks,
     stop: CancellationToken,
@@ -106,11 +110,17 @@ impl Node {
             token = viewer.as_ref().map(|viewer| viewer.token().to_owned());
             peer = Some(handle);
         }
+        let (listing, listed) = watch::channel(loaded.config.listing.clone());
+        if public.board.is_some()
+            && let Some((_, url)) = public.roles.first()
+        {
+            tasks.spawn("listing", keep_listed(listed, url.clone(), identity.keypair.clone(), stop.child_token()));
+        }
         for (role, url) in public.roles {
             ready = ready.with_public(role, url);
         }
         let run_file = RunFile::write(&data.run_json(), &ready, token.as_deref())?;
-        Ok(Self { ready, peer, run_file, tasks, stop, _lock: lock })
+        Ok(Self { ready, peer, listing, run_file, tasks, stop, _lock: lock })
     }
 
     /// What the node says about itself.
@@ -121,6 +131,11 @@ impl Node {
     /// The peer of this node; a node that is a server only has none.
     pub fn peer(&self) -> Option<&PeerHandle> {
         self.peer.as_ref()
+    }
+
+    /// Where a change of `[listing]` counts at once.
+    pub fn listing(&self) -> watch::Sender<ListingConfig> {
+        self.listing.clone()
     }
 
     /// Runs until `stop`, then shuts down; or until a part of the node dies, which is an error.
@@ -221,6 +236,7 @@ fn hub_options(loaded: &Loaded, identity: &Identity) -> superhub::Options {
         http: http.clone(),
         peers: config.admin_peers.clone(),
         registration: config.registration,
+        private_addresses: config.private_addresses,
         lease: config.lease_seconds,
         probe: config.probe,
     }

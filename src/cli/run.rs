@@ -4,11 +4,13 @@ use std::io::Write;
 
 use anyhow::{Context, Result, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::{Cli, Exit, RunArgs};
 use crate::config::Loaded;
+use crate::config::listing::ListingConfig;
 use crate::node::{Node, Ready, reload};
 use crate::peer::PeerHandle;
 use crate::{shutdown, telemetry};
@@ -31,7 +33,7 @@ async fn serve(cli: &Cli, loaded: Loaded, json: bool, out: &mut dyn Write) -> Re
     let node = Node::start(&loaded).await?;
     let told = if json { tell_json(node.ready(), out) } else { tell(node.ready(), &loaded, out) };
     told.context("stdout cannot be written")?;
-    tokio::spawn(reload_on_hangup(signal(SignalKind::hangup())?, cli.clone(), loaded, node.peer().cloned()));
+    tokio::spawn(reload_on_hangup(signal(SignalKind::hangup())?, cli.clone(), loaded, node.peer().cloned(), node.listing()));
     if let Err(ended) = node.run_until(stop).await {
         bail!("{} ended although nobody stopped it", ended.name);
     }
@@ -39,11 +41,17 @@ async fn serve(cli: &Cli, loaded: Loaded, json: bool, out: &mut dyn Write) -> Re
 }
 
 /// A bad file changes nothing and says so.
-async fn reload_on_hangup(mut hangup: Signal, cli: Cli, mut current: Loaded, peer: Option<PeerHandle>) {
+async fn reload_on_hangup(
+    mut hangup: Signal,
+    cli: Cli,
+    mut current: Loaded,
+    peer: Option<PeerHandle>,
+    listing: watch::Sender<ListingConfig>,
+) {
     while hangup.recv().await.is_some() {
         match cli.load() {
             Ok(fresh) => {
-                reload(&current, &fresh, peer.as_ref()).await;
+                reload(&current, &fresh, peer.as_ref(), &listing).await;
                 current = fresh;
             }
             Err(error) => warn!(error = format!("{error:#}"), "the configuration was not read again; nothing changed"),

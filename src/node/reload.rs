@@ -1,18 +1,24 @@
 //! What a running node takes from a configuration that changed.
 
+use tokio::sync::watch;
 use tracing::{info, warn};
 
+use crate::config::listing::ListingConfig;
 use crate::config::{Config, Loaded};
 use crate::peer::PeerHandle;
 
 /// Keys whose change is applied at once; every other key waits for the next start.
 const LIVE: [&str; 3] = ["profile.label", "profile.email", "profile.share_email"];
+/// The section whose keys are applied at once too, peer or not.
+const LIVE_SECTION: &str = "listing.";
 
 /// Applies what can be applied of `fresh`, and says which changes wait for the next start.
-pub async fn reload(current: &Loaded, fresh: &Loaded, peer: Option<&PeerHandle>) {
-    let (live, waiting): (Vec<_>, Vec<_>) =
-        changed_keys(&current.config, &fresh.config).into_iter().partition(|key| peer.is_some() && LIVE.contains(&key.as_str()));
-    if let Some(peer) = peer.filter(|_| !live.is_empty()) {
+pub async fn reload(current: &Loaded, fresh: &Loaded, peer: Option<&PeerHandle>, listing: &watch::Sender<ListingConfig>) {
+    let (live, waiting): (Vec<_>, Vec<_>) = changed_keys(&current.config, &fresh.config)
+        .into_iter()
+        .partition(|key| key.starts_with(LIVE_SECTION) || (peer.is_some() && LIVE.contains(&key.as_str())));
+    listing.send_if_modified(|known| std::mem::replace(known, fresh.config.listing.clone()) != fresh.config.listing);
+    if let Some(peer) = peer.filter(|_| live.iter().any(|key| LIVE.contains(&key.as_str()))) {
         let profile = &fresh.config.profile;
         peer.name_changed(profile.label_or_id(&peer.peer_id()), profile.shared_email().map(str::to_owned)).await;
     }
