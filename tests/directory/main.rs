@@ -3,6 +3,7 @@
 
 mod api;
 mod hub;
+mod process;
 mod registration;
 mod search;
 mod stage;
