@@ -8,10 +8,11 @@ use std::path::Path;
 
 use bytes::Bytes;
 use thiserror::Error;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use crate::clients::superhub::keep_listed;
 use crate::config::base_url::BaseUrl;
 use crate::config::files::read_bounded;
 use crate::config::{DataDir, Loaded};
@@ -144,10 +145,14 @@ impl Node {
         if let (Some(board), Some(relay)) = (&public.board, relay) {
             board.name_relay(relay);
         }
+        let (listing, listed) = watch::channel(loaded.config.listing.clone());
+        if let Some(board) = &public.board {
+            tasks.spawn("listing", keep_listed(listed, board.url(), identity.keypair.clone(), stop.child_token()));
+        }
         ready = public.tell(ready);
         let public = public.board;
         let run_file = RunFile::write(&data.run_json(), &ready, token.as_deref())?;
-        let reloader = Some(Reloader::new(loaded, peer.clone(), public.clone(), asked));
+        let reloader = Some(Reloader::new(loaded, peer.clone(), public.clone(), listing, asked));
         Ok(Self { ready, peer, public, reloader, run_file, tasks, stop, _lock: lock })
     }
 

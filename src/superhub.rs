@@ -24,6 +24,7 @@ use crate::http::auth::password::PasswordError;
 use crate::http::auth::peer_id::PeerIdServer;
 use crate::http::client_ip::TrustedProxies;
 use crate::http::limit::{KeyedLimit, TABLE};
+use crate::proto::directory::target::Trust;
 use crate::proto::rate::Rate;
 use crate::shutdown::Tasks;
 
@@ -53,6 +54,8 @@ pub struct Options {
     pub peers: Vec<PeerId>,
     /// What becomes of servers that list themselves.
     pub registration: Policy,
+    /// Whether they may be in private networks and on this machine, as in a hub for one house.
+    pub private_addresses: bool,
     /// For how long they are listed unless they renew it.
     pub lease: Duration,
     /// Whether listed servers are asked how they are.
@@ -99,6 +102,11 @@ pub(crate) struct App {
 }
 
 impl App {
+    /// What may be asked of a server that lists itself.
+    pub(crate) fn trust(&self) -> Trust {
+        if self.options.private_addresses { Trust::Operator } else { Trust::Stranger }
+    }
+
     /// Whom a request comes from, behind every trusted proxy (THREATS 15).
     pub(crate) fn client(&self, socket: IpAddr, headers: &HeaderMap) -> IpAddr {
         self.proxies.client(socket, headers)

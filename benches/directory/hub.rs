@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use goop::clock::Moment;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::listings;
@@ -15,7 +16,7 @@ const PASSWORD: &str = "a password for the bench";
 /// `admin:` and that, in base64.
 const BASIC: &str = "YWRtaW46YSBwYXNzd29yZCBmb3IgdGhlIGJlbmNo";
 
-/// A running hub; killed at the end.
+/// A running hub; stopped at the end.
 pub struct Hub {
     process: Child,
     addr: String,
@@ -25,10 +26,16 @@ pub struct Hub {
 impl Hub {
     /// Ready when this returns.
     pub fn start(folder: &Path) -> Self {
+        Self::start_with(folder, &[])
+    }
+
+    /// The same, with further options.
+    pub fn start_with(folder: &Path, options: &[&str]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_goop"))
             .args(["run", "--json", "--superhub", "--rendezvous-only", "--port", "0", "--set", "superhub.probe=false"])
             .args(["--set", "http.trusted_proxies=[\"127.0.0.1\"]", "--data"])
             .arg(folder)
+            .args(options)
             .env("GOOP_PRESENCE__ADMIN_PASSWORD", PASSWORD)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -39,6 +46,11 @@ impl Hub {
         let ready: Value = serde_json::from_str(&line).unwrap();
         let addr = ready["public"].as_str().unwrap().trim_start_matches("http://").trim_end_matches('/').to_owned();
         Self { process, addr, folder: folder.to_owned() }
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.addr)
     }
 
     /// A client with a connection of its own.
@@ -93,7 +105,8 @@ impl Hub {
 
 impl Drop for Hub {
     fn drop(&mut self) {
-        let _ = self.process.kill();
+        let stopping = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw).map(|pid| kill_process(pid, Signal::TERM));
+        assert!(matches!(stopping, Some(Ok(()))));
         let _ = self.process.wait();
     }
 }
@@ -118,6 +131,13 @@ impl Client {
         let (status, _) = self.ask(head.as_bytes(), b"").unwrap();
         assert_eq!(status, 200);
         Moment::now().since(began)
+    }
+
+    /// The JSON at this path.
+    pub fn get(&mut self, path: &str) -> Value {
+        let (status, body) = self.ask(format!("GET {path} HTTP/1.1\r\nHost: hub\r\n\r\n").as_bytes(), b"").unwrap();
+        assert_eq!(status, 200, "{path}");
+        serde_json::from_slice(&body).unwrap()
     }
 
     /// Lists all of these lines.

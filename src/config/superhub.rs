@@ -52,6 +52,8 @@ section! {
         admin_peers: Vec<PeerId> = Vec::new();
         /// What becomes of rendezvous servers that list themselves: "closed", "approve" (each waits for the operator) or "open".
         registration: Policy = Policy::Approve;
+        /// Whether these may be in private networks or on this machine: for a hub that serves one house, not for a public one.
+        private_addresses: bool = false;
         /// Seconds after which a server that listed itself is no longer listed unless it renews that; it does so every third of it.
         lease_seconds: Duration = Duration::from_secs(86_400), in SHORTEST..=LONGEST;
         /// Whether the servers that are listed are asked now and then how they are.

@@ -145,6 +145,7 @@ impl House<'_> {
             http: http.clone(),
             peers: config.admin_peers.clone(),
             registration: config.registration,
+            private_addresses: config.private_addresses,
             lease: config.lease_seconds,
             probe: config.probe,
         })

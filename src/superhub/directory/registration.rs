@@ -39,6 +39,8 @@ pub struct Request {
     pub draft: Draft,
     /// The same, judged; its server is `peer`.
     pub listing: Listing,
+    /// What may be asked of its address.
+    pub trust: Trust,
 }
 
 /// What became of a registration.
@@ -122,7 +124,7 @@ impl Desk<'_> {
             Some(known) if known.state == "listed" => self.renew(&known, request, lease),
             found if policy == Policy::Open => {
                 let id = self.queue(found, &request, &address)?;
-                self.accept(id, request.listing, &request.peer.to_base58(), lease).map(RegistrationState::Listed)
+                self.accept(id, request.listing, request.trust, &request.peer.to_base58(), lease).map(RegistrationState::Listed)
             }
             found => self.queue(found, &request, &address).map(|_| RegistrationState::Waiting),
         }
@@ -132,7 +134,7 @@ impl Desk<'_> {
     ///
     /// # Errors
     /// [`StoreError::Nothing`]; see [`StoreError`].
-    pub fn decide(&mut self, id: i64, approved: bool, lease: u64, who: &str) -> Result<Option<ListingId>, StoreError> {
+    pub fn decide(&mut self, id: i64, approved: bool, trust: Trust, lease: u64, who: &str) -> Result<Option<ListingId>, StoreError> {
         let query = "SELECT peer, address, draft FROM registrations WHERE id = ?1 AND state = 'waiting'";
         let row = |row: &Row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?));
         let Some((peer, address, draft)) = self.change.prepare_cached(query)?.query_row([id], row).optional()? else {
@@ -144,7 +146,7 @@ impl Desk<'_> {
         }
         let draft: Draft = serde_json::from_str(&draft).map_err(|_| StoreError::Nothing)?;
         let listing = Listing { rendezvous_id: PeerId::from_bytes(&peer).ok(), ..draft.listing()? };
-        self.accept(id, listing, who, lease).map(Some)
+        self.accept(id, listing, trust, who, lease).map(Some)
     }
 
     /// Ends leases that nobody has renewed: their listings become tombstones. Answers whether there may be more.
@@ -214,8 +216,8 @@ impl Desk<'_> {
         Ok(self.change.last_insert_rowid())
     }
 
-    fn accept(&mut self, id: i64, listing: Listing, who: &str, lease: u64) -> Result<ListingId, StoreError> {
-        let listed = self.list(listing, Trust::Stranger, who)?;
+    fn accept(&mut self, id: i64, listing: Listing, trust: Trust, who: &str, lease: u64) -> Result<ListingId, StoreError> {
+        let listed = self.list(listing, trust, who)?;
         self.lease(id, &listed, lease)?;
         Ok(listed.id)
     }
@@ -227,11 +229,13 @@ impl Desk<'_> {
             None => None,
         };
         let who = request.peer.to_base58();
-        let Some(entry) = entry else { return self.accept(known.id, request.listing, &who, lease).map(RegistrationState::Listed) };
+        let Some(entry) = entry else {
+            return self.accept(known.id, request.listing, request.trust, &who, lease).map(RegistrationState::Listed);
+        };
         let listed = match entry.record.listing() {
             Some(same) if *same == request.listing => Listed { id: entry.id, number: entry.number, version: entry.record.order.seq },
-            Some(_) => self.edit(&entry, request.listing, Trust::Stranger, &who)?,
-            None => self.list_as(entry.record.community, request.listing, Trust::Stranger, &who)?,
+            Some(_) => self.edit(&entry, request.listing, request.trust, &who)?,
+            None => self.list_as(entry.record.community, request.listing, request.trust, &who)?,
         };
         self.lease(known.id, &listed, lease)?;
         Ok(RegistrationState::Renewed(listed.id))

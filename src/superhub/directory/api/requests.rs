@@ -19,7 +19,6 @@ use crate::config::superhub::Policy;
 use crate::http::Problem;
 use crate::http::client_ip::host_key;
 use crate::proto::directory::ListingId;
-use crate::proto::directory::target::Trust;
 use crate::superhub::App;
 use crate::superhub::directory::registration::{self, RegistrationState, Request};
 use crate::superhub::directory::search::MOST;
@@ -50,10 +49,10 @@ pub(super) async fn register(app: &App, peer: PeerId, client: IpAddr, draft: Dra
     let known = app.directory.read(move |look| registration::listed(look, &peer, &address)).await?;
     if known.is_none() {
         may_register(app, client)?;
-        app.prober.proves(&endpoint, &peer, Trust::Stranger).await?;
+        app.prober.proves(&endpoint, &peer, app.trust()).await?;
     }
     let host = endpoint.urls().first().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
-    let request = Request { peer, host, draft, listing };
+    let request = Request { peer, host, draft, listing, trust: app.trust() };
     let state = app.directory.change(1, move |desk| desk.register(request, policy, lease)).await?;
     match state {
         RegistrationState::Listed(id) => leased(app, StatusCode::CREATED, id).await,
@@ -87,15 +86,16 @@ pub(super) async fn list(State(app): Shared, Query(after): Query<After>) -> Answ
 }
 
 pub(super) async fn approve(State(app): Shared, Extension(who): Extension<Who>, Path(id): Path<i64>) -> Answer {
-    let lease = app.options.lease.as_secs();
-    match app.directory.change(1, move |desk| desk.decide(id, true, lease, &who.name())).await? {
+    let (lease, trust) = (app.options.lease.as_secs(), app.trust());
+    match app.directory.change(1, move |desk| desk.decide(id, true, trust, lease, &who.name())).await? {
         Some(id) => leased(&app, StatusCode::CREATED, id).await,
         None => Err(Problem::internal()),
     }
 }
 
 pub(super) async fn refuse(State(app): Shared, Extension(who): Extension<Who>, Path(id): Path<i64>) -> Answer {
-    app.directory.change(0, move |desk| desk.decide(id, false, 0, &who.name())).await?;
+    let trust = app.trust();
+    app.directory.change(0, move |desk| desk.decide(id, false, trust, 0, &who.name())).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
