@@ -19,6 +19,7 @@ fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Peers(args) => cli::peers::run(cli, args, out),
         Command::Get(args) => cli::get::run(cli, args, out),
         Command::Chat(args) => cli::chat::run(cli, args, out),
+        Command::Send(args) => cli::send::run(cli, args, out),
         Command::Bench { command } => cli::bench::run(command, out),
         Command::HashPassword => cli::hash_password::run(out),
         Command::Config { command } => cli::config::run(cli, *command, out),
