@@ -151,6 +151,7 @@ async fn client() -> (PeerHandle, Tasks) {
         ttl: Duration::from_secs(20),
         heartbeat: Duration::from_secs(5),
         rendezvous: Vec::new(),
+        nat: goop::p2p::nat::Options::default(),
     };
     let mut tasks = Tasks::default();
     let handle = peer::start(options, &goop::telemetry::Metrics::default(), &mut tasks, CancellationToken::new()).await.unwrap();

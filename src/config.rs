@@ -18,6 +18,7 @@ pub mod identity;
 mod json_members;
 mod layers;
 mod load;
+pub mod multiaddr;
 pub mod net;
 pub mod p2p;
 pub mod paths;

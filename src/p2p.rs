@@ -1,6 +1,6 @@
 //! The one libp2p stack of the node: transports, behaviours, limits. No policy: who is dialled and what is said is for the role.
 //!
-//! TCP and QUIC, Noise (and TLS where the other side wants it), Yamux.
+//! TCP and QUIC, Noise (and TLS where the other side wants it), Yamux; through relays where there is no other way.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
 use std::num::NonZeroU8;
@@ -11,10 +11,11 @@ use libp2p::core::upgrade::Version;
 use libp2p::gossipsub::IdentTopic;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
-use libp2p::swarm::Swarm;
+use libp2p::swarm::behaviour::toggle::Toggle;
+use libp2p::swarm::{self, NetworkBehaviour, Swarm};
 use libp2p::{
-    Multiaddr, StreamProtocol, SwarmBuilder, allow_block_list, connection_limits, identify, memory_connection_limits, noise, ping, tcp,
-    tls, yamux,
+    Multiaddr, StreamProtocol, SwarmBuilder, allow_block_list, autonat, connection_limits, dcutr, memory_connection_limits, noise, ping,
+    tcp, tls, upnp, yamux,
 };
 use thiserror::Error;
 
@@ -22,8 +23,11 @@ mod behaviour;
 pub mod gossip;
 pub mod ip_limit;
 pub mod link_local;
+pub mod nat;
+pub mod relay;
 pub mod same_link;
 pub mod streams;
+pub mod wary;
 
 pub use behaviour::{Behaviour, BehaviourEvent};
 
@@ -44,6 +48,9 @@ const CONNECTING: Duration = Duration::from_secs(5);
 const MAX_NEGOTIATING: usize = 128;
 /// Streams that one connection may have open; the other side may leave 256 KiB unread in each. One too many ends the connection.
 const MAX_STREAMS: usize = 256;
+/// Connections to one peer: one through a relay, one for each direction and transport that punching may succeed on at once, and the
+/// one by which AutoNAT asks back.
+const MAX_PER_PEER: u32 = 3;
 /// Connections are refused above this share of the machine's memory.
 const MAX_MEMORY_SHARE: f64 = 0.9;
 
@@ -61,6 +68,8 @@ pub struct Options {
     pub served: Vec<StreamProtocol>,
     /// Whether an address lies on one of our own subnets, or is link-local or loopback.
     pub own_subnet: Box<dyn Fn(IpAddr) -> bool + Send>,
+    /// How others are reached through routers; on loopback only the relay's part counts.
+    pub nat: nat::Options,
 }
 
 /// Why the stack did not start.
@@ -84,14 +93,24 @@ pub enum P2pError {
 /// # Errors
 /// [`P2pError::Listen`] if a wanted port is taken or no address could be listened on.
 pub fn start(options: Options) -> Result<Swarm<Behaviour>, P2pError> {
-    let (port, loopback_only) = (options.listen_port, options.loopback_only);
+    let external = options.nat.external.clone();
+    let mut swarm = listening(options.listen_port, options.loopback_only, || build(options))?;
+    external.into_iter().for_each(|addr| swarm.add_external_address(addr));
+    Ok(swarm)
+}
+
+/// Builds a swarm and lets it listen.
+fn listening<B>(port: u16, loopback_only: bool, build: impl FnOnce() -> Result<Swarm<B>, P2pError>) -> Result<Swarm<B>, P2pError>
+where
+    B: NetworkBehaviour,
+{
     let hosts: [IpAddr; 2] = if loopback_only {
         [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
     } else {
         [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()]
     };
     let port = free_port(hosts[0], port)?;
-    let mut swarm = build(options)?;
+    let mut swarm = build()?;
     let tried = hosts.into_iter().flat_map(|host| listen_addrs(host, port)).map(|addr| swarm.listen_on(addr)).collect::<Vec<_>>();
     match tried.iter().find_map(|listening| listening.as_ref().err()) {
         Some(error) if tried.iter().all(Result::is_err) => Err(P2pError::Listen { port, error: error.to_string() }),
@@ -122,9 +141,33 @@ fn listen_addrs(host: IpAddr, port: u16) -> [Multiaddr; 2] {
 
 fn build(options: Options) -> Result<Swarm<Behaviour>, P2pError> {
     let gossip = gossip::router(&options.key, &options.topic).map_err(P2pError::Build)?;
-    let lan = same_link::Behaviour::new(gossip, same_link::Links::new(options.own_subnet));
-    let streams = streams::Behaviour::new(options.served);
-    let swarm = SwarmBuilder::with_existing_identity(options.key)
+    let (nat, abroad) = (options.nat, !options.loopback_only);
+    swarm(options.key, |key, relay_client| {
+        let me = key.public().to_peer_id();
+        Behaviour {
+            blocked: allow_block_list::Behaviour::default(),
+            limits: connection_limits::Behaviour::new(limits()),
+            memory: memory_connection_limits::Behaviour::with_max_percentage(MAX_MEMORY_SHARE),
+            ip_limit: ip_limit::Behaviour::new(if nat.relay_server { relay::MAX_OPEN_PER_IP } else { ip_limit::MAX_OPEN }),
+            identify: identify(key),
+            ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_EVERY).with_timeout(PING_TIMEOUT)),
+            relay_client,
+            relay_server: nat.relay_server.then(|| relay::server(me)).into(),
+            punch: wary::Wary::new(dcutr::Behaviour::new(me)),
+            autonat: abroad.then(|| wary::Wary::new(autonat::Behaviour::new(me, nat::autonat_config()))).into(),
+            upnp: Toggle::from((abroad && nat.upnp).then(upnp::tokio::Behaviour::default)),
+            streams: streams::Behaviour::new(options.served, nat.relay_data),
+            lan: same_link::Behaviour::new(gossip, same_link::Links::new(options.own_subnet)),
+        }
+    })
+}
+
+/// The transports, under any behaviour. The relay's transport dials and listens only as long as its behaviour lives.
+fn swarm<B>(key: Keypair, behaviour: impl FnOnce(&Keypair, libp2p::relay::client::Behaviour) -> B) -> Result<Swarm<B>, P2pError>
+where
+    B: NetworkBehaviour,
+{
+    let swarm = SwarmBuilder::with_existing_identity(key)
         .with_tokio()
         .with_tcp(tcp::Config::default().nodelay(true), (noise::Config::new, tls::Config::new), muxer)
         .map_err(|error| P2pError::Build(error.to_string()))?
@@ -134,27 +177,11 @@ fn build(options: Options) -> Result<Swarm<Behaviour>, P2pError> {
             Ok::<_, Box<dyn std::error::Error + Send + Sync>>(secured.multiplex(muxer()))
         })
         .map_err(|error| P2pError::Build(error.to_string()))?
-        .with_behaviour(|key| Behaviour {
-            blocked: allow_block_list::Behaviour::default(),
-            limits: connection_limits::Behaviour::new(limits()),
-            memory: memory_connection_limits::Behaviour::with_max_percentage(MAX_MEMORY_SHARE),
-            ip_limit: ip_limit::Behaviour::default(),
-            identify: identify::Behaviour::new(
-                identify::Config::new("ipfs/0.1.0".into(), key.public())
-                    .with_agent_version(concat!("goop/", env!("CARGO_PKG_VERSION")).into())
-                    .with_push_listen_addr_updates(true),
-            ),
-            ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_EVERY).with_timeout(PING_TIMEOUT)),
-            streams,
-            lan,
-        })
+        .with_relay_client(noise::Config::new, muxer)
         .map_err(|error| P2pError::Build(error.to_string()))?
-        .with_swarm_config(|config| {
-            config
-                .with_idle_connection_timeout(IDLE)
-                .with_max_negotiating_inbound_streams(MAX_NEGOTIATING)
-                .with_dial_concurrency_factor(NonZeroU8::MIN.saturating_add(3))
-        })
+        .with_behaviour(behaviour)
+        .map_err(|error| P2pError::Build(error.to_string()))?
+        .with_swarm_config(swarm_config)
         .with_connection_timeout(CONNECTING)
         .build();
     Ok(swarm)
@@ -167,6 +194,21 @@ fn muxer() -> yamux::Config {
     config
 }
 
+fn swarm_config(config: swarm::Config) -> swarm::Config {
+    config
+        .with_idle_connection_timeout(IDLE)
+        .with_max_negotiating_inbound_streams(MAX_NEGOTIATING)
+        .with_dial_concurrency_factor(NonZeroU8::MIN.saturating_add(3))
+}
+
+/// As go-libp2p names it.
+fn identify(key: &Keypair) -> libp2p::identify::Behaviour {
+    let config = libp2p::identify::Config::new("ipfs/0.1.0".into(), key.public());
+    libp2p::identify::Behaviour::new(
+        config.with_agent_version(concat!("goop/", env!("CARGO_PKG_VERSION")).into()).with_push_listen_addr_updates(true),
+    )
+}
+
 /// THREATS 49.
 fn limits() -> connection_limits::ConnectionLimits {
     connection_limits::ConnectionLimits::default()
@@ -174,5 +216,5 @@ fn limits() -> connection_limits::ConnectionLimits {
         .with_max_pending_outgoing(Some(64))
         .with_max_established_incoming(Some(256))
         .with_max_established(Some(512))
-        .with_max_established_per_peer(Some(2))
+        .with_max_established_per_peer(Some(MAX_PER_PEER))
 }

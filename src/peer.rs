@@ -33,6 +33,7 @@ use crate::telemetry;
 
 mod actor;
 mod address_book;
+pub mod audience;
 mod command;
 mod connections;
 pub mod discovery;
@@ -44,11 +45,13 @@ mod metrics;
 mod openings;
 mod outbox;
 mod profile;
+mod reaching;
 mod retry;
 mod serving;
 pub mod site_root;
 pub mod streams;
 pub mod talk;
+mod traversal;
 mod view;
 mod wan;
 
@@ -64,8 +67,10 @@ use discovery::{Discovery, Subnets};
 use files::Folders;
 use memory::{Memory, MemoryError};
 use openings::Openings;
+use reaching::Reaching;
 use serving::{Served, Serving};
 use site_root::SiteRoot;
+use traversal::Traversal;
 use wan::Wan;
 
 /// Questions that wait for the actor; whoever asks more waits.
@@ -107,6 +112,8 @@ pub struct Options {
     pub heartbeat: Duration,
     /// The rendezvous servers to publish to and hear.
     pub rendezvous: Vec<BaseUrl>,
+    /// How peers behind routers are reached.
+    pub nat: p2p::nat::Options,
 }
 
 /// Why a peer did not start.
@@ -152,6 +159,7 @@ pub async fn start(
             let subnets = subnets.clone();
             move |ip| subnets.contains_now(ip)
         }),
+        nat: options.nat.clone(),
     })?;
     memory.contacts().values().filter(|contact| contact.blocked).for_each(|contact| {
         swarm.behaviour_mut().blocked.block_peer(contact.peer_id);
@@ -203,6 +211,8 @@ pub async fn start(
         connections: Connections::default(),
         neighbour_dials: HashMap::new(),
         openings: Openings::default(),
+        reaching: Reaching::default(),
+        traversal: Traversal::new(&options.nat, options.loopback_only, now),
         serving: Serving::new(served),
         profile,
         listen_addrs_changed: true,

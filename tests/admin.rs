@@ -74,6 +74,41 @@ async fn a_visit_to_the_page_begins_a_session_and_shows_what_strangers_wrote_as_
     assert_eq!(with(Client::new().get(server.url("/admin"))).send().await.unwrap().status(), 401);
 }
 
+/// A browser gets a form in the place of its own dialog, unless it asks for that; a program is asked as goop2 asks.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_is_shown_a_form_and_its_login_begins_a_session() {
+    let server = server();
+    let visit = async |path: &str| Client::new().get(server.url(path)).header("accept", "text/html,*/*;q=0.8").send().await.unwrap();
+    let form = visit("/admin").await;
+    assert_eq!((form.status().as_u16(), header(&form, "www-authenticate").as_str()), (401, ""));
+    assert!(
+        header(&form, "content-security-policy").contains("default-src 'none'") && header(&form, "content-type").starts_with("text/html")
+    );
+    assert!(form.text().await.unwrap().contains("type=\"password\""));
+    assert_eq!(header(&visit("/admin?login=basic").await, "www-authenticate"), "Basic realm=\"Goop2 Admin\"");
+    assert_eq!(header(&visit("/peers.json").await, "content-type"), "application/problem+json");
+
+    let log_in = async |body: &str, origin: &str| {
+        let request = Client::new().post(server.url("/api/v1/admin/session")).header("content-type", "application/json");
+        request.header("origin", origin).body(body.to_owned()).send().await.unwrap()
+    };
+    let own = server.url("");
+    let right = json!({ "password": PASSWORD }).to_string();
+    assert_eq!(log_in(&right, "https://evil.example").await.status(), 403);
+    for (wrong, status) in [("{}", 400), ("{\"password\":\"guess\"}", 403), (&format!("{{\"password\":\"{}\"}}", "x".repeat(5000)), 413)] {
+        let refused = log_in(wrong, &own).await;
+        assert_eq!((refused.status().as_u16(), header(&refused, "www-authenticate").as_str()), (status, ""), "{wrong}");
+    }
+    let cookie = header(&log_in(&right, &own).await, "set-cookie");
+    assert!(cookie.contains("HttpOnly; SameSite=Strict"), "{cookie}");
+    let stats = Client::new().get(server.url("/api/v1/admin/stats")).header("cookie", cookie.split(';').next().unwrap());
+    assert_eq!(stats.send().await.unwrap().status(), 200);
+    let shut = Server::start(|_| {});
+    let page = Client::new().get(shut.url("/admin")).header("accept", "text/html").send().await.unwrap();
+    assert_eq!(page.status(), 403);
+    assert!(page.text().await.unwrap().contains("admin_password"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn attack_a_stranger_s_body_is_not_read() {
     let server = server();

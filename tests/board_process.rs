@@ -55,6 +55,33 @@ fn a_server_alone_has_no_viewer_and_no_libp2p_and_says_where_it_is() {
     goop.stop();
 }
 
+/// What the server says at this path, status and body.
+fn get(goop: &Goop, path: &str) -> (u16, serde_json::Value) {
+    let (status, body) = goop.place().http(&format!("http://{}{path}", host(goop)), &[]).unwrap();
+    (status, serde_json::from_slice(&body).unwrap_or_default())
+}
+
+#[test]
+fn a_server_names_itself_as_relay_or_the_one_it_is_told_or_none() {
+    assert_eq!(get(&server().start(), "/relay").0, 404);
+    let relay = server().set("p2p.relay_server=true").set("p2p.loopback_only=true").start();
+    let at = relay.tcp_address("127.0.0.1");
+    let (status, said) = get(&relay, "/relay");
+    assert_eq!((status, said["peer_id"].as_str()), (200, Some(relay.id().as_str())));
+    assert_eq!(format!("{}/p2p/{}", said["addrs"][0].as_str().unwrap(), relay.id()), at);
+    let naming = server().set(&format!("p2p.relays=[\"{at}\"]")).start();
+    assert_eq!(get(&naming, "/via404/relay").1["peer_id"], said["peer_id"]);
+    assert_eq!(get(&naming, "/c/no-such/relay").0, 404);
+    assert_eq!(naming.ready["roles"], serde_json::json!(["rendezvous"]), "naming is not relaying");
+    let peer = Plan::new(&Place::Here).set("presence.rendezvous_host=true").arg("--port").arg("0");
+    let peer = peer.set("p2p.relay_server=true").set("p2p.loopback_only=true").start();
+    eventually(SOON, "a peer that relays is named by its own server", || match get(&peer, "/relay") {
+        (200, said) if said["peer_id"] == peer.id() => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+    relay.stop();
+}
+
 #[test]
 fn a_peer_can_host_a_server_beside_itself() {
     let goop = Plan::new(&Place::Here).arg("--set").arg("presence.rendezvous_host=true").arg("--port").arg("0").start();

@@ -186,11 +186,39 @@ async fn the_end_of_a_community_ends_its_streams() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_community_that_closes_ends_the_streams_of_strangers_and_one_that_opens_tells_no_emails() {
+    let server = server();
+    found(&server, "club", "open").await;
+    let amend = async |body: Value| operate(&server, Method::PATCH, "boards/club", body).await;
+    let stream = reqwest::get(server.url("/c/club/events")).await.unwrap();
+    let closed: Value = amend(json!({ "type": "invite-only" })).await.json().await.unwrap();
+    assert_eq!((&closed["type"], &closed["name"]), (&json!("invite-only"), &json!("club")));
+    ends(stream).await;
+    assert_eq!(status(&server, "/c/club/events").await, 404);
+    let mine = member(&server, "club", 1).await;
+    let mut said = message("online", 1, "x");
+    said["email"] = json!("ada@example.org");
+    assert_eq!(server.post(&format!("{mine}/publish"), said.to_string()).await.status(), 204);
+    let told = |snapshot: &rendezvous_stage::Event| snapshot.data.to_string().contains("ada@example.org");
+    assert!(told(&server.events(&format!("{mine}/api/v1/events")).await.expect("snapshot").await), "members see it");
+    assert_eq!(amend(json!({ "type": "open", "name": "Club for all" })).await.status(), 200);
+    assert_eq!(server.post("/c/club/publish", said.to_string()).await.status(), 204);
+    let open = server.events("/c/club/api/v1/events").await.expect("snapshot").await;
+    assert!(!told(&open) && open.data["peers"].as_array().unwrap().len() == 1, "{open:?}");
+    assert_eq!(operate(&server, Method::PATCH, "boards/none", json!({ "name": "x" })).await.status(), 404);
+    for wrong in [json!({ "type": "secret" }), json!({ "slug": "x" }), json!([])] {
+        assert_eq!(amend(wrong).await.status(), 400);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn several_servers_over_one_file_know_the_same_within_a_second() {
     let folder = tempfile::tempdir().unwrap();
     let start = || {
         let path = folder.path().join("shared.db");
-        Server::start(|options| (options.doors.password, options.doors.database) = (Secret::new("pw"), Some(path)))
+        Server::start(|options| {
+            (options.doors.password, options.doors.database, options.doors.shared) = (Secret::new("pw"), Some(path), true);
+        })
     };
     let (one, other) = (start(), start());
     found(&one, "secret", "invite-only").await;

@@ -33,6 +33,7 @@ fn node_that(same_link: impl Fn(IpAddr) -> bool + Send + 'static) -> Swarm<Behav
         topic: topic(),
         served: vec![ECHO],
         own_subnet: Box::new(same_link),
+        nat: p2p::nat::Options::default(),
     })
     .unwrap()
 }

@@ -1,5 +1,5 @@
 // Keeps the page as the event stream says. What others wrote goes in as text, never as markup.
-"use strict";
+import { element, face, shortId } from "./kit.js";
 
 const MAX_MESSAGES = 200;
 const PATHS = { lan: "same network", direct: "direct", relayed: "relayed", unreachable: "unreachable", "not-tried": "not tried yet" };
@@ -15,17 +15,6 @@ let turn = 0;
 let loading = false;
 const arrived = [];
 const unread = new Map();
-
-function element(name, text, className) {
-  const made = document.createElement(name);
-  if (text !== undefined) made.textContent = text;
-  if (className) made.className = className;
-  return made;
-}
-
-function shortId(id) {
-  return "…" + id.slice(-8);
-}
 
 function rowOf(id) {
   return [...peers.children].find((item) => item.dataset.peer === id);
@@ -49,7 +38,7 @@ function mark(control, conversation, words) {
 }
 
 function chatLink(peer, name) {
-  const link = element("a", "Chat", "chat");
+  const link = element("a", "Chat", "chat button");
   link.href = "/?with=" + peer.peer_id;
   link.append(element("span"));
   mark(link, peer.peer_id, "Chat with " + name);
@@ -60,12 +49,13 @@ function row(peer) {
   const name = peer.label || "(no name)";
   const item = element("li", undefined, peer.online ? "" : "away");
   item.dataset.peer = peer.peer_id;
-  const site = element("a");
+  const [who, site] = [element("span", undefined, "who"), element("a")];
   if (peer.site) site.href = peer.site;
   site.title = name;
   site.append(element("bdi", name));
-  const path = element("span", peer.online ? PATHS[peer.path] || "" : "offline", "path");
-  item.append(site, element("code", shortId(peer.peer_id)), chatLink(peer, name), path);
+  who.append(site, element("code", shortId(peer.peer_id)));
+  const path = element("span", peer.online ? PATHS[peer.path] || "" : "offline", "badge" + (peer.online ? " good" : ""));
+  item.append(face(peer.peer_id), who, path, chatLink(peer, name));
   return item;
 }
 

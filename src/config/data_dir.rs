@@ -90,6 +90,16 @@ impl DataDir {
         self.state.join("goop.db")
     }
 
+    /// What a super hub lists.
+    pub fn directory(&self) -> PathBuf {
+        self.state.join("directory.db")
+    }
+
+    /// The numbers that a super hub may have signed; no backup holds it (FEDERATION B.7).
+    pub fn feed_state(&self) -> PathBuf {
+        self.state.join("feed.state")
+    }
+
     /// What a running node says about itself, while it runs.
     pub fn run_json(&self) -> PathBuf {
         self.state.join("run.json")

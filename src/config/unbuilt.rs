@@ -19,7 +19,6 @@ fn asked_for(loaded: &Loaded) -> Vec<&'static str> {
         ("superhub.enabled", config.superhub.enabled),
         ("http.metrics_addr", config.http.metrics_addr.is_some()),
         ("discovery.hubs", !config.discovery.hubs.is_empty()),
-        ("p2p.relay_server", config.p2p.relay_server),
     ];
     rows.into_iter().filter(|(_, asked)| *asked).map(|(key, _)| key).collect()
 }

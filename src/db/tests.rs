@@ -72,6 +72,23 @@ fn after_an_unclean_stop_the_file_is_checked() {
 }
 
 #[test]
+fn once_damage_is_seen_nothing_is_acknowledged_any_more() {
+    use std::os::unix::fs::FileExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("goop.db");
+    let db = Db::open(&path, &[FIRST]).unwrap();
+    (0..200).for_each(|n| drop(add(&db, &format!("{n} {}", "x".repeat(1000)))));
+    db.read(|look| look.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA shrink_memory")).unwrap();
+    let other = Db::open(&path, &[FIRST]).unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.write_all_at(&vec![0x5a; 4096 * 20], 4096 * 5).unwrap();
+    let damaged = other.read(|look| look.query_row("SELECT sum(length(name)) FROM things", [], |row| row.get::<_, i64>(0)));
+    assert!(matches!(damaged, Err(DbError::Damaged { .. })), "{damaged:?}");
+    assert!(matches!(add(&other, "lost"), Err(DbError::Damaged { .. })));
+    assert!(matches!(other.read(|_| Ok(())), Err(DbError::Damaged { .. })));
+}
+
+#[test]
 fn a_full_disk_fails_the_change_and_not_what_is_read() {
     let db = Db::in_memory(&[FIRST]).unwrap();
     add(&db, "one").unwrap();

@@ -138,10 +138,12 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Gives an error that a library answered in its own words (404, 405, a failed extractor) the one format; `Allow` is kept.
+/// Gives an error that a library answered in its own words (404, 405, a failed extractor) the one format; `Allow` is kept. Pages of our
+/// own stay as they are: libraries answer in plain text.
 pub async fn as_problem(response: Response<Body>) -> Response<Body> {
     let status = response.status();
-    let ours = response.headers().get(header::CONTENT_TYPE).is_some_and(|mime| mime == PROBLEM_JSON);
+    let mime = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    let ours = mime == PROBLEM_JSON.as_bytes() || mime.starts_with(b"text/html");
     if ours || !(status.is_client_error() || status.is_server_error()) {
         return response;
     }

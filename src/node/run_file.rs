@@ -4,10 +4,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use libp2p::PeerId;
+use libp2p::multiaddr::Protocol;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::config::files::{read_bounded, write_private_atomically};
+use crate::p2p::relay::RelayHandle;
 use crate::peer::SelfInfo;
 
 /// Longest `run.json` that is read, in bytes.
@@ -18,7 +20,7 @@ const MAX_RUN_FILE: u64 = 64 * 1024;
 pub struct Ready {
     /// Who it is, as base58 text.
     pub peer_id: String,
-    /// What it does: `peer`, `rendezvous`.
+    /// What it does: `peer`, `relay` (and no peer), `rendezvous`.
     pub roles: Vec<String>,
     /// Where it listens: multiaddrs that end in `/p2p/<peer_id>`.
     pub listen: Vec<String>,
@@ -26,6 +28,9 @@ pub struct Ready {
     pub viewer: Option<String>,
     /// The page for everyone.
     pub public: Option<String>,
+    /// The same page without a proxy before it, as programs of this machine reach it.
+    #[serde(default)]
+    pub local: Option<String>,
     /// The program's version.
     pub version: String,
     /// Its process.
@@ -44,6 +49,7 @@ impl Ready {
             listen: Vec::new(),
             viewer: None,
             public: None,
+            local: None,
             version: env!("CARGO_PKG_VERSION").into(),
             pid: std::process::id(),
             token: None,
@@ -58,11 +64,20 @@ impl Ready {
         Self { viewer, ..self }
     }
 
-    /// The same, and it plays this public role at `url`.
+    /// The same, and it relays, found at the addresses of `relay`.
     #[must_use]
-    pub fn with_public(mut self, role: &str, url: String) -> Self {
+    pub fn with_relay(mut self, relay: Option<&RelayHandle>) -> Self {
+        self.roles.push("relay".into());
+        let said = relay.and_then(RelayHandle::announcement);
+        let places = said.into_iter().flat_map(|said| said.addrs.into_iter().map(move |addr| addr.with(Protocol::P2p(said.peer_id))));
+        Self { listen: places.map(|place| place.to_string()).collect(), ..self }
+    }
+
+    /// The same, and it plays this public role at `url`, which programs of this machine reach at `local`.
+    #[must_use]
+    pub fn with_public(mut self, role: &str, url: String, local: String) -> Self {
         self.roles.push(role.into());
-        Self { public: Some(url), ..self }
+        Self { public: Some(url), local: Some(local), ..self }
     }
 }
 

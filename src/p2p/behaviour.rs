@@ -3,8 +3,10 @@
 
 use libp2p::allow_block_list::{self, BlockedPeers};
 use libp2p::swarm::NetworkBehaviour;
-use libp2p::{connection_limits, identify, memory_connection_limits, ping};
+use libp2p::swarm::behaviour::toggle::Toggle;
+use libp2p::{autonat, connection_limits, dcutr, identify, memory_connection_limits, ping, relay, upnp};
 
+use super::wary::Wary;
 use super::{ip_limit, same_link, streams};
 
 /// Those that refuse connections come first: a connection refused by a later one would leave traces in the earlier ones.
@@ -18,6 +20,12 @@ pub struct Behaviour {
     pub ip_limit: ip_limit::Behaviour,
     pub(super) identify: identify::Behaviour,
     pub(super) ping: ping::Behaviour,
+    pub(super) relay_client: relay::client::Behaviour,
+    pub(super) relay_server: Toggle<relay::Behaviour>,
+    pub(super) punch: Wary<dcutr::Behaviour>,
+    /// How others see us; off where the node keeps to loopback.
+    pub autonat: Toggle<Wary<autonat::Behaviour>>,
+    pub(super) upnp: Toggle<upnp::tokio::Behaviour>,
     /// Streams of our own protocols.
     pub streams: streams::Behaviour,
     /// Presence gossip with same-link neighbours.

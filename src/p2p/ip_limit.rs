@@ -31,7 +31,7 @@ pub const MAX_PENDING_LINK_LOCAL: u32 = 4;
 pub const MAX_PENDING_ALL_LINK_LOCAL: u32 = 32;
 /// With so many handshakes under way, only addresses that have none get one; the stack's limit is 64.
 pub const PENDING_FOR_ALL: usize = 48;
-/// Inbound connections of one address that are open.
+/// Inbound connections of one address that are open, unless the node is a relay.
 pub const MAX_OPEN: u32 = 64;
 /// Inbound connections of anybody; the rest of the stack's 256 is for peers that we reached before.
 pub const OPEN_FOR_ALL: u32 = 224;
@@ -39,8 +39,9 @@ pub const OPEN_FOR_ALL: u32 = 224;
 pub const MAX_REACHED: usize = 1024;
 
 /// Refuses the connections of an address that has enough.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Behaviour {
+    max_open: u32,
     pending: HashMap<ConnectionId, IpAddr>,
     per_address: HashMap<IpAddr, Count>,
     link_local: u32,
@@ -67,6 +68,12 @@ pub enum Enough {
 }
 
 impl Behaviour {
+    /// Lets each address have `max_open` open connections.
+    pub fn new(max_open: u32) -> Self {
+        let (pending, per_address, reached) = (HashMap::new(), HashMap::new(), VecDeque::new());
+        Self { max_open, pending, per_address, link_local: 0, open: 0, reached, refused: Counter::default() }
+    }
+
     /// Counts connections that were refused.
     pub fn refused(&self) -> Counter {
         self.refused.clone()
@@ -77,7 +84,7 @@ impl Behaviour {
         let share = if is_link_local(ip) { MAX_PENDING_LINK_LOCAL } else { MAX_PENDING };
         let crowded = self.pending.len() >= PENDING_FOR_ALL && pending > 0;
         let local_crowd = is_link_local(ip) && self.link_local >= MAX_PENDING_ALL_LINK_LOCAL;
-        if pending >= share || open >= MAX_OPEN || crowded || local_crowd {
+        if pending >= share || open >= self.max_open || crowded || local_crowd {
             self.refused.inc();
             return Err(ConnectionDenied::new(Enough::Address(ip)));
         }
@@ -180,9 +187,11 @@ impl NetworkBehaviour for Behaviour {
             FromSwarm::ConnectionEstablished(ConnectionEstablished { connection_id, peer_id, endpoint, .. }) => {
                 self.no_longer_pending(connection_id);
                 self.open += u32::from(endpoint.is_listener());
-                match inbound(endpoint) {
-                    Some(ip) => self.change(ip, |count| count.open += 1),
-                    None => self.reached(peer_id),
+                if let Some(ip) = inbound(endpoint) {
+                    self.change(ip, |count| count.open += 1);
+                }
+                if endpoint.is_dialer() {
+                    self.reached(peer_id);
                 }
             }
             FromSwarm::ConnectionClosed(ConnectionClosed { endpoint, .. }) => {
@@ -215,7 +224,7 @@ mod tests {
 
     #[test]
     fn one_address_cannot_take_every_handshake() {
-        let mut limit = Behaviour::default();
+        let mut limit = Behaviour::new(MAX_OPEN);
         let (here, flooder) = (addr("/ip4/127.0.0.1/tcp/1"), addr("/ip4/10.0.0.9/tcp/5"));
         let ask = |limit: &mut Behaviour, id: usize, from: &Multiaddr| {
             limit.handle_pending_inbound_connection(ConnectionId::new_unchecked(id), &here, from).is_ok()
@@ -230,7 +239,7 @@ mod tests {
 
     #[test]
     fn attack_half_open_connections_from_many_addresses_of_one_host_leave_room_for_others() {
-        let mut limit = Behaviour::default();
+        let mut limit = Behaviour::new(MAX_OPEN);
         let here = addr("/ip4/127.0.0.1/tcp/1");
         let mut id = 0;
         let mut ask = |limit: &mut Behaviour, from: &str| {
@@ -248,7 +257,7 @@ mod tests {
 
     #[test]
     fn attack_strangers_that_hold_every_connection_leave_some_to_peers_we_reached_before() {
-        let (mut limit, friend) = (Behaviour::default(), PeerId::random());
+        let (mut limit, friend) = (Behaviour::new(MAX_OPEN), PeerId::random());
         limit.reached(friend);
         limit.open = OPEN_FOR_ALL;
         assert!(limit.admit_peer(&PeerId::random()).is_err() && limit.admit_peer(&friend).is_ok());

@@ -28,6 +28,7 @@ use libp2p::swarm::{
 mod handler;
 
 use super::gossip::Gossip;
+use super::streams::is_relayed;
 use handler::KeptOpen;
 
 /// What is on the same link: the addresses of our own subnets.
@@ -48,8 +49,7 @@ impl Links {
 
     /// Whether a connection with a peer at `addr` stays on this link.
     pub fn contains(&self, addr: &Multiaddr) -> bool {
-        let relayed = addr.iter().any(|part| part == Protocol::P2pCircuit);
-        ip_of(addr).is_some_and(|ip| !relayed && (self.own_subnet)(ip))
+        ip_of(addr).is_some_and(|ip| !is_relayed(addr) && (self.own_subnet)(ip))
     }
 }
 

@@ -22,10 +22,13 @@ use super::discovery::{self, Discovery, Subnets};
 use super::metrics::Metrics;
 use super::openings::Openings;
 use super::profile::Profile;
+use super::reaching::Reaching;
 use super::serving::Serving;
+use super::traversal::Traversal;
 use super::wan::Wan;
 use super::{Command, PeerEvent};
 use crate::clock::Moment;
+use crate::p2p::streams::is_relayed;
 use crate::p2p::{self, BehaviourEvent};
 use crate::proto::announcer::Announcer;
 use crate::proto::neighbours::Neighbours;
@@ -37,6 +40,8 @@ mod asked;
 mod blocked;
 mod gossip;
 mod links;
+mod nat;
+mod reach;
 mod wide;
 
 /// How often silent connections and impatient requests are looked for.
@@ -67,6 +72,8 @@ pub(super) struct Actor {
     /// Dials of neighbours under way, since when; the core bounds them.
     pub(super) neighbour_dials: HashMap<PeerId, Moment>,
     pub(super) openings: Openings,
+    pub(super) reaching: Reaching,
+    pub(super) traversal: Traversal,
     pub(super) serving: Serving,
     pub(super) profile: watch::Sender<Arc<Profile>>,
     pub(super) listen_addrs_changed: bool,
@@ -110,10 +117,15 @@ impl Actor {
         if now >= self.next_tick {
             self.next_tick = now + TICK;
             self.look_after_connections(now);
+            self.look_after_relayed(now);
             self.openings.expire(now);
+            self.serve_waiting(now);
             self.expire_neighbour_dials(now);
             self.show_ourselves();
+            self.show_relay();
         }
+        self.reach_through_relays(now);
+        self.use_relays(now);
         self.wan.renew(&mut self.table, now);
         self.expire_presence(now);
         while let Some(kind) = self.announcer.poll(now) {
@@ -123,13 +135,18 @@ impl Actor {
     }
 
     async fn announce_addresses(&mut self) {
-        if let Some(discovery) = self.discovery.as_ref().filter(|_| std::mem::take(&mut self.listen_addrs_changed)) {
-            discovery.announce(self.swarm.listeners().cloned().collect()).await;
+        if !std::mem::take(&mut self.listen_addrs_changed) {
+            return;
+        }
+        self.offer_relay();
+        if let Some(discovery) = self.discovery.as_ref() {
+            discovery.announce(self.swarm.listeners().filter(|addr| !is_relayed(addr)).cloned().collect()).await;
         }
     }
 
     fn next_wakeup(&self, now: Moment) -> Moment {
-        let cores = [self.announcer.next_wakeup(now), self.neighbours.next_wakeup(), self.table.next_expiry()];
+        let relays = self.traversal.relays.next_wakeup();
+        let cores = [self.announcer.next_wakeup(now), self.neighbours.next_wakeup(), self.table.next_expiry(), relays];
         cores.into_iter().flatten().fold(self.next_tick, Moment::min)
     }
 

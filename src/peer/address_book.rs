@@ -87,7 +87,8 @@ pub fn peer_of(addr: &Multiaddr) -> Option<PeerId> {
     }
 }
 
-fn without_peer(mut addr: Multiaddr) -> Multiaddr {
+/// The address without the peer that it names at its end.
+pub fn without_peer(mut addr: Multiaddr) -> Multiaddr {
     if peer_of(&addr).is_some() {
         addr.pop();
     }

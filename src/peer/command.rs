@@ -32,6 +32,9 @@ pub enum OpenError {
     /// Every known address was tried and none answered; the text says what was tried.
     #[error("the peer could not be reached: {0}")]
     Unreachable(String),
+    /// It would be dialled at the word of others, and that was done too often (THREATS 4).
+    #[error("it was tried too often; wait a little")]
+    TooOften,
     /// The peer is there but speaks none of the offered protocols.
     #[error("the peer does not speak this protocol")]
     Unsupported,
@@ -58,12 +61,26 @@ pub enum Command {
         /// The answer.
         reply: oneshot::Sender<Result<PeerStream, OpenError>>,
     },
+    /// Who of a community is here.
+    Members {
+        /// Its URL as configured, or its name as among the sources of a peer.
+        community: String,
+        /// The answer; `None` if no community is called that.
+        reply: oneshot::Sender<Option<Vec<PeerId>>>,
+    },
     /// Remember where a peer can be dialled, and dial it.
     Dial {
         /// Ends in `/p2p/<id>`.
         addr: Multiaddr,
         /// The answer.
         reply: oneshot::Sender<Result<PeerId, OpenError>>,
+    },
+    /// Be reachable through this relay too, as long as no better way is known.
+    UseRelay {
+        /// Who it is.
+        peer: PeerId,
+        /// Where it is, with or without `/p2p/…`; the most promising first.
+        addrs: Vec<Multiaddr>,
     },
     /// Cut a peer off, or let it in again.
     Block {

@@ -2,9 +2,10 @@
 //!
 //! TCP does not notice a pulled cable for more than a minute. A connection whose pings stay unanswered for
 //! [`SUSPECT_AFTER`] is suspect: it stays open, for the link may only be slow, and the peer is dialled anew beside it. Once a new
-//! connection stands, the suspect one is closed, unless its streams still move bytes.
+//! connection stands, the suspect one is closed, unless its streams still move bytes. Those through relays have rules of their own
+//! ([`relayed`]).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use libp2p::PeerId;
@@ -14,17 +15,22 @@ use super::Path;
 use crate::clock::Moment;
 use crate::p2p::SUSPECT_AFTER;
 
+mod relayed;
+
+pub use relayed::{UNPUNCHED, Usable, Way};
+
 /// One open connection.
 #[derive(Debug, Clone)]
 pub struct Connection {
     /// Its number in the swarm.
     pub id: ConnectionId,
-    /// Whether it stays on this link, so that it carries gossip.
-    pub same_link: bool,
+    /// Which way it goes.
+    pub way: Way,
     inbound: bool,
     opened: Moment,
     answered: Moment,
     suspect: bool,
+    unpunched: bool,
 }
 
 /// A connection is settled this long after it was opened.
@@ -40,14 +46,15 @@ const MAX_UNREACHABLE: usize = 4096;
 #[derive(Debug, Default)]
 pub struct Connections {
     open: HashMap<PeerId, Vec<Connection>>,
-    unreachable: HashSet<PeerId>,
+    unreachable: HashMap<PeerId, String>,
 }
 
 impl Connections {
     /// A connection was established.
-    pub fn opened(&mut self, peer: PeerId, id: ConnectionId, same_link: bool, now: Moment) {
+    pub fn opened(&mut self, peer: PeerId, id: ConnectionId, way: Way, now: Moment) {
         self.unreachable.remove(&peer);
-        self.open.entry(peer).or_default().push(Connection { id, same_link, inbound: false, opened: now, answered: now, suspect: false });
+        let connection = Connection { id, way, inbound: false, opened: now, answered: now, suspect: false, unpunched: false };
+        self.open.entry(peer).or_default().push(connection);
     }
 
     /// It was the other side that dialled.
@@ -65,7 +72,7 @@ impl Connections {
         now: Moment,
     ) -> Vec<(PeerId, ConnectionId)> {
         let all = self.open.iter().flat_map(|(peer, open)| open.iter().map(move |connection| (peer, connection)));
-        let mut inbound: Vec<_> = all.filter(|(_, connection)| connection.inbound && connection.same_link).collect();
+        let mut inbound: Vec<_> = all.filter(|(_, connection)| connection.inbound && connection.is_same_link()).collect();
         inbound.sort_unstable_by_key(|(peer, connection)| (!neighbour(peer), connection.opened));
         let kept = inbound.iter().take(MAX_INBOUND_NEIGHBOURS).take_while(|(peer, _)| neighbour(peer)).count();
         let old = inbound.into_iter().skip(kept).filter(|(_, connection)| now.since(connection.opened) >= UNUSED);
@@ -99,7 +106,7 @@ impl Connections {
         let silent = |connection: &Connection| now.since(connection.answered) >= SUSPECT_AFTER;
         let mut suspects = Vec::new();
         for (peer, open) in &mut self.open {
-            let cut_off = open.iter().any(|connection| connection.same_link) && open.iter().all(silent);
+            let cut_off = open.iter().any(Connection::is_same_link) && open.iter().all(silent);
             for connection in open.iter_mut().filter(|connection| silent(connection) && !connection.suspect) {
                 connection.suspect = true;
                 suspects.push((*peer, connection.id, cut_off));
@@ -125,7 +132,7 @@ impl Connections {
     ) -> Vec<(PeerId, ConnectionId)> {
         let ours = self.open.iter().filter(|(peer, open)| open.len() > 1 && me.to_bytes() < peer.to_bytes());
         let surplus = ours.flat_map(|(peer, open)| {
-            let healthy = open.iter().filter(|connection| connection.same_link && !connection.suspect);
+            let healthy = open.iter().filter(|connection| connection.is_same_link() && !connection.suspect);
             healthy.skip(1).map(move |connection| (*peer, connection))
         });
         surplus
@@ -139,21 +146,30 @@ impl Connections {
         self.open.get(peer).map_or(&[], Vec::as_slice)
     }
 
-    /// A peer without a connection could not be reached; forgotten as soon as it is.
-    pub fn failed(&mut self, peer: PeerId) {
-        if self.unreachable.len() < MAX_UNREACHABLE && !self.open.contains_key(&peer) {
-            self.unreachable.insert(peer);
+    /// A peer without a connection could not be reached, and why; forgotten as soon as it is.
+    pub fn failed(&mut self, peer: PeerId, why: String) {
+        let room = self.unreachable.len() < MAX_UNREACHABLE || self.unreachable.contains_key(&peer);
+        if room && !self.open.contains_key(&peer) {
+            self.unreachable.insert(peer, why);
         }
     }
 
     /// How a peer is reached.
     pub fn path(&self, peer: &PeerId) -> Path {
         match self.of(peer) {
-            [] if self.unreachable.contains(peer) => Path::Unreachable,
+            [] if self.unreachable.contains_key(peer) => Path::Unreachable,
             [] => Path::NotTried,
-            open if open.iter().any(|connection| connection.same_link) => Path::Lan,
-            _ => Path::Direct,
+            open if open.iter().any(Connection::is_same_link) => Path::Lan,
+            open if !open.iter().all(Connection::is_relayed) => Path::Direct,
+            open if open.iter().all(Connection::is_in_vain) => Path::Unreachable,
+            _ => Path::Relayed,
         }
+    }
+
+    /// Why a peer is unreachable, where it is.
+    pub fn reason(&self, peer: &PeerId) -> Option<String> {
+        let in_vain = || (!self.of(peer).is_empty() && self.of(peer).iter().all(Connection::is_in_vain)).then(|| UNPUNCHED.to_owned());
+        self.unreachable.get(peer).cloned().or_else(in_vain)
     }
 }
 
@@ -162,98 +178,4 @@ fn is_idle(quiet: Option<Duration>) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn a() -> ConnectionId {
-        ConnectionId::new_unchecked(1)
-    }
-
-    fn b() -> ConnectionId {
-        ConnectionId::new_unchecked(2)
-    }
-
-    fn lower_and_higher() -> (PeerId, PeerId) {
-        let (one, two) = (PeerId::random(), PeerId::random());
-        if one.to_bytes() < two.to_bytes() { (one, two) } else { (two, one) }
-    }
-
-    fn one_open(peer: PeerId) -> Connections {
-        let mut connections = Connections::default();
-        connections.opened(peer, a(), true, Moment::START);
-        connections
-    }
-
-    #[test]
-    fn silence_is_suspected_once_and_forgiven_with_the_next_answer() {
-        let peer = PeerId::random();
-        let mut connections = one_open(peer);
-        assert!(connections.new_suspects(Moment::from_millis(4000)).is_empty());
-        assert_eq!(connections.new_suspects(Moment::from_millis(5000)), [(peer, a(), true)]);
-        assert!(connections.new_suspects(Moment::from_millis(5500)).is_empty(), "told once");
-        assert!(connections.answered(&peer, a(), Moment::from_millis(6000)));
-        assert!(!connections.answered(&peer, a(), Moment::from_millis(7000)));
-        assert_eq!(connections.new_suspects(Moment::from_millis(12_000)), [(peer, a(), true)], "a new silence is told again");
-    }
-
-    #[test]
-    fn a_peer_with_another_connection_that_answers_is_not_cut_off() {
-        let peer = PeerId::random();
-        let mut connections = one_open(peer);
-        connections.opened(peer, b(), true, Moment::from_millis(3000));
-        assert_eq!(connections.new_suspects(Moment::from_millis(5000)), [(peer, a(), false)]);
-    }
-
-    #[test]
-    fn a_new_connection_replaces_a_suspect_one_and_no_other() {
-        let peer = PeerId::random();
-        let mut connections = one_open(peer);
-        connections.opened(peer, b(), true, Moment::from_millis(1000));
-        assert!(connections.superseded(&peer, |_| None).is_empty());
-        connections.new_suspects(Moment::from_millis(5000));
-        assert_eq!(connections.superseded(&peer, |_| None), [a()]);
-    }
-
-    #[test]
-    fn attack_idle_connections_that_others_made_do_not_hold_their_places() {
-        let mut connections = Connections::default();
-        let peers: Vec<PeerId> = (0..100).map(|_| PeerId::random()).collect();
-        for (n, peer) in peers.iter().enumerate() {
-            connections.opened(*peer, ConnectionId::new_unchecked(n), true, Moment::from_millis(n as u64));
-            connections.came_in(peer, ConnectionId::new_unchecked(n));
-        }
-        let unused = |neighbours: &[PeerId], quiet, now| {
-            let closed = connections.unused(|peer| neighbours.contains(peer), |_, _| quiet, Moment::from_millis(now));
-            closed.into_iter().map(|(peer, _)| peer).collect::<Vec<_>>()
-        };
-        assert!(unused(&peers, None, 59_000).is_empty(), "each has a minute");
-        assert_eq!(unused(&peers[50..60], None, 61_000).len(), 90, "neighbours stay");
-        assert_eq!(unused(&peers, None, 61_000), peers[MAX_INBOUND_NEIGHBOURS..], "the oldest stay");
-        assert!(unused(&[], Some(Duration::from_secs(1)), 61_000).is_empty(), "what moves bytes stays");
-    }
-
-    #[test]
-    fn a_connection_that_moves_bytes_is_never_closed() {
-        let (lower, higher) = lower_and_higher();
-        let mut connections = one_open(higher);
-        connections.opened(higher, b(), true, Moment::START);
-        let busy = Some(Duration::from_secs(1));
-        assert!(connections.duplicates(&lower, |_, _| busy, Moment::from_millis(3000)).is_empty());
-        connections.new_suspects(Moment::from_millis(5000));
-        assert!(connections.superseded(&higher, |_| busy).is_empty());
-    }
-
-    #[test]
-    fn of_two_simultaneous_connections_the_lower_side_closes_the_newer_once_it_is_settled() {
-        let (lower, higher) = lower_and_higher();
-        let both = |peer| {
-            let mut connections = one_open(peer);
-            connections.opened(peer, b(), true, Moment::START);
-            connections
-        };
-        let later = Moment::from_millis(2000);
-        assert_eq!(both(higher).duplicates(&lower, |_, _| None, later), [(higher, b())]);
-        assert!(both(higher).duplicates(&lower, |_, _| None, Moment::from_millis(1000)).is_empty());
-        assert!(both(lower).duplicates(&higher, |_, _| None, later).is_empty());
-    }
-}
+mod tests;

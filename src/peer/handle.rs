@@ -8,7 +8,6 @@ use libp2p::{Multiaddr, PeerId, StreamProtocol};
 use serde_json::json;
 use thiserror::Error;
 use tokio::sync::{broadcast, mpsc, oneshot};
-use tokio::task::JoinSet;
 
 use super::files::{Files, Folders};
 use super::memory::Memory;
@@ -26,8 +25,6 @@ pub use chat::ChatError;
 pub(super) use contacts::seen;
 pub use files::FileError;
 
-/// Peers that a message to everyone is sent to at the same time.
-const BROADCAST_WIDTH: usize = 64;
 /// A message that was not acknowledged is sent once more after this long, as goop2 does.
 const RETRY_AFTER: Duration = Duration::from_millis(300);
 
@@ -106,6 +103,12 @@ impl PeerHandle {
         self.ask(|reply| Command::Dial { addr, reply }).await.unwrap_or(Err(OpenError::Stopping))
     }
 
+    /// Be reachable through this relay too (`addrs` with or without `/p2p/…`). Relays beyond
+    /// [`MAX_RELAYS`](crate::proto::relay_choice::MAX_RELAYS) are not noted.
+    pub async fn use_relay(&self, peer: PeerId, addrs: Vec<Multiaddr>) {
+        let _ = self.commands.send(Command::UseRelay { peer, addrs }).await;
+    }
+
     /// A stream of the first of `protocols` that `peer` speaks.
     pub async fn open(&self, peer: PeerId, protocols: &[StreamProtocol]) -> Result<PeerStream, OpenError> {
         let protocols = protocols.to_vec();
@@ -134,26 +137,9 @@ impl PeerHandle {
         let _ = self.commands.send(Command::NameChanged { label, email }).await;
     }
 
-    async fn deliver_to_all(&self, message: &ChatMessage) -> u32 {
-        let everyone = self.peers().await.into_iter().filter(|row| row.online && row.is_on_the_lan());
-        let mut sending = JoinSet::new();
-        let mut delivered = 0;
-        for row in everyone {
-            if sending.len() >= BROADCAST_WIDTH {
-                delivered += u32::from(matches!(sending.join_next().await, Some(Ok(true))));
-            }
-            let (handle, message) = (self.clone(), message.clone());
-            sending.spawn(async move { handle.deliver(row.peer_id, &message).await.is_ok() });
-        }
-        while let Some(sent) = sending.join_next().await {
-            delivered += u32::from(matches!(sent, Ok(true)));
-        }
-        delivered
-    }
-
     /// Newest goop2 peers and we speak `/goop/mq`, older goop2 peers `/goop/chat`. Only the first can say that a message did not
     /// come; sent again it keeps its id, by which the receiver knows it.
-    async fn deliver(&self, peer: PeerId, message: &ChatMessage) -> Result<(), ChatError> {
+    pub(super) async fn deliver(&self, peer: PeerId, message: &ChatMessage) -> Result<(), ChatError> {
         let stream = self.open(peer, &[streams::MQ, streams::CHAT]).await?;
         if stream.protocol == streams::CHAT {
             return Ok(streams::chat::send(stream.io, message).await?);
@@ -169,7 +155,7 @@ impl PeerHandle {
     }
 
     /// `None` once the actor is gone.
-    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
+    pub(super) async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
         let (reply, answer) = oneshot::channel();
         self.commands.send(command(reply)).await.ok()?;
         answer.await.ok()

@@ -67,6 +67,11 @@ impl Openings {
         self.take(peer).into_iter().for_each(|waiting| waiting.fail(error.clone()));
     }
 
+    /// Whom somebody waits for.
+    pub fn awaited(&self) -> Vec<PeerId> {
+        self.0.keys().copied().collect()
+    }
+
     /// Ends what has waited for [`PATIENCE`].
     pub fn expire(&mut self, now: Moment) {
         let late: Vec<_> = self.0.iter().filter(|(_, queue)| now.since(queue.since) >= PATIENCE).map(|(peer, _)| *peer).collect();

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::clients::rendezvous::Status;
 use crate::clock::UnixMillis;
+use crate::p2p::nat::Nat;
 use crate::peer::files::Listed;
 use crate::peer::memory::Contact;
 use crate::proto::chat::Kept;
@@ -45,6 +46,9 @@ pub struct PeerRow {
     pub last_seen: UnixMillis,
     /// How it is reached.
     pub path: Path,
+    /// Why it is unreachable, where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// Whether its presence was proven by its own key.
     pub signed: bool,
     /// Who told us: `lan`, or the name of a rendezvous.
@@ -79,6 +83,10 @@ pub struct SelfInfo {
     pub avatar_hash: Option<String>,
     /// Where it can be dialled, each ending in `/p2p/<id>`.
     pub listen: Vec<Multiaddr>,
+    /// Whether others reach it from anywhere.
+    pub nat: Nat,
+    /// Where others reach it from outside, each ending in `/p2p/<id>`: confirmed by others, mapped by the router, or through a relay.
+    pub external: Vec<Multiaddr>,
     /// The program's version.
     pub version: &'static str,
     /// The rendezvous servers, and how it goes with each.

@@ -16,6 +16,7 @@ impl From<OpenError> for Problem {
             OpenError::Oneself => (StatusCode::BAD_REQUEST, "oneself"),
             OpenError::NoAddress => (StatusCode::BAD_GATEWAY, "no-address"),
             OpenError::Unreachable(_) => (StatusCode::BAD_GATEWAY, "unreachable"),
+            OpenError::TooOften => (StatusCode::TOO_MANY_REQUESTS, "too-often"),
             OpenError::Unsupported => (StatusCode::BAD_GATEWAY, "unsupported"),
             OpenError::TimedOut => (StatusCode::GATEWAY_TIMEOUT, "timed-out"),
             OpenError::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
@@ -54,6 +55,7 @@ impl From<ChatError> for Problem {
         match error {
             ChatError::Length | ChatError::Oneself => Self::bad_request(error.to_string()),
             ChatError::Blocked => Self::new(StatusCode::CONFLICT, "blocked", error.to_string()),
+            ChatError::NoCommunity(_) => Self::not_found(error.to_string()),
             ChatError::Open(error) => error.into(),
             ChatError::Stream(error) => error.into(),
             ChatError::Memory(error) => error.into(),

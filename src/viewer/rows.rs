@@ -52,6 +52,7 @@ fn away(contact: &Contact) -> PeerRow {
         online: false,
         last_seen: contact.last_seen,
         path: Path::NotTried,
+        reason: None,
         signed: false,
         sources: Vec::new(),
         addrs: contact.addrs.clone(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::lines::Lines;
-use super::{Host, SOON, in_repository, need};
+use super::{Host, Place, SOON, in_repository, need};
 
 /// Longest that a command such as fetching three hundred files may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(90);
@@ -41,11 +41,11 @@ impl Kind {
         }
     }
 
-    fn program(self, host: &Host) -> Command {
+    fn program(self, place: &Place) -> Command {
         match self {
-            Kind::Go => host.place.command(go_program()),
+            Kind::Go => place.command(go_program()),
             Kind::Js => {
-                let mut command = host.place.command(node_program());
+                let mut command = place.command(node_program());
                 command.arg(in_repository("tests/foreign/js/peer.js"));
                 command
             }
@@ -64,7 +64,12 @@ fn node_program() -> std::path::PathBuf {
 impl Foreign {
     /// Start one on `host` with these arguments.
     pub(crate) fn start_with(kind: Kind, host: &Host, args: &[&str]) -> Self {
-        let mut command = kind.program(host);
+        Self::start_at(kind, &host.place, args)
+    }
+
+    /// Start one in `place` with these arguments.
+    pub(crate) fn start_at(kind: Kind, place: &Place, args: &[&str]) -> Self {
+        let mut command = kind.program(place);
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the foreign peer can be run");
         let events = Lines::of(child.stdout.take().expect("stdout is a pipe"));

@@ -17,6 +17,7 @@ pub(crate) mod lab;
 mod lines;
 pub(crate) mod mdns_packets;
 pub(crate) mod meeting;
+pub(crate) mod natlab;
 mod place;
 
 pub(crate) use foreign::Foreign;

@@ -111,6 +111,7 @@ pub fn row(peer_id: PeerId, label: &str) -> PeerRow {
         online: true,
         last_seen: UnixMillis(1),
         path: Path::Lan,
+        reason: None,
         signed: true,
         sources: vec!["lan".into()],
         addrs: vec![],
@@ -272,6 +273,8 @@ async fn act(me: PeerId, play: Arc<Mutex<Play>>, mut inbox: mpsc::Receiver<Comma
                     label: "Me <b>myself</b>".into(),
                     avatar_hash: None,
                     listen: vec![],
+                    nat: goop::p2p::nat::Nat::Unknown,
+                    external: vec![],
                     version: "0",
                     rendezvous: vec![],
                 };
@@ -284,7 +287,11 @@ async fn act(me: PeerId, play: Arc<Mutex<Play>>, mut inbox: mpsc::Receiver<Comma
             }
             Command::Block { peer, blocked } => play.lock().unwrap().blocked.push((peer, blocked)),
             Command::AvatarChanged(avatar) => play.lock().unwrap().announced = Some(avatar),
-            Command::NameChanged { .. } => {}
+            Command::NameChanged { .. } | Command::UseRelay { .. } => {}
+            Command::Members { community, reply } => {
+                let members = |of: &str| play.lock().unwrap().rows.iter().filter(|row| row.sources.iter().any(|s| s == of)).count();
+                _ = reply.send((members(&community) > 0).then(Vec::new));
+            }
             Command::Open { peer, protocols, reply } => _ = reply.send(open(&play, peer, &protocols[0]).await),
         }
     }

@@ -53,6 +53,24 @@ fn status(denied: Denied) -> (u16, Option<String>) {
 }
 
 #[tokio::test]
+async fn a_login_by_form_begins_a_session_counts_its_failures_and_is_no_foreign_page_s() {
+    let door = door();
+    let form = head("POST", &[("content-type", "application/json"), ("origin", "http://rv.example.org:8787")]);
+    let cookie = door.log_in(&form, "secret", ip(1), NOW).await.unwrap();
+    let cookie = cookie.to_str().unwrap().split(';').next().unwrap().to_owned();
+    assert_eq!(door.admit(&head("GET", &[("cookie", &cookie)]), ip(1), NOW).await, Ok(Operator::Session));
+    let foreign = head("POST", &[("content-type", "application/json"), ("origin", "https://evil.example")]);
+    assert_eq!(status(door.log_in(&foreign, "secret", ip(1), NOW).await.unwrap_err()).0, 403);
+    let plain = head("POST", &[("content-type", "text/plain")]);
+    assert_eq!(status(door.log_in(&plain, "secret", ip(1), NOW).await.unwrap_err()).0, 415);
+    for guess in ["", "wrong", "secret ", &"x".repeat(10_000), "Secret"] {
+        assert_eq!(status(door.log_in(&form, guess, ip(1), NOW).await.unwrap_err()).0, 401, "{guess}");
+    }
+    assert_eq!(status(door.log_in(&form, "secret", ip(1), NOW).await.unwrap_err()).0, 429);
+    assert_eq!(status(door_of(None, Vec::new()).log_in(&form, "", ip(1), NOW).await.unwrap_err()).0, 403);
+}
+
+#[tokio::test]
 async fn without_a_password_the_doors_are_shut_and_with_one_they_ask_for_it() {
     let shut = door_of(None, Vec::new());
     assert_eq!(status(ask(&shut, "admin:", ip(1), NOW).await.unwrap_err()), (403, None));

@@ -2,19 +2,14 @@
 
 use std::sync::Arc;
 
+use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
-use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
-use libp2p::{Multiaddr, PeerId};
-use tokio::sync::oneshot;
-use tokio_util::compat::FuturesAsyncReadCompatExt;
 
 use super::Actor;
 use crate::clock::{Moment, UnixMillis};
-use crate::p2p::link_local::dialable;
-use crate::p2p::streams::{OpenFailure, Opened};
 use crate::peer::address_book::peer_of;
 use crate::peer::openings::Opening;
-use crate::peer::{Command, OpenError, PeerRow, PeerStream, Profile, SelfInfo};
+use crate::peer::{Command, PeerRow, Profile, SelfInfo};
 use crate::proto::presence::Presence;
 use crate::proto::presence::table::Row;
 
@@ -24,7 +19,9 @@ impl Actor {
             Command::Peers(reply) => drop(reply.send(self.rows())),
             Command::Me(reply) => drop(reply.send(self.self_info())),
             Command::Open { peer, protocols, reply } => self.open(peer, Opening { protocols, reply }),
+            Command::Members { community, reply } => drop(reply.send(self.members(&community))),
             Command::Dial { addr, reply } => self.dial_address(addr, reply),
+            Command::UseRelay { peer, addrs } => self.use_relay(peer, addrs),
             Command::Block { peer, blocked } => self.block(peer, blocked),
             Command::AvatarChanged(avatar) => self.change_profile(|profile| profile.avatar = avatar),
             Command::NameChanged { label, email } => self.change_profile(|profile| (profile.label, profile.email) = (label, email)),
@@ -37,53 +34,6 @@ impl Actor {
         self.show_ourselves();
     }
 
-    fn open(&mut self, peer: PeerId, opening: Opening) {
-        if peer == self.me {
-            return drop(opening.reply.send(Err(OpenError::Oneself)));
-        }
-        if self.swarm.is_connected(&peer) {
-            return self.open_now(peer, opening);
-        }
-        match self.addresses_to_dial(&peer, Moment::now()) {
-            Ok(known) => {
-                self.openings.wait(peer, opening, Moment::now());
-                self.dial(peer, known);
-            }
-            Err(error) => drop(opening.reply.send(Err(error))),
-        }
-    }
-
-    pub(super) fn open_now(&mut self, peer: PeerId, opening: Opening) {
-        let (reply, opened) = oneshot::channel();
-        self.swarm.behaviour_mut().streams.open(peer, opening.protocols, reply);
-        tokio::spawn(async move { drop(opening.reply.send(as_peer_stream(opened.await))) });
-    }
-
-    fn dial_address(&mut self, addr: Multiaddr, reply: oneshot::Sender<Result<PeerId, OpenError>>) {
-        let Some(peer) = peer_of(&addr) else {
-            return drop(reply.send(Err(OpenError::NoAddress)));
-        };
-        if peer == self.me {
-            return drop(reply.send(Err(OpenError::Oneself)));
-        }
-        self.book.learn(peer, &[addr]);
-        self.openings.wait_for_connection(peer, reply, Moment::now());
-        if self.swarm.is_connected(&peer) {
-            self.openings.connected(&peer);
-        } else {
-            self.dial(peer, self.book.of(&peer).to_vec());
-        }
-    }
-
-    /// A dial that is under way already is waited for.
-    fn dial(&mut self, peer: PeerId, addrs: Vec<Multiaddr>) {
-        let addrs = addrs.into_iter().map(dialable).collect();
-        let opts = DialOpts::peer_id(peer).addresses(addrs).condition(PeerCondition::DisconnectedAndNotDialing).build();
-        if let Err(error) = self.swarm.dial(opts) {
-            self.on_dial_failed(peer, &error);
-        }
-    }
-
     fn self_info(&self) -> SelfInfo {
         let profile = self.profile.borrow();
         SelfInfo {
@@ -91,6 +41,8 @@ impl Actor {
             label: profile.label.clone(),
             avatar_hash: profile.avatar_hash(),
             listen: self.listen(),
+            nat: self.traversal.nat,
+            external: self.external(),
             version: env!("CARGO_PKG_VERSION"),
             rendezvous: self.wan.status(),
         }
@@ -98,7 +50,16 @@ impl Actor {
 
     /// The addresses this node listens on, each with its peer id.
     pub(super) fn listen(&self) -> Vec<Multiaddr> {
-        self.swarm.listeners().cloned().map(|addr| addr.with(Protocol::P2p(self.me))).collect()
+        self.swarm.listeners().cloned().map(|addr| self.with_me(addr)).collect()
+    }
+
+    /// The addresses at which others reach this node from outside, each with its peer id.
+    fn external(&self) -> Vec<Multiaddr> {
+        self.swarm.external_addresses().cloned().map(|addr| self.with_me(addr)).collect()
+    }
+
+    fn with_me(&self, addr: Multiaddr) -> Multiaddr {
+        if peer_of(&addr) == Some(self.me) { addr } else { addr.with(Protocol::P2p(self.me)) }
     }
 
     fn rows(&self) -> Vec<PeerRow> {
@@ -118,19 +79,10 @@ impl Actor {
             online: row.online,
             last_seen: UnixMillis(UnixMillis::now().0.saturating_sub(ago)),
             path: self.connections.path(&peer),
+            reason: self.connections.reason(&peer),
             signed: row.presence.signed,
             sources: row.sources().map(|source| self.wan.name(source)).collect(),
             addrs: self.known_addresses(row),
         }
-    }
-}
-
-fn as_peer_stream(opened: Result<Opened, oneshot::error::RecvError>) -> Result<PeerStream, OpenError> {
-    match opened {
-        Ok(Ok((protocol, stream))) => Ok(PeerStream { protocol, io: Box::new(stream.compat()) }),
-        Ok(Err(OpenFailure::Unsupported)) => Err(OpenError::Unsupported),
-        Ok(Err(OpenFailure::TimedOut)) => Err(OpenError::TimedOut),
-        Ok(Err(OpenFailure::Busy)) => Err(OpenError::Unreachable("too many requests are waiting".into())),
-        Ok(Err(OpenFailure::NotConnected)) | Err(_) => Err(OpenError::Unreachable("the connection closed".into())),
     }
 }

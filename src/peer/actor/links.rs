@@ -1,12 +1,9 @@
 //! Connections: who is dialled, what an established or closed connection means, and which have fallen silent.
 
-use std::net::SocketAddr;
-
-use libp2p::core::ConnectedPoint;
-use libp2p::multiaddr::Protocol;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use libp2p::core::ConnectedPoint;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionError, ConnectionId, DialError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, ping};
@@ -16,9 +13,14 @@ use super::Actor;
 use crate::clock::Moment;
 use crate::p2p::BehaviourEvent;
 use crate::p2p::link_local::dialable;
-use crate::p2p::same_link::ip_of;
+use crate::p2p::streams::is_tcp;
+use crate::peer::connections::Way;
 use crate::peer::{OpenError, discovery};
 use crate::proto::neighbours::{Condition, Ended};
+
+mod failure;
+
+use failure::reason;
 
 /// A neighbour answers a dial within this time, or not at all; after it, it may be dialled anew.
 const NEIGHBOUR_ANSWERS: Duration = Duration::from_millis(1500);
@@ -33,12 +35,15 @@ impl Actor {
             SwarmEvent::ConnectionClosed { peer_id, connection_id, cause, .. } => {
                 self.on_closed(peer_id, connection_id, cause.as_ref());
             }
-            SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => self.on_dial_failed(peer, &error),
+            SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), connection_id, error } => {
+                self.on_dial_failed(peer, connection_id, &error);
+            }
             SwarmEvent::IncomingConnectionError { error, .. } => {
                 debug!(%error, "inbound connection refused or failed");
                 self.metrics.connections_refused.inc();
             }
             SwarmEvent::NewListenAddr { .. } | SwarmEvent::ExpiredListenAddr { .. } => self.listen_addrs_changed = true,
+            SwarmEvent::ListenerClosed { listener_id, reason, .. } => self.on_listener_closed(listener_id, &reason),
             _ => {}
         }
     }
@@ -56,32 +61,32 @@ impl Actor {
                 self.swarm.behaviour_mut().streams.trust(&peer, connection, true);
                 self.neighbours.alive(&peer);
             }
-            _ => {}
+            BehaviourEvent::Ping(_) => {}
+            other => self.on_traversal(other),
         }
     }
 
     fn on_connected(&mut self, peer: PeerId, id: ConnectionId, endpoint: &ConnectedPoint) {
         let now = Moment::now();
         self.metrics.connections_opened.inc();
-        let same_link = self.swarm.behaviour().lan.carries(&peer, id);
-        debug!(%peer, remote = %endpoint.get_remote_address(), same_link, "connected");
-        self.connections.opened(peer, id, same_link, now);
+        let way = self.way(peer, id, endpoint);
+        debug!(%peer, remote = %endpoint.get_remote_address(), ?way, "connected");
+        self.connections.opened(peer, id, way, now);
         self.neighbour_dials.remove(&peer);
         self.wan.dials().succeeded(&peer);
+        self.reaching.done(&peer);
         if endpoint.is_dialer() {
             self.book.prove(peer, endpoint.get_remote_address().clone());
         } else {
             self.connections.came_in(&peer, id);
         }
-        if same_link {
+        if way == Way::SameLink {
             let dialled = endpoint.is_dialer().then_some(endpoint.get_remote_address());
             self.neighbours.connected(peer, dialled, now);
         }
         self.tell_path(&peer);
         self.close_superseded(peer, now);
-        for opening in self.openings.connected(&peer) {
-            self.open_now(peer, opening);
-        }
+        self.serve_peer(peer, now);
     }
 
     fn close_superseded(&mut self, peer: PeerId, now: Moment) {
@@ -92,40 +97,52 @@ impl Actor {
         }
     }
 
-    /// How long ago streams moved bytes on a connection; `None` if they never did.
-    fn quiet(&self, peer: &PeerId, id: ConnectionId, now: Moment) -> Option<Duration> {
-        self.swarm.behaviour().streams.pulse(peer, id).and_then(|pulse| pulse.quiet_for(now))
+    /// How long ago streams moved bytes on a connection; `None` if they never did. What moves through relays counts for those across
+    /// networks: one of them leads to the relay, and is slow to answer because of that.
+    pub(super) fn quiet(&self, peer: &PeerId, id: ConnectionId, now: Moment) -> Option<Duration> {
+        let streams = &self.swarm.behaviour().streams;
+        let moved = |peer: &PeerId, id| streams.pulse(peer, id).and_then(|pulse| pulse.quiet_for(now));
+        let is_direct = self.connections.of(peer).iter().any(|connection| connection.id == id && connection.way == Way::Direct);
+        let carried = self.connections.relayed().filter(|_| is_direct).filter_map(|(peer, id)| moved(peer, id));
+        moved(peer, id).into_iter().chain(carried).min()
     }
 
     fn on_closed(&mut self, peer: PeerId, id: ConnectionId, cause: Option<&ConnectionError>) {
         let now = Moment::now();
         self.metrics.connections_closed.inc();
-        let was_same_link = self.connections.of(&peer).iter().any(|connection| connection.id == id && connection.same_link);
+        let was_same_link = self.connections.of(&peer).iter().any(|connection| connection.id == id && connection.is_same_link());
+        let reason = self.connections.reason(&peer);
         if self.connections.closed(&peer, id) {
-            self.tell_path(&peer);
+            self.forget_traversal(&peer, now);
+            if let Some(reason) = reason {
+                self.connections.failed(peer, reason);
+            }
             let on_purpose = matches!(cause, None | Some(ConnectionError::KeepAliveTimeout));
             self.neighbours.disconnected(&peer, if on_purpose { Ended::OnPurpose } else { Ended::Lost }, now);
         } else if was_same_link {
             // What was queued for the neighbour may have gone down with the connection.
             self.announcer.subscribed(now);
         }
+        self.tell_path(&peer);
     }
 
-    pub(super) fn on_dial_failed(&mut self, peer: PeerId, error: &DialError) {
+    pub(super) fn on_dial_failed(&mut self, peer: PeerId, dial: ConnectionId, error: &DialError) {
         if matches!(error, DialError::DialPeerConditionFalse(_)) {
             return;
         }
         debug!(%peer, %error, "dial failed");
         self.metrics.dials_failed.inc();
+        let now = Moment::now();
         if self.neighbour_dials.remove(&peer).is_some() {
-            self.neighbours.dial_failed(&peer, Moment::now());
+            self.neighbours.dial_failed(&peer, now);
         }
-        self.wan.dials().failed(&peer, Moment::now());
-        if !self.swarm.is_connected(&peer) {
-            self.connections.failed(peer);
-            self.tell_path(&peer);
+        self.traversal.dial_failed(&peer, Self::jitter(), now);
+        if !self.swarm.is_connected(&peer) && self.reaching.failed(&peer, dial) {
+            self.wan.dials().failed(&peer, now);
             let is_offline = self.table.get(&peer).is_some_and(|row| !row.online);
             let why = if is_offline { format!("it is offline; {}", reason(error)) } else { reason(error) };
+            self.connections.failed(peer, why.clone());
+            self.tell_path(&peer);
             self.openings.failed(&peer, &OpenError::Unreachable(why));
         }
     }
@@ -203,53 +220,8 @@ impl Actor {
 
 /// A TCP connection notices at once that the other side's process died; QUIC on a LAN is for those who have nothing else.
 fn preferring_tcp(mut addrs: Vec<Multiaddr>) -> Vec<Multiaddr> {
-    let is_tcp = |addr: &Multiaddr| addr.iter().any(|part| matches!(part, Protocol::Tcp(_)));
     if addrs.iter().any(is_tcp) {
         addrs.retain(is_tcp);
     }
     addrs
-}
-
-/// A dial error as a person reads it.
-fn reason(error: &DialError) -> String {
-    match error {
-        DialError::NoAddresses => "no address is known".into(),
-        DialError::WrongPeerId { .. } => "somebody else answers at its address".into(),
-        DialError::Transport(tried) => {
-            let mut places = Vec::new();
-            for place in tried.iter().map(|(addr, _)| place(addr)) {
-                if !places.contains(&place) {
-                    places.push(place);
-                }
-            }
-            format!("no answer from {}", places.join(", "))
-        }
-        other => other.to_string(),
-    }
-}
-
-/// An address as `ip:port`, the same for TCP and QUIC.
-fn place(addr: &Multiaddr) -> String {
-    let port = addr.iter().find_map(|part| match part {
-        Protocol::Tcp(port) | Protocol::Udp(port) => Some(port),
-        _ => None,
-    });
-    ip_of(addr).zip(port).map_or_else(|| addr.to_string(), |(ip, port)| SocketAddr::new(ip, port).to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use libp2p::TransportError;
-
-    use super::*;
-
-    #[test]
-    fn each_place_that_did_not_answer_is_told_once() {
-        let peer = PeerId::random();
-        let quic = format!("/ip4/10.0.0.1/udp/4001/quic-v1/p2p/{peer}");
-        let tried = ["/ip4/10.0.0.1/tcp/4001", &quic, "/ip4/10.0.0.1/tcp/4001", "/ip4/10.0.0.1/tcp/4002", "/ip6/fd00::1/tcp/1", "/dns/a.b"];
-        let failed = |addr: &str| (addr.parse().unwrap(), TransportError::Other(std::io::Error::other("no")));
-        let said = reason(&DialError::Transport(tried.into_iter().map(failed).collect()));
-        assert_eq!(said, "no answer from 10.0.0.1:4001, 10.0.0.1:4002, [fd00::1]:1, /dns/a.b");
-    }
 }

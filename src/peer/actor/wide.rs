@@ -10,12 +10,12 @@ use crate::peer::OpenError;
 use crate::peer::wan::Wan;
 use crate::proto::presence::table::{Row, Source};
 
-/// What is said where the budget of dials is used up (THREATS 4).
-const TOO_OFTEN: &str = "it was tried too often; wait a little";
-
 impl Actor {
     /// Presence from servers is shown, and goes no further: neither gossip nor the choice of neighbours hears of it (THREATS 70).
     pub(super) fn on_news(&mut self, server: u16, news: News) {
+        if let News::Relay { peer, addrs } = news {
+            return self.on_relay_named(server, peer, &addrs);
+        }
         for change in self.wan.take(server, news, &mut self.table, Moment::now()) {
             self.tell(Some(change));
         }
@@ -38,10 +38,17 @@ impl Actor {
         }
         let sources: Vec<Source> = row.sources().collect();
         if !self.wan.dials().begin(*peer, sources.into_iter(), now) {
-            return some(known, OpenError::Unreachable(TOO_OFTEN.into()));
+            return some(known, OpenError::TooOften);
         }
         known.extend(told.into_iter().filter(|addr| !self.book.of(peer).contains(addr)));
         Ok(known)
+    }
+
+    /// Who of the community `name` is here, by that community's own server.
+    pub(super) fn members(&self, name: &str) -> Option<Vec<PeerId>> {
+        let community = self.wan.community(name)?;
+        let here = self.table.iter().filter(|row| row.online && row.sources().any(|source| source == community));
+        Some(here.map(|row| row.presence.peer).collect())
     }
 
     /// Where a peer can be dialled, as far as known.
@@ -56,7 +63,7 @@ impl Actor {
     }
 
     /// Whether this peer listens nowhere but on this machine, because it shall not or cannot.
-    fn keeps_to_loopback(&self) -> bool {
+    pub(super) fn keeps_to_loopback(&self) -> bool {
         let is_loopback = |addr: &Multiaddr| ip_of(addr).is_some_and(|ip| ip.is_loopback());
         self.loopback_only || self.swarm.listeners().all(is_loopback)
     }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::PeerHandle;
 use crate::clock::UnixMillis;
+use crate::peer::audience::{Audience, Sent};
 use crate::peer::memory::{Conversation, MemoryError};
 use crate::peer::streams::StreamError;
 use crate::peer::{OpenError, PeerEvent};
@@ -16,8 +17,8 @@ use crate::proto::chat::{ChatMessage, Kept, MAX_CONTENT, State};
 
 /// How long a message to a favourite is waited for before it is answered as waiting.
 const AT_ONCE: Duration = Duration::from_secs(2);
-/// Why a message to everyone failed.
-const NOBODY: &str = "nobody is here";
+/// Why a message to many failed.
+const NOBODY: &str = "nobody took it";
 
 /// Why a message was not sent.
 #[derive(Debug, Error)]
@@ -28,6 +29,9 @@ pub enum ChatError {
     /// To oneself.
     #[error("a peer does not chat with itself")]
     Oneself,
+    /// No configured community is called that.
+    #[error("`{0}` is none of this peer's communities; `goop peers` shows their names")]
+    NoCommunity(String),
     /// To a peer that the owner blocked.
     #[error("this peer is blocked; unblock it first")]
     Blocked,
@@ -43,40 +47,52 @@ pub enum ChatError {
 }
 
 impl PeerHandle {
-    /// Send a message to one peer, or to everyone on the LAN; answers when it was taken (to everyone: when all were tried). One to a
-    /// favourite that is away waits. It is kept whatever becomes of it, also where this fails with `Open` or `Stream`.
+    /// Send a message to one peer, or to everyone on the LAN; see [`Self::say`].
     ///
     /// # Errors
     /// See [`ChatError`].
     pub async fn chat(&self, to: Option<PeerId>, content: String) -> Result<Kept, ChatError> {
+        Ok(self.say(to.map_or(Audience::Lan, Audience::Peer), content).await?.kept)
+    }
+
+    /// Send a message to one peer or to many; answers when it was taken (by many: when all were tried). One to a favourite that is away
+    /// waits. It is kept whatever becomes of it, also where this fails with `Open` or `Stream`.
+    ///
+    /// # Errors
+    /// See [`ChatError`]; of many that some did not take it is no error.
+    pub async fn say(&self, audience: Audience, content: String) -> Result<Sent, ChatError> {
         if content.is_empty() || content.len() > MAX_CONTENT {
             return Err(ChatError::Length);
         }
-        if to == Some(self.me) {
-            return Err(ChatError::Oneself);
-        }
-        if to.is_some_and(|peer| self.memory().is_blocked(&peer)) {
-            return Err(ChatError::Blocked);
-        }
+        let to = match audience {
+            Audience::Peer(peer) if peer == self.me => return Err(ChatError::Oneself),
+            Audience::Peer(peer) if self.memory().is_blocked(&peer) => return Err(ChatError::Blocked),
+            Audience::Peer(peer) => Some(peer),
+            Audience::Lan | Audience::Community(_) => None,
+        };
+        let mut many = self.members(&audience).await?;
+        many.retain(|peer| !self.memory().is_blocked(peer));
         let message = ChatMessage { id: Uuid::new_v4().to_string(), from: self.me, to, content, at: UnixMillis::now(), delivered: 0 };
         // In a task of its own, so that whoever asked may hang up without leaving a message half sent.
-        let said = tokio::spawn(self.clone().say(message)).await;
+        let said = tokio::spawn(self.clone().send(message, many)).await;
         said.unwrap_or(Err(ChatError::Open(OpenError::Stopping)))
     }
 
-    async fn say(self, message: ChatMessage) -> Result<Kept, ChatError> {
-        match message.to {
-            None => self.say_to_all(message).await,
-            Some(peer) if self.memory().is_favourite(&peer) => self.say_sooner_or_later(peer, message).await,
-            Some(peer) => self.say_now(peer, message).await,
-        }
+    async fn send(self, message: ChatMessage, many: Vec<PeerId>) -> Result<Sent, ChatError> {
+        let kept = match message.to {
+            None => return self.say_to_many(message, many).await,
+            Some(peer) if self.memory().is_favourite(&peer) => self.say_sooner_or_later(peer, message).await?,
+            Some(peer) => self.say_now(peer, message).await?,
+        };
+        Ok(Sent { kept, missed: Vec::new() })
     }
 
-    async fn say_to_all(&self, message: ChatMessage) -> Result<Kept, ChatError> {
+    async fn say_to_many(&self, message: ChatMessage, many: Vec<PeerId>) -> Result<Sent, ChatError> {
         let kept = self.talk.begin(message, false).await?;
-        let delivered = self.deliver_to_all(&kept.message).await;
+        let (delivered, missed) = self.deliver_to_many(&kept.message, many).await;
         let (state, why) = if delivered > 0 { (State::Delivered, None) } else { (State::Failed, Some(NOBODY.to_owned())) };
-        Ok(self.talk.settle(kept.number, state, why, delivered).await?.unwrap_or(kept))
+        let kept = self.talk.settle(kept.number, state, why, delivered).await?.unwrap_or(kept);
+        Ok(Sent { kept, missed })
     }
 
     async fn say_now(&self, peer: PeerId, message: ChatMessage) -> Result<Kept, ChatError> {

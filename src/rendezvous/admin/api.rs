@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::clock::{Moment, UnixMillis};
 use crate::http::client_ip::host_key;
+use crate::http::page::Qr;
 use crate::http::{Problem, body};
 use crate::identity::peer_id_from_text;
 use crate::proto::community::{Ban, Community, Kind, MAX_NAME, Slug};
@@ -36,6 +37,22 @@ pub(super) struct NewBoard {
     name: String,
     #[serde(rename = "type")]
     kind: Kind,
+}
+
+/// Where a board went.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewPlace {
+    to: String,
+}
+
+/// What changes about a community.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Amendment {
+    name: Option<String>,
+    #[serde(rename = "type")]
+    kind: Option<Kind>,
 }
 
 /// A new invitation: for one use and for ever, unless it says otherwise.
@@ -105,6 +122,7 @@ fn board_json(app: &App, slug: Option<&str>) -> Value {
         "created": community.map(|community| community.created),
         "peers": peers,
         "readers": readers,
+        "moved_to": register.moved(slug),
         "members": slug.map_or(0, |slug| register.members_of(slug)),
     })
 }
@@ -148,9 +166,41 @@ pub(super) async fn found(State(app): Shared, body::Json(new): body::Json<NewBoa
     Ok((StatusCode::CREATED, Json(board_json(&app, Some(&slug)))).into_response())
 }
 
+pub(super) async fn amend(State(app): Shared, Path(slug): Path<String>, body::Json(new): body::Json<Amendment>) -> Answer {
+    let register = app.store.register();
+    let Some(old) = register.community(&slug) else { return Err(StoreError::Nothing.into()) };
+    let name = new.name.map(|name| line(&name, MAX_NAME)).filter(|name| !name.is_empty()).unwrap_or_else(|| old.name.clone());
+    let (kind, named) = (new.kind.unwrap_or(old.kind), slug.clone());
+    store(app.clone(), move |store| store.amend(&named, &name, kind)).await?;
+    app.journal.note(format!("The operator changed the community {slug}"));
+    Ok(Json(board_json(&app, Some(&slug))).into_response())
+}
+
 pub(super) async fn end(State(app): Shared, Path(slug): Path<String>) -> Answer {
     app.journal.note(format!("The operator ended the community {slug}"));
     done(app, move |store| store.end(&slug)).await
+}
+
+pub(super) async fn move_board(State(app): Shared, Path(slug): Path<String>, body::Json(place): body::Json<NewPlace>) -> Answer {
+    go(app, Some(slug), &place).await
+}
+
+pub(super) async fn move_open(State(app): Shared, body::Json(place): body::Json<NewPlace>) -> Answer {
+    go(app, None, &place).await
+}
+
+async fn go(app: Arc<App>, slug: Option<String>, NewPlace { to }: &NewPlace) -> Answer {
+    let place = app.new_place(slug.as_deref(), to)?;
+    app.journal.note(format!("The operator moved {} to {place}", slug.as_deref().unwrap_or("the open board")));
+    done(app, move |store| store.move_to(slug.as_deref(), &place, UnixMillis::now())).await
+}
+
+pub(super) async fn move_board_back(State(app): Shared, Path(slug): Path<String>) -> Answer {
+    done(app, move |store| store.move_back(Some(&slug))).await
+}
+
+pub(super) async fn move_open_back(State(app): Shared) -> Answer {
+    done(app, |store| store.move_back(None)).await
 }
 
 pub(super) async fn invitations(State(app): Shared) -> Answer {
@@ -186,8 +236,12 @@ async fn issue(app: Arc<App>, headers: &HeaderMap, slug: String, new: NewInvitat
     let (kept, shown) = (invitation.clone(), token.clone());
     let id = store(app.clone(), move |store| store.invite(&kept, &shown)).await?;
     let join = format!("{}/c/{}/join", app.origin(headers), invitation.slug);
-    let answer =
-        json!({ "id": id, "slug": invitation.slug, "invite": token.reveal(), "uses": uses, "ends": invitation.ends, "join": join });
+    // What stands behind the # is not sent to any server, so it is in no log.
+    let link = format!("{join}#{}", token.reveal());
+    let answer = json!({
+        "id": id, "slug": invitation.slug, "invite": token.reveal(), "uses": uses, "ends": invitation.ends, "join": join,
+        "qr": Qr::of(&link), "link": link,
+    });
     Ok((StatusCode::CREATED, Json(answer)).into_response())
 }
 
@@ -241,16 +295,22 @@ pub(super) async fn unban(State(app): Shared, Path(id): Path<i64>) -> Answer {
     done(app, move |store| store.unban(id)).await
 }
 
-pub(super) async fn standby(State(app): Shared) -> StatusCode {
-    app.standby.store(true, Ordering::Relaxed);
-    app.journal.note("The operator put this server on standby");
-    StatusCode::NO_CONTENT
+pub(super) async fn standby(State(app): Shared) -> Answer {
+    stand_by(app, true, "The operator put this server on standby").await
 }
 
-pub(super) async fn resume(State(app): Shared) -> StatusCode {
-    app.standby.store(false, Ordering::Relaxed);
-    app.journal.note("The operator resumed this server");
-    StatusCode::NO_CONTENT
+pub(super) async fn resume(State(app): Shared) -> Answer {
+    stand_by(app, false, "The operator resumed this server").await
+}
+
+/// All instances of a server stand by together; one alone does so whatever its database says.
+async fn stand_by(app: Arc<App>, standby: bool, noted: &str) -> Answer {
+    app.journal.note(noted);
+    app.standby.store(standby, Ordering::Relaxed);
+    if app.sharing.is_shared() {
+        return done(app, move |store| store.set_standby(standby)).await;
+    }
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// Ends the session of this browser.

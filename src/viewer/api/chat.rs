@@ -1,4 +1,5 @@
-//! `chat` and `conversations`: send to one peer or to everyone, what was said, what is unread, and how it is forgotten.
+//! `chat` and `conversations`: send to one peer, to everyone on the LAN or to a community; what was said, what is unread, and how it is
+//! forgotten.
 
 use std::sync::Arc;
 
@@ -11,8 +12,9 @@ use serde_json::{Value, json};
 
 use super::peers::peer_id;
 use crate::http::{self, Problem};
+use crate::peer::audience::{Audience, Sent};
 use crate::peer::memory::Conversation;
-use crate::proto::chat::{Kept, MAX_CONTENT};
+use crate::proto::chat::MAX_CONTENT;
 use crate::viewer::App;
 
 /// Largest body: every byte of the text may be escaped in six, and there is a little around it.
@@ -52,17 +54,23 @@ pub(super) async fn history(State(app): State<Arc<App>>, Query(Page { peer, befo
 #[serde(deny_unknown_fields)]
 pub(super) struct Send {
     to: Option<String>,
+    community: Option<String>,
     content: String,
 }
 
-/// `POST chat`: 202 with the message once it is on the disk and was taken, or, to everyone, once all were tried; one to a favourite that
-/// is away waits.
+/// `POST chat`: 202 with the message once it is on the disk and was taken, or, to many, once all were tried; then it says also who did not
+/// take it. One to a favourite that is away waits.
 pub(super) async fn send(
     State(app): State<Arc<App>>,
-    http::body::Json(Send { to, content }): http::body::Json<Send, MAX_BODY>,
-) -> Result<(StatusCode, Json<Kept>), Problem> {
-    let to = with(to.as_deref())?;
-    Ok((StatusCode::ACCEPTED, Json(app.peer.chat(to, content).await?)))
+    http::body::Json(Send { to, community, content }): http::body::Json<Send, MAX_BODY>,
+) -> Result<(StatusCode, Json<Sent>), Problem> {
+    let audience = match (with(to.as_deref())?, community) {
+        (Some(_), Some(_)) => return Err(Problem::bad_request("a message goes \"to\" a peer or to a \"community\", not both")),
+        (Some(peer), None) => Audience::Peer(peer),
+        (None, Some(community)) => Audience::Community(community),
+        (None, None) => Audience::Lan,
+    };
+    Ok((StatusCode::ACCEPTED, Json(app.peer.say(audience, content).await?)))
 }
 
 /// The body of `POST chat/read`.

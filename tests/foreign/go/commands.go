@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
@@ -82,7 +83,7 @@ func (f *foreign) dial(ctx context.Context, addr string) error {
 	if err != nil {
 		return err
 	}
-	return f.host.Connect(ctx, *info)
+	return f.host.Connect(network.WithAllowLimitedConn(ctx, "as goop2"), *info)
 }
 
 // fetchAll fetches every path, `parallel` at a time.

@@ -13,6 +13,7 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -24,6 +25,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/discovery/mdns"
+	"github.com/libp2p/go-libp2p/p2p/host/autorelay"
+	"github.com/libp2p/go-libp2p/p2p/protocol/holepunch"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
@@ -67,6 +70,7 @@ func main() {
 	tag := flag.String("mdns", "goop-mdns", "mDNS service name; empty: no mDNS")
 	seed := flag.Int("key", 0, "1-255: an identity made from 32 such bytes; 0: a new one")
 	security := flag.String("security", "both", "both, tls or noise; one of them alone is offered over TCP alone, since QUIC brings its own")
+	relay := flag.String("relay", "", "multiaddr of a relay to use as goop2's newest does: a place on it, punching, never public; empty: none")
 	flag.StringVar(&f.label, "label", "foreign", "name to announce")
 	flag.StringVar(&f.site, "site", "", "folder to serve; empty: site disabled")
 	flag.StringVar(&f.avatar, "avatar", "", "picture file to serve; empty: none")
@@ -75,7 +79,7 @@ func main() {
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	must(f.start(*listen, *security, *seed))
+	must(f.start(*listen, *security, *relay, *seed))
 	f.serveStreams()
 	must(f.joinPresence(ctx))
 	if *tag != "" {
@@ -93,7 +97,7 @@ func must(err error) {
 	}
 }
 
-func (f *foreign) start(listen, security string, seed int) (err error) {
+func (f *foreign) start(listen, security, relay string, seed int) (err error) {
 	options := []libp2p.Option{libp2p.ListenAddrStrings(listen)}
 	if seed > 0 {
 		key, _, err := crypto.KeyPairFromStdKey(ptr(ed25519.NewKeyFromSeed(bytes.Repeat([]byte{byte(seed)}, ed25519.SeedSize))))
@@ -108,11 +112,32 @@ func (f *foreign) start(listen, security string, seed int) (err error) {
 	case "noise":
 		options = append(options, libp2p.Transport(tcp.NewTCPTransport), libp2p.Security(noise.ID, noise.New))
 	}
+	if relay != "" {
+		info, err := peer.AddrInfoFromString(relay)
+		if err != nil {
+			return err
+		}
+		places := libp2p.EnableAutoRelayWithStaticRelays([]peer.AddrInfo{*info}, autorelay.WithBootDelay(0), autorelay.WithBackoff(500*time.Millisecond))
+		options = append(options, libp2p.EnableRelay(), libp2p.EnableHolePunching(), places, libp2p.ForceReachabilityPrivate())
+	}
 	if f.host, err = libp2p.New(options...); err != nil {
 		return err
 	}
 	f.host.Network().Notify(&network.NotifyBundle{ConnectedF: f.connected, DisconnectedF: f.disconnected})
+	if relay != "" {
+		go f.tellPunching()
+	}
 	return nil
+}
+
+// tellPunching tells when the library is ready to punch: once it knows an address of its own. Who comes earlier stays relayed.
+func (f *foreign) tellPunching() {
+	ready := false
+	for !ready {
+		ready = slices.Contains(f.host.Mux().Protocols(), holepunch.Protocol)
+		time.Sleep(50 * time.Millisecond)
+	}
+	f.emit("punching", fields{})
 }
 
 func ptr[T any](value T) *T { return &value }

@@ -1,0 +1,260 @@
+//! What the actor knows about reaching and being reached through routers.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use libp2p::core::transport::ListenerId;
+use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, PeerId};
+use tokio::sync::watch;
+
+use crate::clock::Moment;
+use crate::p2p::nat::{Nat, Options};
+use crate::p2p::streams::is_relayed;
+use crate::proto::relay_choice::RelayChoice;
+use crate::proto::signed::addrs::dialable;
+
+/// A relay that carries less than this many bytes on one connection is for coordination only: a page of a site would be cut off
+/// (libp2p's own default is 128 KiB; goop2's newest allows 16 MiB).
+pub const LEAST_DATA: u64 = 1024 * 1024;
+/// Relays whose limits are remembered; those of others count as generous.
+const MAX_THRIFTY: usize = 256;
+
+/// A server that names a relay is not heard when it names another one sooner than this: a crowd of peers could be made to knock at
+/// one place after the other (THREATS 4).
+pub const NAMES_ANOTHER: Duration = Duration::from_secs(300);
+
+/// Places that a server may name for a relay; further ones are not dialled.
+const MAX_NAMED_PLACES: usize = 4;
+
+/// See the head of this file.
+#[derive(Debug)]
+pub struct Traversal {
+    /// Whether others reach this node from anywhere.
+    pub nat: Nat,
+    /// Which relays are used.
+    pub relays: RelayChoice,
+    /// Whether this node is a relay.
+    pub serves: bool,
+    /// Whether this node keeps to loopback.
+    pub loopback_only: bool,
+    relay_data: bool,
+    found_at: Option<watch::Sender<Vec<Multiaddr>>>,
+    configured: HashSet<PeerId>,
+    /// Which relay each rendezvous server names, and since when.
+    named: HashMap<u16, (PeerId, Moment)>,
+    places: HashMap<ListenerId, PeerId>,
+    seen_by: HashSet<PeerId>,
+    thrifty: HashSet<PeerId>,
+}
+
+impl Traversal {
+    /// As the options say.
+    pub fn new(options: &Options, loopback_only: bool, now: Moment) -> Self {
+        let mut relays = RelayChoice::default();
+        let mut by_peer: Vec<(PeerId, Vec<Multiaddr>)> = Vec::new();
+        for (peer, addr) in &options.relays {
+            match by_peer.iter_mut().find(|(known, _)| known == peer) {
+                Some((_, addrs)) => addrs.push(addr.clone()),
+                None => by_peer.push((*peer, vec![addr.clone()])),
+            }
+        }
+        for (peer, addrs) in by_peer {
+            relays.add(peer, addrs, now);
+        }
+        Self {
+            nat: Nat::Unknown,
+            relays,
+            serves: options.relay_server,
+            loopback_only,
+            relay_data: options.relay_data,
+            found_at: options.found_at.clone(),
+            configured: options.relays.iter().map(|(peer, _)| *peer).collect(),
+            named: HashMap::new(),
+            places: HashMap::new(),
+            seen_by: HashSet::new(),
+            thrifty: HashSet::new(),
+        }
+    }
+
+    /// The rendezvous server of this number names `relay`. Whether its word counts: the owner's own settings and what another server
+    /// said stand before it, and it cannot change its mind again and again. What it named before is no longer used.
+    pub fn names(&mut self, server: u16, relay: PeerId, now: Moment) -> bool {
+        let before = self.named.get(&server).copied();
+        let is_anothers = self.named.iter().any(|(other, (named, _))| *other != server && *named == relay);
+        if self.serves || self.configured.contains(&relay) || is_anothers {
+            return false;
+        }
+        match before {
+            Some((before, _)) if before == relay => return true,
+            Some((_, since)) if now.since(since) < NAMES_ANOTHER => return false,
+            Some((before, _)) => self.relays.forget(&before),
+            None => {}
+        }
+        self.named.insert(server, (relay, now));
+        true
+    }
+
+    /// Tells under which addresses others find this relay.
+    pub fn is_found_at(&self, addrs: Vec<Multiaddr>) {
+        if let Some(found_at) = &self.found_at {
+            found_at.send_if_modified(|told| {
+                let changed = *told != addrs;
+                *told = addrs;
+                changed
+            });
+        }
+    }
+
+    /// A place on `relay` was asked for.
+    pub fn asked(&mut self, listener: ListenerId, relay: PeerId) {
+        self.places.insert(listener, relay);
+    }
+
+    /// A place was lost or refused; answers on which relay, if it was one.
+    pub fn place_lost(&mut self, listener: ListenerId, jitter: f64, now: Moment) -> Option<PeerId> {
+        let relay = self.places.remove(&listener)?;
+        self.relays.lost(&relay, jitter, now);
+        Some(relay)
+    }
+
+    /// The place on `relay`, if there is one.
+    pub fn place_on(&self, relay: &PeerId) -> Option<ListenerId> {
+        self.places.iter().find(|(_, of)| *of == relay).map(|(listener, _)| *listener)
+    }
+
+    /// A connected peer said who it is, and how it sees us.
+    pub fn identified(&mut self, peer: PeerId, relays: bool) {
+        self.seen_by.insert(peer);
+        self.relays.identified(&peer, relays);
+    }
+
+    /// Whether the relay of a circuit told how it sees us; punching needs that.
+    pub fn is_seen_by_relay_of(&self, circuit: &Multiaddr) -> bool {
+        relay_of(circuit).is_some_and(|(relay, _)| self.seen_by.contains(&relay))
+    }
+
+    /// A relay said how much one connection may carry.
+    pub fn limited(&mut self, relay: PeerId, bytes: Option<u64>) {
+        let thrifty = bytes.is_some_and(|bytes| bytes < LEAST_DATA);
+        if !thrifty {
+            self.thrifty.remove(&relay);
+        } else if self.thrifty.len() < MAX_THRIFTY {
+            self.thrifty.insert(relay);
+        }
+    }
+
+    /// Whether streams may go through the relay of a circuit.
+    pub fn may_carry(&self, circuit: &Multiaddr) -> bool {
+        self.relay_data && relay_of(circuit).is_some_and(|(relay, _)| !self.thrifty.contains(&relay))
+    }
+
+    /// The last connection to a peer closed.
+    pub fn disconnected(&mut self, peer: &PeerId, jitter: f64, now: Moment) {
+        self.seen_by.remove(peer);
+        self.relays.disconnected(peer, jitter, now);
+    }
+
+    /// A peer could not be dialled.
+    pub fn dial_failed(&mut self, peer: &PeerId, jitter: f64, now: Moment) {
+        if !self.seen_by.contains(peer) {
+            self.relays.lost(peer, jitter, now);
+        }
+    }
+}
+
+/// Where a relay that a rendezvous server names may be dialled: on the internet, at few places; on this machine where the peer keeps
+/// to it (`loopback`). No word of a server leads into a LAN (THREATS 4); a relay there can be configured.
+pub fn named_places(addrs: &[Multiaddr], relay: &PeerId, loopback: bool) -> Vec<Multiaddr> {
+    let places = dialable(addrs, relay, |_| false, loopback).into_iter();
+    places.filter(|addr| !is_relayed(addr)).take(MAX_NAMED_PLACES).collect()
+}
+
+/// The relay that a circuit goes through, and where it is.
+pub fn relay_of(circuit: &Multiaddr) -> Option<(PeerId, Multiaddr)> {
+    let before: Multiaddr = circuit.iter().take_while(|part| *part != Protocol::P2pCircuit).collect();
+    let relay = before.iter().find_map(|part| if let Protocol::P2p(relay) = part { Some(relay) } else { None })?;
+    Some((relay, before.iter().filter(|part| !matches!(part, Protocol::P2p(_))).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::relay_choice::Wish;
+
+    fn circuit() -> (PeerId, Multiaddr) {
+        let relay = PeerId::random();
+        (relay, format!("/ip4/45.45.45.10/tcp/4001/p2p/{relay}/p2p-circuit/p2p/{}", PeerId::random()).parse().unwrap())
+    }
+
+    fn traversal(relay_data: bool) -> Traversal {
+        Traversal::new(&Options { relay_data, ..Options::default() }, false, Moment::START)
+    }
+
+    #[test]
+    fn a_circuit_names_its_relay_and_where_it_is() {
+        let (relay, circuit) = circuit();
+        assert_eq!(relay_of(&circuit), Some((relay, "/ip4/45.45.45.10/tcp/4001".parse().unwrap())));
+        assert_eq!(relay_of(&"/p2p-circuit".parse().unwrap()), None);
+    }
+
+    fn circuits(traversal: &mut Traversal, now: Moment) -> Vec<Wish> {
+        traversal.relays.listening();
+        traversal.relays.poll(0.0, now)
+    }
+
+    #[test]
+    fn attack_a_server_cannot_make_peers_knock_at_one_place_after_the_other() {
+        let (mut traversal, at) = (traversal(true), |seconds| Moment::START + Duration::from_secs(seconds));
+        let name = |traversal: &mut Traversal, server, seconds| {
+            let relay = PeerId::random();
+            let counts = traversal.names(server, relay, at(seconds));
+            if counts {
+                traversal.relays.add(relay, vec!["/ip4/45.45.45.9/tcp/25".parse().unwrap()], at(seconds));
+            }
+            counts
+        };
+        assert_eq!((0..3000).filter(|second| name(&mut traversal, 0, *second)).count(), 10, "one in five minutes");
+        assert!(name(&mut traversal, 1, 3000), "other servers are heard");
+        let dialled = circuits(&mut traversal, at(3000)).into_iter().filter(|wish| matches!(wish, Wish::Dial(..))).count();
+        assert_eq!(dialled, 2, "what a server named before is forgotten");
+    }
+
+    #[test]
+    fn attack_a_named_relay_leads_nowhere_but_to_few_places_on_the_internet() {
+        let relay = PeerId::random();
+        let places = |addrs: &[String], loopback| {
+            let addrs: Vec<Multiaddr> = addrs.iter().map(|addr| addr.parse().unwrap()).collect();
+            named_places(&addrs, &relay, loopback).len()
+        };
+        for bad in
+            ["/ip4/192.168.1.1/tcp/80", "/ip4/127.0.0.1/tcp/80", "/ip6/fd00::1/tcp/1", "/dns4/a.b/tcp/443", "/ip4/169.254.169.254/tcp/80"]
+        {
+            assert_eq!(places(&[bad.to_owned()], false), 0, "{bad}");
+        }
+        assert_eq!(places(&[format!("/ip4/45.45.45.10/tcp/1/p2p/{}/p2p-circuit", PeerId::random())], false), 0);
+        assert_eq!(places(&(1..9).map(|n| format!("/ip4/45.45.45.{n}/tcp/1/p2p/{relay}")).collect::<Vec<_>>(), false), 4);
+        assert_eq!(places(&["/ip4/127.0.0.1/tcp/4001".to_owned()], true), 1);
+    }
+
+    #[test]
+    fn attack_no_server_says_where_the_relay_of_the_owner_or_of_another_server_is() {
+        let (configured, other, now) = (PeerId::random(), PeerId::random(), Moment::START);
+        let relays = vec![(configured, "/ip4/45.45.45.10/tcp/4001".parse().unwrap())];
+        let mut traversal = Traversal::new(&Options { relays, ..Options::default() }, false, now);
+        assert!(!traversal.names(0, configured, now));
+        assert!(traversal.names(0, other, now) && traversal.names(0, other, now) && !traversal.names(1, other, now));
+    }
+
+    #[test]
+    fn data_goes_only_through_relays_that_carry_a_page_and_only_if_allowed() {
+        let (relay, circuit) = circuit();
+        assert!(!traversal(false).may_carry(&circuit));
+        let mut traversal = traversal(true);
+        assert!(traversal.may_carry(&circuit));
+        traversal.limited(relay, Some(128 * 1024));
+        assert!(!traversal.may_carry(&circuit));
+        traversal.limited(relay, Some(16 * 1024 * 1024));
+        assert!(traversal.may_carry(&circuit));
+    }
+}
