@@ -14,6 +14,7 @@ mod local;
 pub mod man;
 pub mod peers;
 pub mod run;
+pub mod send;
 pub mod status;
 mod terminal;
 
@@ -27,7 +28,7 @@ use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
-pub use args::{ChatArgs, DemoArgs, GetArgs, GlobalArgs, PeersArgs, RunArgs, StatusArgs};
+pub use args::{ChatArgs, DemoArgs, GetArgs, GlobalArgs, PeersArgs, RunArgs, SendArgs, StatusArgs};
 
 use self::local::{Answered, NotRunning};
 use crate::config::{Config, ConfigErrors, DataDir, Loaded, Sources};
@@ -114,6 +115,8 @@ pub enum Command {
     Get(GetArgs),
     /// Send a message to a peer, or to everyone on the LAN, through the running node
     Chat(ChatArgs),
+    /// Offer a file to a peer, through the running node
+    Send(SendArgs),
     /// Read a password and print its argon2 string, for presence.admin_password
     HashPassword,
     /// Explain, check or show the configuration

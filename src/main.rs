@@ -20,6 +20,7 @@ fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Status(args) => cli::status::run(cli, args, out),
         Command::Get(args) => cli::get::run(cli, args, out),
         Command::Chat(args) => cli::chat::run(cli, args, out),
+        Command::Send(args) => cli::send::run(cli, args, out),
         Command::Bench { command } => cli::bench::run(command, out),
         Command::HashPassword => cli::hash_password::run(out),
         Command::Hub { command } => cli::hub::run(cli, command, out),

@@ -295,7 +295,7 @@ fn a_large_file_arrives_whole_through_crashes_of_both_sides() {
     assert_eq!(decide_file(&bob, &number, "accept").0, 200);
     let mut cuts = 0;
     let mut chance = bytes(64, rand_seed()).into_iter();
-    while cuts < 6 && files(&bob)[0]["state"] != "done" {
+    while cuts < 4 && files(&bob)[0]["state"] != "done" {
         let before = files(&bob)[0]["moved"].as_u64().unwrap_or(0);
         let moves = || match files(&bob)[0]["moved"].as_u64().unwrap_or(0) {
             now if now > before || now == content.len() as u64 => Ok(()),

@@ -119,6 +119,17 @@ pub struct GetArgs {
     pub output: Option<PathBuf>,
 }
 
+/// Operands of `goop send`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  goop send 12D3KooW… holiday.jpg")]
+pub struct SendArgs {
+    /// To whom
+    pub peer: String,
+    /// Which file
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+}
+
 /// Operands of `goop chat`.
 #[derive(Debug, Clone, Args)]
 #[command(

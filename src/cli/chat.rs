@@ -28,8 +28,9 @@ async fn tell(node: &LocalNode, peer: &str, text: &str) -> Result<String> {
     if to.is_me {
         bail!("that is you");
     }
-    send(node, &json!({ "to": to.peer.to_string(), "content": text })).await?;
-    Ok("delivered".into())
+    let message = send(node, &json!({ "to": to.peer.to_string(), "content": text })).await?;
+    let waits = message["state"] == "waiting";
+    Ok(if waits { "waiting until they are back" } else { "delivered" }.into())
 }
 
 async fn tell_all(node: &LocalNode, community: Option<&str>, text: &str) -> Result<String> {

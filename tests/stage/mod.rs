@@ -135,6 +135,7 @@ impl Stage {
         let peer = PeerHandle::new(commands, events.clone(), SiteRoot::new(home.path().join("site")), memory, folders);
         tokio::spawn(act(me, play.clone(), inbox));
         let stop = CancellationToken::new();
+        tokio::spawn(goop::peer::files::run(peer.clone(), stop.clone()));
         let mut options = Options::new(home.path().join("avatar.png"));
         (options.addr, options.explicit) = ("127.0.0.1:0".parse().unwrap(), true);
         change(&mut options);
@@ -300,6 +301,9 @@ async fn open(play: &Arc<Mutex<Play>>, peer: PeerId, protocol: &libp2p::StreamPr
     let unreachable = play.lock().unwrap().files.get(&(peer, String::new())).cloned();
     if let Some(Script::Fails(error)) = unreachable {
         return Err(error);
+    }
+    if *protocol == streams::FILE {
+        return Err(OpenError::Unsupported);
     }
     let (ours, theirs) = tokio::io::duplex(64 * 1024);
     let play = play.clone();

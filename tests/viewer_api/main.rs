@@ -4,6 +4,7 @@
 
 mod avatar;
 mod events;
+mod files;
 mod hosts;
 mod origin;
 mod page;

@@ -4,6 +4,7 @@
 
 mod disk;
 mod evil_paths;
+mod files;
 mod hostile;
 mod link_race;
 mod recorded;

@@ -1,12 +1,14 @@
 //! Fetches a file that was accepted: from where it was, to its name.
 
+use std::io;
+
 use libp2p::PeerId;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::noted;
-use super::part::{Part, PartError};
+use super::part::{self, Part, PartError};
 use crate::peer::memory::{Outcome, Transfer};
 use crate::peer::streams::file::{self, Pieces, Refusal};
 use crate::peer::streams::{self, StreamError};
@@ -74,11 +76,22 @@ fn because(why: &str, tell: bool) -> Outcome {
 }
 
 async fn fetch(handle: &PeerHandle, transfer: &Transfer, stop: &CancellationToken) -> Result<String, Broken> {
+    if let Some(name) = named_already(handle, transfer).await? {
+        return Ok(name);
+    }
     let part = open(handle, transfer).await?;
     handle.files.start_from(transfer.number, part.have());
     let part = if part.have() < transfer.offer.size { fill(handle, transfer, part, stop).await? } else { part };
-    let whole = transfer.clone();
-    on_disk(move || part.finish(&whole)).await
+    let (whole, memory) = (transfer.clone(), handle.memory().clone());
+    let promise = move |number, name: &str| memory.promise_name(number, name).map_err(|error| PartError::Io(io::Error::other(error)));
+    on_disk(move || part.finish(&whole, |name| promise(whole.number, name))).await
+}
+
+/// The name that it got right before a crash.
+async fn named_already(handle: &PeerHandle, transfer: &Transfer) -> Result<Option<String>, Broken> {
+    let Some(name) = transfer.place.clone() else { return Ok(None) };
+    let (downloads, transfer) = (handle.files.folders.downloads.clone(), transfer.clone());
+    on_disk(move || Ok(part::arrived(&downloads, &transfer, &name).then_some(name))).await
 }
 
 async fn open(handle: &PeerHandle, transfer: &Transfer) -> Result<Part, Broken> {

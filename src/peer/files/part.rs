@@ -83,8 +83,9 @@ impl Part {
         Ok(())
     }
 
-    /// Checks the whole file and gives it its name, which is answered. What is not what was offered is removed.
-    pub(super) fn finish(self, transfer: &Transfer) -> Result<String, PartError> {
+    /// Checks the whole file and gives it its name, which is answered. `promise` hears of each name before it is given, so that a crash
+    /// between the two leaves no second copy ([`arrived`]). What is not what was offered is removed.
+    pub(super) fn finish(self, transfer: &Transfer, promise: impl Fn(&str) -> Result<(), PartError>) -> Result<String, PartError> {
         if self.have != transfer.offer.size || hex(self.hash) != transfer.offer.hash {
             let _ = self.dir.remove_file(&self.name);
             return Err(PartError::Different);
@@ -93,6 +94,7 @@ impl Part {
         let wanted = safe(&transfer.offer.name);
         for number in 1..MAX_NUMBER {
             let name = numbered(&wanted, number);
+            promise(&name)?;
             match give_name(&self.dir, &self.name, &name) {
                 Ok(()) => {
                     let _ = self.dir.open(".").and_then(|folder| folder.sync_all());
@@ -104,6 +106,17 @@ impl Part {
         }
         Err(PartError::Io(io::Error::new(io::ErrorKind::AlreadyExists, "there are too many files of this name")))
     }
+}
+
+/// Whether `transfer` has the name already that was promised: there is no part of it, and that file is what was offered.
+pub(super) fn arrived(downloads: &Path, transfer: &Transfer, name: &str) -> bool {
+    let (part, path) = (downloads.join(private_name(transfer)), downloads.join(name));
+    let is_whole = || {
+        let (mut file, mut hash) = (File::open(&path)?, Sha256::new());
+        Ok::<_, io::Error>(hash_all(&mut file, &mut hash)? == transfer.offer.size && hex(hash) == transfer.offer.hash)
+    };
+    let is_plain = std::fs::symlink_metadata(&path).is_ok_and(|found| found.is_file() && found.len() == transfer.offer.size);
+    is_plain && !part.exists() && is_whole().unwrap_or(false)
 }
 
 /// Bytes of `transfer` that are on the disk.
@@ -162,5 +175,101 @@ fn hash_all(file: &mut File, hash: &mut Sha256) -> io::Result<u64> {
                 have += read as u64;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::UnixMillis;
+    use crate::proto::transfer::{Direction, Offer, State};
+
+    fn transfer(number: i64, name: &str, content: &[u8]) -> Transfer {
+        let hash = hex(Sha256::new_with_prefix(content));
+        let offer = Offer { id: "0123456789".into(), name: name.into(), size: content.len() as u64, mime: String::new(), hash };
+        let (at, until) = (UnixMillis(1), UnixMillis(2));
+        let peer = libp2p::PeerId::random();
+        Transfer { number, peer, direction: Direction::In, offer, state: State::Accepted, why: None, at, until, place: None, tell: false }
+    }
+
+    fn arrives(folder: &Path, transfer: &Transfer, content: &[u8]) -> Result<String, PartError> {
+        let mut part = Part::open(folder, transfer)?;
+        part.add(&content[usize::try_from(part.have()).unwrap()..])?;
+        part.finish(transfer, |_| Ok(()))
+    }
+
+    #[test]
+    fn what_arrives_never_replaces_anything_whatever_it_is_called() {
+        let folder = tempfile::tempdir().unwrap();
+        let outside = folder.path().join("outside");
+        let downloads = folder.path().join("downloads");
+        std::fs::write(&outside, "mine").unwrap();
+        std::fs::create_dir(&downloads).unwrap();
+        std::os::unix::fs::symlink(&outside, downloads.join("link.txt")).unwrap();
+        for (number, name) in ["../outside", "link.txt", "/etc/passwd", "a.txt", "a.txt", "CON", ".", "\u{202e}txt.exe"].iter().enumerate()
+        {
+            let transfer = transfer(number as i64, name, name.as_bytes());
+            let given = arrives(&downloads, &transfer, name.as_bytes()).unwrap();
+            assert_eq!(std::fs::read(downloads.join(&given)).unwrap(), name.as_bytes(), "{name:?} became {given:?}");
+        }
+        assert_eq!(std::fs::read(&outside).unwrap(), b"mine");
+        let names: Vec<_> = std::fs::read_dir(&downloads).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names.len(), 9, "{names:?}");
+    }
+
+    #[test]
+    fn a_part_is_gone_on_with_and_checked_as_a_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let content = b"0123456789";
+        let honest = transfer(1, "a.txt", content);
+        let mut part = Part::open(folder.path(), &honest).unwrap();
+        part.add(&content[..4]).unwrap();
+        drop(part);
+        assert_eq!(length(folder.path(), &honest), 4);
+        assert_eq!(Part::open(folder.path(), &honest).unwrap().have(), 4);
+        std::fs::write(folder.path().join(private_name(&honest)), b"012x").unwrap();
+        assert!(matches!(arrives(folder.path(), &honest, content), Err(PartError::Different)));
+        assert_eq!(length(folder.path(), &honest), 0, "what is not what was offered does not stay");
+        assert_eq!(arrives(folder.path(), &honest, content).unwrap(), "a.txt");
+    }
+
+    #[test]
+    fn a_crash_between_the_name_and_its_note_leaves_one_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let content = b"0123456789";
+        let transfer = transfer(1, "a.txt", content);
+        std::fs::write(folder.path().join("a.txt"), "another").unwrap();
+        let mut part = Part::open(folder.path(), &transfer).unwrap();
+        part.add(content).unwrap();
+        let promised = std::cell::RefCell::new(Vec::new());
+        assert!(!arrived(folder.path(), &transfer, "a.txt"), "that one is another");
+        let promise = |name: &str| {
+            promised.borrow_mut().push(name.to_owned());
+            Ok(())
+        };
+        assert_eq!(part.finish(&transfer, promise).unwrap(), "a (2).txt");
+        assert_eq!(promised.into_inner(), ["a.txt", "a (2).txt"]);
+        assert!(arrived(folder.path(), &transfer, "a (2).txt") && !arrived(folder.path(), &transfer, "a.txt"));
+    }
+
+    #[test]
+    fn a_file_that_is_cut_short_or_too_long_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let short = transfer(1, "a.txt", b"0123456789");
+        let mut part = Part::open(folder.path(), &short).unwrap();
+        part.add(b"012345678").unwrap();
+        assert!(matches!(part.finish(&short, |_| Ok(())), Err(PartError::Different)));
+        std::fs::write(folder.path().join(private_name(&short)), b"0123456789 and more").unwrap();
+        assert_eq!(Part::open(folder.path(), &short).unwrap().have(), 0, "what is longer than offered is begun anew");
+    }
+
+    /// THREATS 54.
+    #[test]
+    fn a_file_that_has_no_room_is_refused_before_it_comes() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut huge = transfer(1, "a", b"");
+        huge.offer.size = 1 << 60;
+        assert!(matches!(Part::open(folder.path(), &huge), Err(PartError::Full)));
+        assert!(matches!(PartError::from(io::Error::from(io::ErrorKind::StorageFull)), PartError::Full));
     }
 }

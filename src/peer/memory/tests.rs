@@ -352,3 +352,78 @@ fn check(memory: &Memory) -> Result<(), TestCaseError> {
     }
     Ok(())
 }
+
+mod transfers {
+    use super::*;
+    use crate::proto::transfer::{
+        Direction, MAX_CLOSED, MAX_OFFERS_OF_A_PEER, MAX_OFFERS_OF_A_STRANGER, MAX_OFFERS_OF_STRANGERS, MAX_OPEN, Offer, State, Step,
+    };
+
+    fn offer(id: &str) -> Offer {
+        Offer { id: id.into(), name: "a.txt".into(), size: 5, mime: String::new(), hash: "ab".repeat(32) }
+    }
+
+    fn offered(memory: &Memory, peer: PeerId, id: &str, known: bool) -> Result<i64, MemoryError> {
+        memory.offered(peer, &offer(id), known, UnixMillis(1)).map(|(transfer, _)| transfer.number)
+    }
+
+    #[test]
+    fn attack_a_thousand_offers_are_bounded_per_peer_of_strangers_and_in_all() {
+        let (memory, _) = new_memory(Limits::default());
+        let (friend, stranger) = (PeerId::random(), PeerId::random());
+        let taken = |peer, known, count: u32| (0..count).filter(|n| offered(&memory, peer, &format!("offer-{n}"), known).is_ok()).count();
+        assert_eq!(taken(stranger, false, 1000), MAX_OFFERS_OF_A_STRANGER as usize);
+        assert_eq!(taken(friend, true, 1000), MAX_OFFERS_OF_A_PEER as usize);
+        let strangers = (0..1000).filter(|_| offered(&memory, PeerId::random(), "offer-one", false).is_ok()).count();
+        assert_eq!(strangers, (MAX_OFFERS_OF_STRANGERS - MAX_OFFERS_OF_A_STRANGER) as usize);
+        let friends = (0..1000).filter(|_| offered(&memory, PeerId::random(), "offer-one", true).is_ok()).count();
+        assert_eq!(friends, (MAX_OPEN - MAX_OFFERS_OF_A_PEER - MAX_OFFERS_OF_STRANGERS) as usize);
+        assert!(matches!(offered(&memory, PeerId::random(), "offer-one", true), Err(MemoryError::TooMany { most: MAX_OPEN, .. })));
+    }
+
+    #[test]
+    fn a_repeated_offer_is_one_offer_and_decisions_make_room() {
+        let (memory, _) = new_memory(Limits::default());
+        let stranger = PeerId::random();
+        let first = offered(&memory, stranger, "offer-1", false).unwrap();
+        assert_eq!(memory.offered(stranger, &offer("offer-1"), false, UnixMillis(2)).unwrap().0.number, first);
+        for n in 2..=MAX_OFFERS_OF_A_STRANGER {
+            offered(&memory, stranger, &format!("offer-{n}"), false).unwrap();
+        }
+        assert!(offered(&memory, stranger, "offer-x", false).is_err());
+        memory.take_step(first, Step::Decline, &Outcome { tell: true, ..Outcome::default() }).unwrap().unwrap();
+        offered(&memory, stranger, "offer-x", false).unwrap();
+    }
+
+    #[test]
+    fn steps_are_taken_as_the_rules_allow_and_survive_a_restart() {
+        let (folder, me) = on_disk();
+        let bob = PeerId::random();
+        let memory = open(&folder, me);
+        let out = memory.to_send(bob, &offer("to-send-1"), "place", UnixMillis(1)).unwrap();
+        assert_eq!((out.direction, out.state, out.place.as_deref()), (Direction::Out, State::Waiting, Some("place")));
+        assert_eq!(memory.take_step(out.number, Step::Finish, &Outcome::default()).unwrap(), None);
+        memory.take_step(out.number, Step::Tell, &Outcome::default()).unwrap().unwrap();
+        let cancelled = memory.take_step(out.number, Step::Cancel, &Outcome { tell: true, ..Outcome::default() }).unwrap().unwrap();
+        let again = open(&folder, me);
+        assert_eq!(again.transfers_under_way().unwrap(), [cancelled], "the other side does not know yet");
+        again.was_told(out.number).unwrap();
+        assert!(again.transfers_under_way().unwrap().is_empty());
+        assert!(again.transfer_of(&bob, "to-send-1", Direction::In).unwrap().is_none());
+        assert_eq!(again.forget_transfer(out.number).unwrap().number, out.number);
+        assert!(matches!(again.transfer(out.number), Err(MemoryError::Nothing)));
+    }
+
+    #[test]
+    fn what_ended_is_remembered_for_a_while() {
+        let (memory, _) = new_memory(Limits::default());
+        let friend = PeerId::random();
+        for n in 0..MAX_CLOSED + 20 {
+            let number = offered(&memory, friend, &format!("offer-{n}"), true).unwrap();
+            memory.take_step(number, Step::Decline, &Outcome::default()).unwrap();
+        }
+        let kept = memory.transfers().unwrap();
+        assert!(kept.len() <= MAX_CLOSED as usize + 1);
+        assert_eq!(kept[0].offer.id, format!("offer-{}", MAX_CLOSED + 19));
+    }
+}

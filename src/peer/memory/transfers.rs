@@ -97,6 +97,14 @@ impl Memory {
         })
     }
 
+    /// A file that came whole gets this name next.
+    ///
+    /// # Errors
+    /// See [`MemoryError`].
+    pub fn promise_name(&self, number: i64, name: &str) -> Result<(), MemoryError> {
+        self.write(|change| change.execute("UPDATE transfers SET place = ?2 WHERE number = ?1", params![number, name]).map(drop))
+    }
+
     /// The other side knows how a transfer ended, or is not told any more.
     ///
     /// # Errors
