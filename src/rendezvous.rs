@@ -39,7 +39,7 @@ use crate::http::auth::password::PasswordError;
 use crate::http::client_ip::{TrustedProxies, UnnamedProxy, is_forwarded};
 use crate::http::limit::{PublishLimit, PublishRates, StreamGate, StreamLimits};
 use crate::http::{self, HttpMetrics, Limits};
-use crate::p2p::relay::RelayHandle;
+use crate::p2p::relay::{Guests, RelayHandle};
 use crate::proto::binding::Bindings;
 use crate::proto::signed::Epoch;
 use crate::shutdown::Tasks;
@@ -198,6 +198,12 @@ impl Rendezvous {
     /// Where it listens.
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// Who is on one of the boards, for a relay that keeps its places for them.
+    pub fn guests(&self) -> Guests {
+        let app = self.app.clone();
+        Guests::new(move |peer| app.boards.all().iter().any(|board| board.read(|board| board.row(peer).is_some())))
     }
 
     /// From now on `GET /relay` names this relay; the first one stays.
