@@ -1,11 +1,12 @@
 //! How fast the rendezvous server tells its readers, beside a plain axum + `tokio::broadcast` server in the same run, on loopback:
 //!
 //! ```text
-//! cargo bench --bench board                    every load, about three minutes
-//! cargo bench --bench board -- fan-out         only this one
+//! cargo bench --bench board                    every load, about eight minutes
+//! cargo bench --bench board -- fan-out join    only these
 //! ```
 //!
-//! Both servers are loaded by `goop bench board`. Prints rows for docs/PERFORMANCE.md.
+//! Both servers are loaded by `goop bench board`, and the outage is watched by `goop bench outage`. Prints rows for docs/PERFORMANCE.md.
+//! Every process may open as many files as its loads need: 20 000.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a program that measures; a failed step ends it")]
 
 use std::convert::Infallible;
@@ -25,14 +26,25 @@ use tokio_stream::wrappers::BroadcastStream;
 
 const GOOP: &str = env!("CARGO_BIN_EXE_goop");
 
-/// Name of a load, and the driver's options.
-const LOADS: [(&str, &str); 6] = [
-    ("fan-out", "--subscribers 1000 --publishes 4000"),
-    ("slow", "--subscribers 1000 --publishes 50"),
-    ("changes", "--subscribers 1000 --publishes 4000 --stream /api/v1/events"),
-    ("many", "--subscribers 9000 --publishes 20"),
-    ("publish", "--subscribers 0 --publishes 0 --peers 20000"),
-    ("memory", "--subscribers 9000 --publishes 1 --seconds 2"),
+/// A load: its name, whether the plain server can carry it too, and the driver's options.
+struct Load(&'static str, bool, &'static str);
+
+const LOADS: [Load; 15] = [
+    Load("fan-out", true, "--subscribers 1000 --publishes 4200"),
+    Load("slow", true, "--subscribers 1000 --publishes 50"),
+    Load("changes", false, "--subscribers 1000 --publishes 4200 --stream /api/v1/events"),
+    Load("many", true, "--subscribers 9000 --publishes 20"),
+    Load("publish", true, "--subscribers 0 --publishes 0 --peers 20000"),
+    Load("publish-one-by-one", true, "--subscribers 0 --publishes 0 --peers 20000 --connections 64 --pipeline 1"),
+    Load("signed", false, "--subscribers 0 --publishes 0 --peers 20000 --signed"),
+    Load("join", false, "--subscribers 0 --publishes 1 --seconds 1 --peers 10000 --joins 50 --stream /api/v1/events"),
+    Load("memory", true, "--subscribers 9000 --publishes 1 --seconds 2"),
+    Load("quiet-1000", false, "--subscribers 100 --heartbeats --peers 1000 --publishes 200 --seconds 30 --stream /api/v1/events"),
+    Load("quiet-16000", false, "--subscribers 100 --heartbeats --peers 16000 --publishes 3200 --seconds 30 --stream /api/v1/events"),
+    Load("19000", false, "--subscribers 19000 --processes 3 --publishes 100 --seconds 20"),
+    Load("school", false, "--one-address --subscribers 500 --peers 500 --heartbeats --publishes 100 --seconds 60"),
+    Load("good-alone", false, "--subscribers 100 --publishes 50 --seconds 20"),
+    Load("good-among-bad", false, "--subscribers 100 --publishes 50 --seconds 20 --slow-readers 1000 --half-open 10000"),
 ];
 
 fn main() {
@@ -44,16 +56,23 @@ fn main() {
     if !flags.iter().any(|flag| *flag == "--bench") {
         return;
     }
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|one| *one == name);
     println!(
-        "| load | server | published/s | delivered/s | share | µs a delivery | µs a publish | p50 / p99 ms | KiB idle | joined in ms |"
+        "| load | server | published/s | refused | delivered/s | share | µs a delivery | µs a publish | p50 / p99 ms | KiB idle | joined in ms | \
+         newcomer's ms, worst | bytes/s each |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|");
-    for (name, load) in LOADS.iter().filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|one| one == name)) {
-        for (server, start) in [("goop", goop as fn() -> Server), ("plain axum", plain)] {
-            if server == "goop" || !load.contains("/api/v1/") {
-                row(name, server, &drive(&start(), load));
-            }
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
+    for Load(name, both, options) in LOADS.iter().filter(|Load(name, ..)| is_wanted(name)) {
+        // A school has the limits of any server; other loads are more than it would take.
+        let goop = if *name == "school" { goop(&[], "0") } else { goop(&LIFTED, "0") };
+        row(name, "goop", &drive(&goop, options));
+        drop(goop);
+        if *both {
+            row(name, "plain axum", &drive(&plain(), options));
         }
+    }
+    if is_wanted("outage") {
+        println!("\n{}", outage());
     }
 }
 
@@ -77,18 +96,19 @@ fn started(command: &mut Command) -> (Child, String) {
     (child, line.trim().to_owned())
 }
 
-fn goop() -> Server {
+const LIFTED: [&str; 5] = [
+    "http.publish_per_minute_per_peer=100000",
+    "http.publish_per_minute_per_ip=100000000",
+    "http.publish_burst=100000",
+    "http.max_streams=20000",
+    "http.max_streams_per_ip=20000",
+];
+
+fn goop(settings: &[&str], port: &str) -> Server {
     let data = tempfile::tempdir().unwrap();
     let mut command = Command::new(GOOP);
-    command.args(["run", "--rendezvous-only", "--json", "--port", "0", "--data"]).arg(data.path());
-    for set in [
-        "http.trusted_proxies=['127.0.0.1']",
-        "http.publish_per_minute_per_peer=100000",
-        "http.publish_per_minute_per_ip=100000000",
-        "http.publish_burst=100000",
-        "http.max_streams=15000",
-        "http.max_streams_per_ip=15000",
-    ] {
+    command.args(["run", "--rendezvous-only", "--json", "--port", port, "--data"]).arg(data.path());
+    for set in ["http.trusted_proxies=['127.0.0.0/8']"].iter().chain(settings) {
         command.args(["--set", set]);
     }
     let (child, ready) = started(&mut command);
@@ -109,10 +129,12 @@ fn drive(server: &Server, load: &str) -> Value {
 }
 
 fn row(name: &str, server: &str, figures: &Value) {
-    let number = |key: &str, digits: usize| figures[key].as_f64().map_or("–".into(), |value| format!("{value:.digits$}"));
+    let shown = |value: &Value, digits: usize| value.as_f64().map_or("–".into(), |value| format!("{value:.digits$}"));
+    let number = |key: &str, digits| shown(&figures[key], digits);
     println!(
-        "| {name} | {server} | {} | {} | {} | {} | {} | {} / {} | {} | {} |",
+        "| {name} | {server} | {} | {} | {} | {} | {} | {} | {} / {} | {} | {} | {}, {} | {} |",
         number("published_per_s", 0),
+        number("refused", 0),
         number("delivered_per_s", 0),
         number("share_delivered", 3),
         number("server_us_per_delivery", 3),
@@ -121,7 +143,24 @@ fn row(name: &str, server: &str, figures: &Value) {
         number("p99_ms", 1),
         number("idle_kib_per_subscriber", 1),
         number("joined_in_ms", 0),
+        shown(&figures["join_ms"]["median"], 1),
+        shown(&figures["join_ms"]["worst"], 1),
+        number("bytes_per_s_each", 0),
     );
+}
+
+/// Ten thousand clients, whose server is killed and started again at the same port.
+fn outage() -> String {
+    let server = goop(&[], "0");
+    let port = server.url.rsplit(':').next().unwrap().to_owned();
+    let mut clients = Command::new(GOOP).args(["bench", "outage", "--url", &server.url]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut says = BufReader::new(clients.stdout.take().unwrap()).lines();
+    println!("{}", says.next().unwrap().unwrap());
+    drop(server);
+    let _again = goop(&[], &port);
+    let told = says.next().unwrap().unwrap();
+    assert!(clients.wait().unwrap().success());
+    told
 }
 
 /// What one writes first: axum's own events over a broadcast channel, no checks and no table.

@@ -14,6 +14,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use futures::{AsyncReadExt as _, AsyncWriteExt as _, StreamExt};
+use goop::peer::files::Folders;
 use goop::peer::{self, PeerHandle, Profile};
 use goop::shutdown::Tasks;
 use libp2p::identity::Keypair;
@@ -135,10 +136,14 @@ fn say(line: &str) {
 }
 
 async fn client() -> (PeerHandle, Tasks) {
+    let folder = std::env::temp_dir().join(format!("goop-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
     let options = peer::Options {
         key: Keypair::generate_ed25519(),
         profile: Profile::default(),
         site_root: "none".into(),
+        memory: folder.join("goop.db"),
+        folders: Folders { downloads: folder.join("downloads"), spool: folder.join("spool") },
         listen_port: 0,
         loopback_only: true,
         mdns_tag: None,

@@ -13,6 +13,7 @@ mod local;
 pub mod man;
 pub mod peers;
 pub mod run;
+pub mod status;
 mod terminal;
 
 use std::collections::BTreeMap;
@@ -25,7 +26,7 @@ use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
-pub use args::{ChatArgs, DemoArgs, GetArgs, GlobalArgs, PeersArgs, RunArgs};
+pub use args::{ChatArgs, DemoArgs, GetArgs, GlobalArgs, PeersArgs, RunArgs, StatusArgs};
 
 use self::local::{Answered, NotRunning};
 use crate::config::{Config, ConfigErrors, DataDir, Loaded, Sources};
@@ -106,6 +107,8 @@ pub enum Command {
     Id,
     /// Print who is here, as the running node sees it
     Peers(PeersArgs),
+    /// Print whether the running node, or the server at a URL, is ready, and what is wrong
+    Status(StatusArgs),
     /// Fetch a file of a peer's site, through the running node
     Get(GetArgs),
     /// Send a message to a peer, or to everyone on the LAN, through the running node

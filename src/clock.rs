@@ -6,6 +6,7 @@ use std::ops::Add;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
 /// Monotonic time since the process started: deadlines and TTLs are measured with it, so a changed wall clock moves none of them.
@@ -31,6 +32,35 @@ impl Moment {
     /// How long ago `earlier` was; zero if it lies in the future.
     pub fn since(self, earlier: Moment) -> Duration {
         self.0.saturating_sub(earlier.0)
+    }
+
+    /// The same moment as every process of this machine tells it.
+    pub fn on_machine(self) -> MachineMicros {
+        MachineMicros(u64::try_from((*STARTED_ON_MACHINE + self.0).as_micros()).unwrap_or(u64::MAX))
+    }
+}
+
+/// Monotonic time of this machine, in microseconds: the same for all its processes, which may compare theirs. It begins anew when
+/// the machine does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MachineMicros(pub u64);
+
+/// When this process started, by the machine's clock.
+static STARTED_ON_MACHINE: LazyLock<Duration> = LazyLock::new(|| {
+    let now = clock_gettime(ClockId::Monotonic);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
+    Duration::new(seconds, u32::try_from(now.tv_nsec).unwrap_or_default()).saturating_sub(STARTED.elapsed())
+});
+
+impl MachineMicros {
+    /// The same as a moment of this process; one before its start counts as its start.
+    pub fn here(self) -> Moment {
+        Moment(Duration::from_micros(self.0).saturating_sub(*STARTED_ON_MACHINE))
+    }
+
+    /// How long ago `earlier` was; zero if it lies in the future.
+    pub fn since(self, earlier: MachineMicros) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
 }
 
@@ -65,5 +95,13 @@ mod tests {
         let late = early + Duration::from_millis(5);
         assert_eq!(late.since(early), Duration::from_millis(5));
         assert_eq!(early.since(late), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_moment_keeps_its_place_on_the_machine_s_clock() {
+        let (start, later) = (Moment::START.on_machine(), Moment::from_millis(1500).on_machine());
+        assert_eq!(later.since(start), Duration::from_millis(1500));
+        assert!(Moment::from_millis(1500).since(later.here()) < Duration::from_micros(2), "to the microsecond");
+        assert_eq!(MachineMicros(0).here(), Moment::START, "before this process");
     }
 }

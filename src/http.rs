@@ -1,6 +1,7 @@
 //! HTTP manners that every role shares: a listener with deadlines, one error format, server-sent events, who may ask, headers, files.
 //!
 //! - `listener`, `connection`, `socket`, `pulse`: accept, bound, time and drain connections (THREATS 8, 10, 11).
+//! - `lengths`: refuses requests whose end is ambiguous (THREATS 19).
 //! - `client_ip`, `limit`: whom a request comes from, and how much of what anybody gets (THREATS 7, 15–17).
 //! - `auth`: who may operate a public role: password, session, Peer ID auth (THREATS 31–35).
 //! - `body`: reads a request's body with a limit and a minimum speed (THREATS 11–13).
@@ -9,7 +10,7 @@
 //! - `origin`: whose page is asking, secrets compared in constant time (THREATS 24, 29–31).
 //! - `headers`: the headers a browser is told with every answer (THREATS 27).
 //! - `media`: media types by our own table, never by another's word (THREATS 28).
-//! - `assets`: files built into the program.
+//! - `assets`: files built into the program. `page`: what the pages of every role share.
 //!
 //! No policy lives here: who may do what is said by the roles.
 
@@ -20,16 +21,18 @@ pub mod client_ip;
 mod connection;
 pub mod error;
 pub mod headers;
+mod lengths;
 pub mod limit;
 pub mod listener;
 pub mod media;
 mod metrics;
 pub mod origin;
+pub mod page;
 mod pulse;
 mod socket;
 pub mod sse;
 
-pub use connection::Client;
+pub use connection::{Answers, Client, Local};
 pub use error::Problem;
 pub use listener::{Limits, listen, serve};
 pub use metrics::HttpMetrics;

@@ -17,6 +17,7 @@ fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Demo(args) => cli::demo::run(args, out),
         Command::Id => cli::id::run(cli, out),
         Command::Peers(args) => cli::peers::run(cli, args, out),
+        Command::Status(args) => cli::status::run(cli, args, out),
         Command::Get(args) => cli::get::run(cli, args, out),
         Command::Chat(args) => cli::chat::run(cli, args, out),
         Command::Bench { command } => cli::bench::run(command, out),

@@ -4,11 +4,13 @@
 //! whose parts are not all alive stops (THREATS 57): half a node is worse than none.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -17,9 +19,11 @@ use crate::config::files::read_bounded;
 use crate::config::{DataDir, Loaded};
 use crate::identity::{DataLock, Identity, IdentityError, LockError};
 use crate::p2p::{P2pError, nat};
+use crate::peer::files::Folders;
 use crate::peer::{self, PeerError, PeerHandle, Profile};
-use crate::rendezvous::{self, Rendezvous, RendezvousError};
+use crate::rendezvous::{self, ReloadAnswer, Rendezvous, RendezvousError};
 use crate::shutdown::{DEADLINE, Ended, Tasks};
+use crate::systemd::{self, Sockets};
 use crate::telemetry::Metrics;
 use crate::viewer::{self, MAX_OWN_AVATAR, Viewer, ViewerError};
 
@@ -28,14 +32,18 @@ mod relay;
 mod reload;
 mod run_file;
 mod site_folder;
+mod vital;
 
-pub use reload::reload;
+pub use reload::Reloader;
 pub use run_file::{Ready, RunFile, RunFileError};
+pub use vital::Vital;
 
 /// A running node.
 pub struct Node {
     ready: Ready,
     peer: Option<PeerHandle>,
+    public: Option<Rendezvous>,
+    reloader: Option<Reloader>,
     run_file: RunFile,
     tasks: Tasks,
     stop: CancellationToken,
@@ -74,6 +82,9 @@ pub enum NodeError {
     /// `run.json` could not be written.
     #[error(transparent)]
     RunFile(#[from] RunFileError),
+    /// Sockets were handed over that no role answers at.
+    #[error("the service manager hands over a socket for the public listener, but no public role is on: set presence.rendezvous_host")]
+    IdleSockets,
 }
 
 impl Node {
@@ -82,6 +93,14 @@ impl Node {
     /// # Errors
     /// See [`NodeError`].
     pub async fn start(loaded: &Loaded) -> Result<Self, NodeError> {
+        Self::start_on(loaded, Sockets::default()).await
+    }
+
+    /// The same; where the service manager hands over sockets, those are listened on.
+    ///
+    /// # Errors
+    /// See [`NodeError`].
+    pub async fn start_on(loaded: &Loaded, mut sockets: Sockets) -> Result<Self, NodeError> {
         let data = &loaded.data;
         data.create().map_err(|error| NodeError::Data { path: data.root.display().to_string(), error })?;
         open_files::raise_limit();
@@ -94,7 +113,11 @@ impl Node {
             site_folder::prepare(loaded);
         }
         let (mut tasks, stop, metrics) = (Tasks::default(), CancellationToken::new(), Metrics::default());
-        let public = open_rendezvous(loaded, &identity, &metrics, &mut tasks, &stop)?;
+        let (reload, asked) = mpsc::channel(1);
+        let public = open_rendezvous(loaded, &identity, &mut sockets, reload, &metrics, &mut tasks, &stop)?;
+        if !sockets.is_empty() {
+            return Err(NodeError::IdleSockets);
+        }
         let mut ready = Ready::of(&identity.peer_id());
         let mut peer = None;
         let mut token = None;
@@ -106,7 +129,7 @@ impl Node {
             }
             relay
         } else {
-            let servers = rendezvous_servers(loaded, public.as_ref().map(Rendezvous::addr));
+            let servers = rendezvous_servers(loaded, public.as_ref());
             let (nat, relay) = relay::of_peer(&loaded.config.p2p, &identity, guests);
             let options = peer_options(loaded, &identity, servers, nat);
             let handle = peer::start(options, &metrics, &mut tasks, stop.child_token()).await?;
@@ -121,10 +144,11 @@ impl Node {
             if let Some(relay) = relay {
                 public.name_relay(relay);
             }
-            ready = ready.with_public("rendezvous", public.url());
+            ready = ready.with_public("rendezvous", public.url(), public.local_url());
         }
         let run_file = RunFile::write(&data.run_json(), &ready, token.as_deref())?;
-        Ok(Self { ready, peer, run_file, tasks, stop, _lock: lock })
+        let reloader = Some(Reloader::new(loaded, peer.clone(), public.clone(), asked));
+        Ok(Self { ready, peer, public, reloader, run_file, tasks, stop, _lock: lock })
     }
 
     /// What the node says about itself.
@@ -135,6 +159,16 @@ impl Node {
     /// The peer of this node; a node that is a server only has none.
     pub fn peer(&self) -> Option<&PeerHandle> {
         self.peer.as_ref()
+    }
+
+    /// What tells whether its parts answer.
+    pub fn vital(&self) -> Vital {
+        Vital::of(self.peer.clone(), self.public.clone())
+    }
+
+    /// What reads its configuration anew; there is one.
+    pub fn reloader(&mut self) -> Option<Reloader> {
+        self.reloader.take()
     }
 
     /// Runs until `stop`, then shuts down; or until a part of the node dies, which is an error.
@@ -149,6 +183,7 @@ impl Node {
         if let Some(ended) = died {
             error!(part = ended.name, panicked = ended.panicked, "a part of the node ended; stopping the rest");
         }
+        systemd::stopping(&died.map_or_else(|| "Stopping".to_owned(), |ended| format!("Stopping, for {} ended", ended.name)));
         self.shutdown().await;
         died.map_or(Ok(()), Err)
     }
@@ -168,6 +203,8 @@ impl Node {
 fn open_rendezvous(
     loaded: &Loaded,
     identity: &Identity,
+    sockets: &mut Sockets,
+    reload: mpsc::Sender<ReloadAnswer>,
     metrics: &Metrics,
     tasks: &mut Tasks,
     stop: &CancellationToken,
@@ -188,9 +225,22 @@ fn open_rendezvous(
             password: presence.admin_password.clone(),
             peers: loaded.config.superhub.admin_peers.clone(),
             database: Some(database(loaded)),
+            shared: presence.peer_db_path.is_some(),
+            reload: Some(reload),
         },
     };
-    Ok(Some(Rendezvous::start(options, metrics, tasks, stop.child_token())?))
+    let stop = stop.child_token();
+    let server = match handed_over(sockets)? {
+        sockets if sockets.is_empty() => Rendezvous::start(options, metrics, tasks, stop)?,
+        sockets => Rendezvous::start_on(sockets, options, metrics, tasks, stop)?,
+    };
+    Ok(Some(server))
+}
+
+/// The public listener's sockets, where the service manager has opened them.
+fn handed_over(sockets: &mut Sockets) -> Result<Vec<TcpListener>, RendezvousError> {
+    let cannot = |cause| RendezvousError::Listen { addr: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), cause };
+    sockets.take_public().into_iter().map(|socket| TcpListener::from_std(socket).map_err(cannot)).collect()
 }
 
 /// Where a server remembers what it must: the file that several share, or its own.
@@ -200,13 +250,8 @@ fn database(loaded: &Loaded) -> PathBuf {
 }
 
 /// The servers that are configured, and the one of this node, which stands before them.
-fn rendezvous_servers(loaded: &Loaded, own: Option<SocketAddr>) -> Vec<BaseUrl> {
-    let reachable = |addr: SocketAddr| match addr.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::from((Ipv4Addr::LOCALHOST, addr.port())),
-        IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::from((Ipv6Addr::LOCALHOST, addr.port())),
-        _ => addr,
-    };
-    let own = own.and_then(|addr| BaseUrl::parse(&format!("http://{}", reachable(addr))).ok());
+fn rendezvous_servers(loaded: &Loaded, own: Option<&Rendezvous>) -> Vec<BaseUrl> {
+    let own = own.and_then(|own| BaseUrl::parse(&own.local_url()).ok());
     own.into_iter().chain(loaded.config.presence.rendezvous_wan.iter().cloned()).collect()
 }
 
@@ -220,6 +265,8 @@ fn peer_options(loaded: &Loaded, identity: &Identity, rendezvous: Vec<BaseUrl>, 
             avatar: avatar(&loaded.data),
         },
         site_root: loaded.data.site(config),
+        memory: loaded.data.database(),
+        folders: Folders { downloads: loaded.data.downloads(config), spool: loaded.data.spool() },
         listen_port: config.p2p.listen_port,
         loopback_only: config.p2p.loopback_only,
         mdns_tag: config.discovery.mdns.then(|| config.p2p.mdns_tag.as_str().to_owned()),

@@ -14,8 +14,8 @@ use libp2p::multiaddr::Protocol;
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::{self, NetworkBehaviour, Swarm};
 use libp2p::{
-    Multiaddr, StreamProtocol, SwarmBuilder, autonat, connection_limits, dcutr, memory_connection_limits, noise, ping, tcp, tls, upnp,
-    yamux,
+    Multiaddr, StreamProtocol, SwarmBuilder, allow_block_list, autonat, connection_limits, dcutr, memory_connection_limits, noise, ping,
+    tcp, tls, upnp, yamux,
 };
 use thiserror::Error;
 
@@ -146,6 +146,7 @@ fn build(options: Options) -> Result<Swarm<Behaviour>, P2pError> {
     swarm(options.key, |key, relay_client| {
         let me = key.public().to_peer_id();
         Behaviour {
+            blocked: allow_block_list::Behaviour::default(),
             limits: connection_limits::Behaviour::new(limits()),
             memory: memory_connection_limits::Behaviour::with_max_percentage(MAX_MEMORY_SHARE),
             ip_limit: ip_limit::Behaviour::new(if nat.relay_server { relay::MAX_OPEN_PER_IP } else { ip_limit::MAX_OPEN }),

@@ -24,7 +24,6 @@ use crate::clock::Moment;
 use crate::config::base_url::BaseUrl;
 use crate::p2p::{self, P2pError};
 use crate::proto::announcer::Announcer;
-use crate::proto::chat::ChatLog;
 use crate::proto::neighbours::Neighbours;
 use crate::proto::presence::table::PresenceTable;
 use crate::proto::rate::{GOSSIP_NEIGHBOURS, GOSSIP_PER_SOURCE, GOSSIP_SOURCES, RateTable, STRANGERS_PER_NEIGHBOUR};
@@ -34,23 +33,30 @@ use crate::telemetry;
 
 mod actor;
 mod address_book;
+pub mod audience;
 mod command;
 mod connections;
 pub mod discovery;
+pub mod files;
 mod handle;
+mod keeper;
+pub mod memory;
 mod metrics;
 mod openings;
+mod outbox;
 mod profile;
 mod reaching;
+mod retry;
 mod serving;
 pub mod site_root;
 pub mod streams;
+pub mod talk;
 mod traversal;
 mod view;
 mod wan;
 
 pub use command::{Command, Duplex, OpenError, PeerStream};
-pub use handle::{ChatError, FetchError, PeerHandle};
+pub use handle::{ChatError, FetchError, FileError, PeerHandle};
 pub use profile::Profile;
 pub use view::{Path, PeerEvent, PeerRow, SelfInfo};
 
@@ -58,6 +64,8 @@ use actor::Actor;
 use address_book::AddressBook;
 use connections::Connections;
 use discovery::{Discovery, Subnets};
+use files::Folders;
+use memory::{Memory, MemoryError};
 use openings::Openings;
 use reaching::Reaching;
 use serving::{Served, Serving};
@@ -86,6 +94,10 @@ pub struct Options {
     pub profile: Profile,
     /// The owner's site; the folder may appear later.
     pub site_root: PathBuf,
+    /// The file in which the peer remembers what was said and whom its owner keeps, mutes or blocks.
+    pub memory: PathBuf,
+    /// Where files lie that are on their way.
+    pub folders: Folders,
     /// TCP and UDP port; 0 takes a free one.
     pub listen_port: u16,
     /// Listen, announce and discover on loopback only.
@@ -107,6 +119,9 @@ pub struct Options {
 /// Why a peer did not start.
 #[derive(Debug, Error)]
 pub enum PeerError {
+    /// What the peer remembers cannot be read.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
     /// libp2p did not start.
     #[error(transparent)]
     P2p(#[from] P2pError),
@@ -130,6 +145,8 @@ pub async fn start(
 ) -> Result<PeerHandle, PeerError> {
     let (key, me) = (options.key.clone(), options.key.public().to_peer_id());
     let now = Moment::now();
+    let memory = Memory::open(&options.memory, me).map_err(MemoryError::from)?;
+    files::sweep(&memory, &options.folders)?;
     let subnets = Subnets::of_this_host().unwrap_or_default();
     let topic = IdentTopic::new(options.topic);
     let mut swarm = p2p::start(p2p::Options {
@@ -137,13 +154,16 @@ pub async fn start(
         listen_port: options.listen_port,
         loopback_only: options.loopback_only,
         topic: topic.clone(),
-        served: vec![streams::CONTENT, streams::SITE, streams::AVATAR, streams::CHAT, streams::MQ],
+        served: vec![streams::CONTENT, streams::SITE, streams::AVATAR, streams::CHAT, streams::MQ, streams::FILE],
         own_subnet: Box::new({
             let subnets = subnets.clone();
             move |ip| subnets.contains_now(ip)
         }),
         nat: options.nat.clone(),
     })?;
+    memory.contacts().values().filter(|contact| contact.blocked).for_each(|contact| {
+        swarm.behaviour_mut().blocked.block_peer(contact.peer_id);
+    });
     let early = until_listening(&mut swarm).await;
     let (discovered_tx, discovered) = mpsc::channel(DISCOVERED);
     let lan = options.mdns_tag.map(|tag| discovery::Options { me, tag, loopback_only: options.loopback_only });
@@ -156,11 +176,17 @@ pub async fn start(
     let (profile, shown) = watch::channel(Arc::new(options.profile));
     let site = SiteRoot::new(options.site_root);
     let counters = metrics::Metrics::default();
-    let (received, chat_refused) = (commands_tx.clone(), counters.chat_refused.clone());
-    let served = Served { me, site: site.clone(), profile: shown, received, chat_refused };
+    let handle = PeerHandle::new(commands_tx, events.clone(), site.clone(), memory, options.folders);
+    let served = Served { me, site, profile: shown, talk: handle.talk.clone(), files: handle.files.clone() };
     let crowded = swarm.behaviour().ip_limit.refused();
     metrics.register("peer", |room| {
         counters.register(room);
+        room.register("chat_received", "Chat messages that were received", handle.talk.received.clone());
+        room.register(
+            "chat_refused",
+            "Chat messages that were refused: too long, not understood, or too many of one peer",
+            handle.talk.refused.clone(),
+        );
         room.register("connections_refused_per_address", "Inbound connections of addresses that had enough", crowded);
     });
     if let Some(discovery) = &discovery {
@@ -174,7 +200,7 @@ pub async fn start(
         commands,
         discovery,
         discovered,
-        events: events.clone(),
+        events,
         table: PresenceTable::new(me, options.ttl),
         announcer: Announcer::new(options.heartbeat, now),
         neighbours: Neighbours::new(me, rand::random(), now),
@@ -188,7 +214,6 @@ pub async fn start(
         reaching: Reaching::default(),
         traversal: Traversal::new(&options.nat, options.loopback_only, now),
         serving: Serving::new(served),
-        chats: ChatLog::new(me),
         profile,
         listen_addrs_changed: true,
         subnets: subnets.clone(),
@@ -197,8 +222,11 @@ pub async fn start(
         metrics: counters,
         next_tick: now,
     };
+    tasks.spawn("outbox", outbox::run(handle.clone(), stop.clone()));
+    tasks.spawn("files", files::run(handle.clone(), stop.clone()));
+    tasks.spawn("keeper", keeper::run(handle.clone(), stop.clone()));
     tasks.spawn("peer", actor.run(stop));
-    Ok(PeerHandle::new(me, commands_tx, events, site))
+    Ok(handle)
 }
 
 /// The first addresses are there as soon as the swarm is polled, the others right after; a host without any interface has none yet.

@@ -7,18 +7,21 @@
 //! ```
 //! - `boards`: one board per community; the open one at `/` has no name. `base`: which one a URL means.
 //! - `live_board`: a board ([`crate::proto::board`]) with those who read it. `fanout`: when they are given what was gathered.
-//! - `admit`: the one place that decides whether a message counts, and what a refusal is called in HTTP.
+//! - `admit`: the one place that decides whether a message counts, and what a refusal is called in HTTP. `names`: whom it is for.
+//! - `hours`: how many were here, minute by minute.
 //! - `routes`: the URL table. `pages`, `wellknown`, `health`: what people, peers and machines ask besides.
-//! - `communities`, `store`: who comes in where, and what is remembered of it. `admin`: the operator's pages and API.
-//! - `records`: goop2's `/peers.json` and `/logs.json` as data. `metrics`: what is counted.
+//! - `communities`, `store`: who comes in where, and what is remembered of it. `moves`: what has gone elsewhere. `admin`: the operator's pages and API.
+//! - `sharing`: what several instances over one database tell each other.
+//! - `settings`: what of the configuration counts at once when it is read anew.
+//! - `records`: goop2's `/peers.json` and `/logs.json` as data. `metrics`, `census`: what is counted.
 //!
 //! What is read or verified is done outside every lock; no reader ever holds up another.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::http::HeaderMap;
@@ -26,6 +29,7 @@ use libp2p::PeerId;
 use libp2p::identity::Keypair;
 use thiserror::Error;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -36,7 +40,7 @@ use crate::config::http::HttpConfig;
 use crate::db::DbError;
 use crate::http::auth::AdminDoor;
 use crate::http::auth::password::PasswordError;
-use crate::http::client_ip::{TrustedProxies, UnnamedProxy, is_forwarded};
+use crate::http::client_ip::{UnnamedProxy, is_forwarded};
 use crate::http::limit::{PublishLimit, PublishRates, StreamGate, StreamLimits};
 use crate::http::{self, HttpMetrics, Limits};
 use crate::p2p::relay::{Guests, RelayHandle};
@@ -49,16 +53,22 @@ mod admin;
 mod admit;
 mod base;
 mod boards;
+mod census;
 mod communities;
 mod fanout;
 mod health;
+mod hours;
 mod live_board;
 mod metrics;
+mod moves;
+mod names;
 mod pages;
 mod publish;
 mod records;
 mod relay;
 mod routes;
+mod settings;
+mod sharing;
 mod store;
 mod subscribe;
 mod visitor;
@@ -69,7 +79,11 @@ pub use boards::Boards;
 pub use live_board::{LiveBoard, Seat};
 pub use metrics::RendezvousMetrics;
 pub use records::{Journal, PeerRecord};
+use settings::Settings;
+pub use settings::{Fresh, LIVE, ReloadAnswer, Reloaded};
+use sharing::Sharing;
 pub use store::{Application, Store, StoreError};
+use store::{Entered, Entrant};
 pub use visitor::Visitor;
 
 /// How a rendezvous server is started.
@@ -102,6 +116,10 @@ pub struct DoorOptions {
     pub peers: Vec<PeerId>,
     /// The database; `None`: memory, until the server stops.
     pub database: Option<PathBuf>,
+    /// Whether other instances of this server may use the same database at the same time.
+    pub shared: bool,
+    /// Who reads the configuration anew when an operator asks for it.
+    pub reload: Option<mpsc::Sender<ReloadAnswer>>,
 }
 
 /// Why a rendezvous server did not start.
@@ -124,6 +142,9 @@ pub enum RendezvousError {
     /// The database is at a wrong place.
     #[error(transparent)]
     Database(#[from] DbError),
+    /// The database is another server's.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// What all handlers share.
@@ -140,12 +161,16 @@ pub(crate) struct App {
     pub(crate) publish_limit: Mutex<PublishLimit>,
     /// Who gets an event stream.
     pub(crate) streams: Arc<StreamGate>,
-    /// Whose word on a client's address counts.
-    pub(crate) proxies: TrustedProxies,
+    /// What may change while it runs.
+    settings: RwLock<Arc<Settings>>,
     /// Whether a proxy that nobody named stands before the server.
     pub(crate) unnamed_proxy: UnnamedProxy,
     /// Communities, members and bans.
     pub(crate) store: Store,
+    /// What other instances over the same database are told.
+    sharing: Sharing,
+    /// When the database was last asked whether it works, and what it said.
+    probed: tokio::sync::Mutex<Option<(Moment, Option<String>)>>,
     /// Who may operate.
     pub(crate) door: AdminDoor,
     /// The relay that is named to peers.
@@ -156,6 +181,8 @@ pub(crate) struct App {
     pub(crate) options: Options,
     /// What happened last, for the operator.
     pub(crate) journal: Journal,
+    /// How many were here over the last hour.
+    pub(crate) hours: hours::Hours,
     /// What is counted.
     pub(crate) metrics: RendezvousMetrics,
     /// The text of `/metrics`.
@@ -167,7 +194,8 @@ pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A running rendezvous server. It ends with the tasks it was started with.
+/// A running rendezvous server; a cheap clone is the same one. It ends with the tasks it was started with.
+#[derive(Clone)]
 pub struct Rendezvous {
     app: Arc<App>,
     addr: SocketAddr,
@@ -180,17 +208,37 @@ impl Rendezvous {
     /// When the address cannot be listened on.
     pub fn start(options: Options, metrics: &Metrics, tasks: &mut Tasks, stop: CancellationToken) -> Result<Self, RendezvousError> {
         let listener = listen(options.addr, options.explicit)?;
-        let addr = listener.local_addr().map_err(|cause| RendezvousError::Listen { addr: options.addr, cause })?;
+        Self::start_on(vec![listener], options, metrics, tasks, stop)
+    }
+
+    /// The same on sockets that listen already; where they do counts, and not what `options` say. At least one.
+    ///
+    /// # Errors
+    /// When the first has no address, or the options cannot be used.
+    pub fn start_on(
+        listeners: Vec<TcpListener>,
+        options: Options,
+        metrics: &Metrics,
+        tasks: &mut Tasks,
+        stop: CancellationToken,
+    ) -> Result<Self, RendezvousError> {
+        let addr = listeners.first().map_or(Err(io::ErrorKind::NotConnected.into()), TcpListener::local_addr);
+        let addr = addr.map_err(|cause| RendezvousError::Listen { addr: options.addr, cause })?;
         let app = Arc::new(App::new(options, metrics, addr)?);
         app.let_doors_count(Moment::now());
+        let exchange = sharing::begin(&app);
         let counters = HttpMetrics::default();
-        metrics.register("rendezvous", |room| app.metrics.register(room));
+        metrics.register("rendezvous", |room| {
+            app.metrics.register(room);
+            room.register_collector(Box::new(census::Census::of(&app)));
+        });
         metrics.register("rendezvous_http", |room| counters.register(room));
         let limits = connection_limits(&app.options.http);
-        let serving = http::serve(vec![listener], routes::router(app.clone()), limits, counters, stop.clone());
+        let serving = http::serve(listeners, routes::answers(app.clone()), limits, counters, stop.clone());
         tasks.spawn("rendezvous listener", serving);
         tasks.spawn("rendezvous fan-out", fanout::run(app.clone(), stop.clone()));
-        tasks.spawn("rendezvous doors", communities::follow(app.clone(), stop.clone()));
+        tasks.spawn("rendezvous hours", hours::keep(app.clone(), stop.clone()));
+        tasks.spawn("rendezvous sharing", sharing::run(app.clone(), exchange, stop.clone()));
         tasks.spawn("rendezvous sweep", fanout::sweep(app.clone(), stop));
         Ok(Self { app, addr })
     }
@@ -206,37 +254,60 @@ impl Rendezvous {
         Guests::new(move |peer| app.boards.all().iter().any(|board| board.read(|board| board.row(peer).is_some())))
     }
 
+    /// How many peers are here and how many event streams are read, on all boards together. Whoever gets an answer knows that no
+    /// board is stuck.
+    pub fn census(&self) -> (usize, usize) {
+        let boards = self.app.boards.all();
+        let count = |(peers, readers), board: &Arc<LiveBoard>| (peers + board.read(|board| board.rows().len()), readers + board.readers());
+        boards.iter().fold((0, 0), count)
+    }
+
     /// From now on `GET /relay` names this relay; the first one stays.
     pub fn name_relay(&self, relay: RelayHandle) {
         let _ = self.app.relay.set(relay);
     }
 
-    /// The URL for others: the configured one, or that of the address; a wildcard address is told as this machine's.
+    /// The URL for others: the configured one, or that for this machine.
     pub fn url(&self) -> String {
-        self.app.url(self.addr)
+        self.app.settings().http.external_url.as_ref().map_or_else(|| self.local_url(), trimmed)
+    }
+
+    /// The URL for programs of this machine: that of the address; a wildcard address is told as loopback.
+    pub fn local_url(&self) -> String {
+        let ip = match self.addr.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        format!("http://{}", SocketAddr::new(ip, self.addr.port()))
     }
 }
 
 impl App {
     fn new(options: Options, all_metrics: &Metrics, addr: SocketAddr) -> Result<Self, RendezvousError> {
         let now = Moment::now();
-        let epoch = Epoch::new(rand::random());
-        let (door, store) = (admin::door(&options, addr)?, Store::open(options.doors.database.as_deref())?);
+        let store = Store::open(options.doors.database.as_deref(), options.doors.shared)?;
+        let instance = (options.doors.shared && store.is_sound()).then(rand::random);
+        let Entered { epoch, complete } = enter(&store, &options, instance, now)?;
+        let door = admin::door(&options, addr, epoch)?;
         Ok(Self {
             server: options.server,
-            boards: Boards::new(options.ttl, now),
+            boards: Boards::new(options.ttl, complete.here(), now),
             bindings: Mutex::new(Bindings::new(options.server, epoch, options.allow_unsigned)),
             epoch,
             publish_limit: Mutex::new(PublishLimit::new(PublishRates::of(&options.http))),
             streams: StreamGate::new(StreamLimits::of(&options.http)),
             unnamed_proxy: UnnamedProxy::default(),
-            proxies: TrustedProxies::new(options.http.trusted_proxies.clone()),
+            settings: RwLock::new(Arc::new(Settings::new(options.http.clone(), options.allow_unsigned))),
             store,
+            sharing: Sharing::new(instance),
+            probed: tokio::sync::Mutex::default(),
             door,
             relay: OnceLock::new(),
             standby: AtomicBool::new(false),
             options,
             journal: Journal::default(),
+            hours: hours::Hours::default(),
             metrics: RendezvousMetrics::default(),
             all_metrics: all_metrics.clone(),
         })
@@ -244,20 +315,23 @@ impl App {
 
     /// Whom a request comes from, behind every trusted proxy (THREATS 15).
     fn client(&self, socket: IpAddr, headers: &HeaderMap) -> IpAddr {
-        if !self.proxies.trusts(socket)
+        let settings = self.settings();
+        if !settings.proxies.trusts(socket)
             && let Some(proxy) = self.unnamed_proxy.note(socket, is_forwarded(headers))
         {
             warn!(%proxy, "every request comes from this one address: if a proxy stands there, name it in http.trusted_proxies");
         }
-        self.proxies.client(socket, headers)
+        settings.proxies.client(socket, headers)
     }
+}
 
-    fn url(&self, addr: SocketAddr) -> String {
-        match &self.options.http.external_url {
-            Some(url) => trimmed(url),
-            None if addr.ip().is_unspecified() => format!("http://127.0.0.1:{}", addr.port()),
-            None => format!("http://{addr}"),
-        }
+/// Joins the server that the database belongs to; where the database does not work, a server that remembers nothing.
+fn enter(store: &Store, options: &Options, instance: Option<u64>, now: Moment) -> Result<Entered, StoreError> {
+    let (fresh, ttl) = (Epoch::new(rand::random()), options.ttl);
+    let entrant = Entrant { server: options.server, fresh, instance, now: now.on_machine(), ttl };
+    match store.enter(&entrant) {
+        Err(StoreError::Db(_) | StoreError::Broken(_)) => Ok(Entered { epoch: fresh, complete: (now + ttl).on_machine() }),
+        entered => entered,
     }
 }
 

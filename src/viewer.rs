@@ -35,6 +35,7 @@ mod hosts;
 mod live;
 mod pages;
 mod range;
+mod rows;
 mod site_origin;
 
 pub use bind::ViewerError;

@@ -264,7 +264,12 @@ fn a_disk_that_fills_up_stops_neither_serving_nor_stopping() {
     disk.fill();
     opens_the_page_of(&neighbour, &victim, "victim");
     let (status, answer) = victim.post("chat", &json!({ "to": neighbour.id(), "content": "no room here" })).expect("it answers");
+    assert_eq!(status, 507, "{answer}");
+    let (status, answer) = neighbour.post("chat", &json!({ "to": victim.id(), "content": "nor here" })).expect("it answers");
+    assert_eq!(status, 502, "what cannot be kept is not acknowledged: {answer}");
+    disk.clear();
+    let (status, answer) = victim.post("chat", &json!({ "to": neighbour.id(), "content": "room again" })).expect("it answers");
     assert_eq!(status, 202, "{answer}");
-    neighbour.hears(Some(&victim.id()), "no room here");
+    neighbour.hears(Some(&victim.id()), "room again");
     victim.stop();
 }

@@ -43,6 +43,7 @@ impl Signer {
             content: content.into(),
             addrs: Vec::new(),
             server: self.server,
+            details: Default::default(),
         };
         json!({ "type": "update", "peerID": peer.to_base58(), "content": "beside", "sig": signed.sign(&self.key).unwrap() })
     }

@@ -190,7 +190,9 @@ async fn several_servers_over_one_file_know_the_same_within_a_second() {
     let folder = tempfile::tempdir().unwrap();
     let start = || {
         let path = folder.path().join("shared.db");
-        Server::start(|options| (options.doors.password, options.doors.database) = (Secret::new("pw"), Some(path)))
+        Server::start(|options| {
+            (options.doors.password, options.doors.database, options.doors.shared) = (Secret::new("pw"), Some(path), true);
+        })
     };
     let (one, other) = (start(), start());
     found(&one, "secret", "invite-only").await;

@@ -10,8 +10,10 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use goop::cli::Cli;
 use goop::config::{Config, ConfigErrors, Loaded, Origin, Sources, example, set_in_file};
+use goop::http::client_ip::TrustedProxies;
 use proptest::prelude::*;
 use tempfile::TempDir;
 use toml_edit::{DocumentMut, Value};
@@ -93,6 +95,22 @@ fn port_binds_everywhere_unless_a_bind_is_given() {
         faults(&[], &[("PORT", "http")], &["--set", "superhub.enabled=true"])[0],
         "PORT: presence.rendezvous_port: must be a whole number from 0 to 65535"
     );
+}
+
+#[test]
+fn herokus_routers_are_believed_where_dyno_is_set_and_nobody_elses_word() {
+    let client = |files: &[(&str, &str)], env: &[(&str, &str)], router: &str| {
+        let proxies = TrustedProxies::new(good(files, env, &[]).config.http.trusted_proxies);
+        let forged =
+            HeaderMap::from_iter([(HeaderName::from_static("x-forwarded-for"), HeaderValue::from_static("192.0.2.1, 203.0.113.9"))]);
+        proxies.client(router.parse().unwrap(), &forged).to_string()
+    };
+    let dyno = ("DYNO", "web.1");
+    assert_eq!(client(&[], &[dyno], "10.1.2.3"), "203.0.113.9", "the last hop, which the router wrote");
+    assert_eq!(client(&[], &[dyno], "198.51.100.7"), "198.51.100.7");
+    assert_eq!(client(&[], &[], "10.1.2.3"), "10.1.2.3");
+    let named = ("goop.toml", "[http]\ntrusted_proxies = [\"192.0.2.0/24\"]");
+    assert_eq!(client(&[named], &[dyno], "10.1.2.3"), "10.1.2.3", "who names proxies means those");
 }
 
 #[test]
@@ -365,6 +383,9 @@ fn a_password_that_others_can_read_is_warned_about() {
     assert!(Config::load(&sources).unwrap().warnings[0].to_string().contains("can be read by others: chmod 600"));
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     assert!(Config::load(&sources).unwrap().warnings.is_empty());
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(&file, "[presence]\nadmin_password = \"$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaA\"").unwrap();
+    assert!(Config::load(&sources).unwrap().warnings.is_empty(), "a hash is not the password");
 }
 
 #[test]
@@ -442,7 +463,17 @@ fn a_command_line_is_read_as_the_contract_says() {
     assert!(matches!(read(&["get", "P"]).unwrap(), Get(get) if get.path == "/" && get.output.is_none()));
     assert!(matches!(read(&["chat", "P", "hi"]).unwrap(), Chat(chat) if chat.message() == (Some("P"), "hi")));
     assert!(matches!(read(&["chat", "--all", "hi"]).unwrap(), Chat(chat) if chat.message() == (None, "hi")));
-    for wrong in [&["chat", "P"][..], &["chat"], &["chat", "P", "hi", "--all", "ho"], &["--label", "A", "id"], &["nonsense"], &["get"]] {
+    let community = read(&["chat", "--all", "hi", "--community", "https://rv.example/c/chess"]).unwrap();
+    assert!(matches!(community, Chat(chat) if chat.community.as_deref() == Some("https://rv.example/c/chess") && chat.peer.is_none()));
+    for wrong in [
+        &["chat", "P", "hi", "--community", "x"][..],
+        &["chat", "P"],
+        &["chat"],
+        &["chat", "P", "hi", "--all", "ho"],
+        &["--label", "A", "id"],
+        &["nonsense"],
+        &["get"],
+    ] {
         assert!(read(wrong).is_err(), "{wrong:?}");
     }
 }

@@ -22,6 +22,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("p2p", 2),
     ("clients", 2),
     ("shutdown", 2),
+    ("systemd", 2),
     ("telemetry", 2),
     ("peer", ROLES),
     ("rendezvous", ROLES),

@@ -183,6 +183,64 @@ async fn header_bombs_hear_431() {
     }
 }
 
+/// What follows each of these would be somebody else's request to one end of a proxy and a body to the other.
+#[tokio::test]
+async fn smuggling_a_request_whose_end_is_ambiguous_is_refused_and_ends_its_connection() {
+    let server = start(patient());
+    let frames = [
+        "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+        "content-length: 5\r\nX: y\r\ntRANSFER-eNCODING: Chunked\r\n",
+        "Content-Length: 5\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        "Content-Length: 5\nTransfer-Encoding: chunked\n",
+        "Content-Length: 5\r\nContent-Length: 6\r\n",
+        "Content-Length: 5, 6\r\n",
+        "Content-Length: +5\r\n",
+        "Content-Length: 0x5\r\n",
+        "Content-Length: \r\n",
+        "Content-Length : 5\r\n",
+        "Transfer-Encoding : chunked\r\n",
+        "Transfer-Encoding\t: chunked\r\n",
+        " Transfer-Encoding: chunked\r\n",
+        "X: y\r\n Transfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: xchunked\r\n",
+        "Transfer-Encoding: chunked, identity\r\n",
+        "Transfer-Encoding: identity\r\n",
+        "Transfer-Encoding: \u{b}chunked\r\n",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n",
+    ];
+    for frame in frames {
+        let attack = format!("POST /read HTTP/1.1\r\nHost: a\r\n{frame}\r\n0\r\n\r\nGET /who HTTP/1.1\r\nHost: a\r\n\r\n");
+        let after_another = format!("GET / HTTP/1.1\r\nHost: a\r\n\r\n{attack}");
+        for (sent, answers) in [(attack, 1), (after_another, 2)] {
+            let said = until_closed(connect(&server, &sent).await).await;
+            assert_eq!((said.matches("HTTP/1.1 ").count(), said.matches("HTTP/1.1 400").count()), (answers, 1), "{frame:?}: {said}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn smuggling_a_declared_length_is_seen_however_its_line_is_cut() {
+    let server = start(patient());
+    let mut socket = connect(&server, "POST /read HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConten").await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    socket.write_all(b"t-Length: 5\r\n\r\n0\r\n\r\n").await.unwrap();
+    assert!(until_closed(socket).await.starts_with("HTTP/1.1 400"));
+}
+
+#[tokio::test]
+async fn a_proxy_s_connection_carries_requests_of_either_kind() {
+    let server = start(patient());
+    let mut socket = BufReader::new(connect(&server, "").await);
+    for _ in 0..3 {
+        for body in ["Content-Length: 2\r\n\r\nab", "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n"] {
+            socket.write_all(format!("POST /read HTTP/1.1\r\nHost: a\r\n{body}").as_bytes()).await.unwrap();
+            assert_eq!(read_head(&mut socket).await.unwrap().0, 200);
+            assert_eq!(socket.read_u8().await.unwrap(), b'2');
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_slow_body_hears_408() {
     let server = start(Limits { body: SHORT, ..patient() });
@@ -305,5 +363,18 @@ async fn a_request_in_flight_is_answered_though_the_server_stops() {
     server.stop.cancel();
     socket.write_all(b"cd").await.unwrap();
     assert!(until_closed(socket).await.ends_with('4'));
+    timeout(SOON, &mut server.task).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn whoever_came_just_before_the_stop_is_still_answered() {
+    let mut server = start(patient());
+    let mut socket = connect(&server, "").await;
+    until("it was not let in", || server.metrics.accepted.get() == 1).await;
+    server.stop.cancel();
+    until("it still listens", || std::net::TcpListener::bind(server.addr).is_ok()).await;
+    socket.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    let said = until_closed(socket).await;
+    assert!(said.starts_with("HTTP/1.1 200") && said.ends_with("hello"), "{said:?}");
     timeout(SOON, &mut server.task).await.unwrap().unwrap();
 }

@@ -45,7 +45,7 @@ impl Board {
 
     fn signed(&self, key: &Keypair, kind: Kind, seq: u64, content: &str) -> SignedPresence {
         let (peer, content, addrs) = (key.public().to_peer_id(), content.to_owned(), Vec::new());
-        SignedPresence { peer, kind, seq, epoch: self.epoch, content, addrs, server: self.server }
+        SignedPresence { peer, kind, seq, epoch: self.epoch, content, addrs, server: self.server, details: Default::default() }
     }
 
     /// Who is here, as a new reader is told.
@@ -106,4 +106,23 @@ async fn a_refusal_names_the_number_to_sign_above() {
     assert_eq!((refused.status().as_u16(), refused.json::<Value>().await.unwrap()["seq"].as_u64()), (409, Some(500)));
     assert_eq!(board.publish(&message(&board.signed(&alice, Kind::Update, 501, "Alicia"), &alice)).await.status(), 204);
     assert_eq!(board.labels().await, ["Alicia"], "the payload wins over the JSON beside it, which says nothing");
+}
+
+#[tokio::test]
+async fn what_a_peer_signed_is_passed_on_to_readers_of_both_streams() {
+    let (board, alice) = (board().await, Keypair::generate_ed25519());
+    let (genuine, heartbeat) = (board.signed(&alice, Kind::Online, 10, "Alice"), board.signed(&alice, Kind::Update, 11, "Alice"));
+    for said in [&genuine, &heartbeat] {
+        assert_eq!(board.publish(&message(said, &alice)).await.status(), 204);
+    }
+    for stream in ["events", "api/v1/events"] {
+        let mut answer = board.http.get(format!("{}/{stream}", board.url)).send().await.unwrap();
+        assert_eq!(answer.headers()["goop-epoch"].to_str().unwrap(), board.epoch.get().to_string());
+        let mut text = String::new();
+        while !text.contains("\"sig\":\"") || !text.ends_with("\n\n") {
+            text += std::str::from_utf8(&answer.chunk().await.unwrap().unwrap()).unwrap();
+        }
+        let sig = text.split("\"sig\":\"").nth(1).unwrap().split('"').next().unwrap();
+        assert_eq!(SignedPresence::open(sig), Ok(genuine.clone()), "{stream}: the message that last changed something");
+    }
 }

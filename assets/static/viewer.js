@@ -1,8 +1,9 @@
 // Keeps the page as the event stream says. What others wrote goes in as text, never as markup.
-"use strict";
+import { element, face, shortId } from "./kit.js";
 
 const MAX_MESSAGES = 200;
 const PATHS = { lan: "same network", direct: "direct", relayed: "relayed", unreachable: "unreachable", "not-tried": "not tried yet" };
+const STATES = { sending: "…", waiting: "(waits until they are back)", failed: "(not sent)" };
 const [token, start] = ["token", "start"].map((name) => document.querySelector(`meta[name=goop-${name}]`).content);
 const me = document.getElementById("me").textContent;
 const ids = ["peers", "nobody", "status", "chat", "chat-title", "back", "messages", "say", "problem"];
@@ -14,17 +15,6 @@ let turn = 0;
 let loading = false;
 const arrived = [];
 const unread = new Map();
-
-function element(name, text, className) {
-  const made = document.createElement(name);
-  if (text !== undefined) made.textContent = text;
-  if (className) made.className = className;
-  return made;
-}
-
-function shortId(id) {
-  return "…" + id.slice(-8);
-}
 
 function rowOf(id) {
   return [...peers.children].find((item) => item.dataset.peer === id);
@@ -48,7 +38,7 @@ function mark(control, conversation, words) {
 }
 
 function chatLink(peer, name) {
-  const link = element("a", "Chat", "chat");
+  const link = element("a", "Chat", "chat button");
   link.href = "/?with=" + peer.peer_id;
   link.append(element("span"));
   mark(link, peer.peer_id, "Chat with " + name);
@@ -59,12 +49,13 @@ function row(peer) {
   const name = peer.label || "(no name)";
   const item = element("li", undefined, peer.online ? "" : "away");
   item.dataset.peer = peer.peer_id;
-  const site = element("a");
+  const [who, site] = [element("span", undefined, "who"), element("a")];
   if (peer.site) site.href = peer.site;
   site.title = name;
   site.append(element("bdi", name));
-  const path = element("span", peer.online ? PATHS[peer.path] || "" : "offline", "path");
-  item.append(site, element("code", shortId(peer.peer_id)), chatLink(peer, name), path);
+  who.append(site, element("code", shortId(peer.peer_id)));
+  const path = element("span", peer.online ? PATHS[peer.path] || "" : "offline", "badge" + (peer.online ? " good" : ""));
+  item.append(face(peer.peer_id), who, path, chatLink(peer, name));
   return item;
 }
 
@@ -96,12 +87,14 @@ function line(message) {
   const time = element("time", at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
   [time.dateTime, time.title] = [at.toISOString(), at.toLocaleString()];
   item.append(time, " ", named(message.from, "name"), " ", element("code", shortId(message.from)), " ", element("bdi", message.content));
+  if (STATES[message.state]) item.append(" ", element("small", STATES[message.state]));
   return item;
 }
 
 function append(message) {
   const key = keyOf(message);
-  if ([...messages.children].some((item) => item.dataset.key === key)) return;
+  const old = [...messages.children].find((item) => item.dataset.key === key);
+  if (old) return old.replaceWith(line(message));
   messages.append(line(message));
   while (messages.children.length > MAX_MESSAGES) messages.firstChild.remove();
   messages.scrollTop = messages.scrollHeight;
@@ -169,6 +162,7 @@ function listen() {
   });
   for (const name of ["online", "update", "offline"]) on(name, (event) => show(event.peer));
   on("chat", (event) => say(event.message));
+  on("delivered", (event) => say(event.message));
   events.onerror = () => {
     status.textContent = "Not connected to goop; trying again.";
     if (events.readyState === EventSource.CLOSED) setTimeout(listen, 5000);

@@ -6,6 +6,7 @@ use clap::{Args, ValueHint};
 use toml_edit::{Array, Value};
 
 use crate::config::FlagValue;
+use crate::config::base_url::BaseUrl;
 
 /// Options that may stand before or after any command and its operands.
 #[derive(Debug, Clone, Default, Args)]
@@ -121,8 +122,8 @@ pub struct GetArgs {
 /// Operands of `goop chat`.
 #[derive(Debug, Clone, Args)]
 #[command(
-    override_usage = "goop chat <PEER> <TEXT>\n       goop chat --all <TEXT>",
-    after_help = "Examples:\n  goop chat 12D3KooW… 'Are you there?'\n  goop chat --all 'Lunch!'"
+    override_usage = "goop chat <PEER> <TEXT>\n       goop chat --all <TEXT> [--community <URL>]",
+    after_help = "Examples:\n  goop chat 12D3KooW… 'Are you there?'\n  goop chat --all 'Lunch!'\n  goop chat --all 'Who plays?' --community https://rv.example.org/c/chess"
 )]
 pub struct ChatArgs {
     /// To whom
@@ -134,6 +135,9 @@ pub struct ChatArgs {
     /// Say it to everyone on the LAN
     #[arg(long, value_name = "TEXT")]
     pub all: Option<String>,
+    /// With --all: to the members of this community instead, by its URL or the name that `goop peers` shows
+    #[arg(long, value_name = "URL", requires = "all", conflicts_with_all = ["peer", "text"], value_hint = ValueHint::Url)]
+    pub community: Option<String>,
 }
 
 impl ChatArgs {
@@ -144,4 +148,18 @@ impl ChatArgs {
             None => (self.peer.as_deref(), self.text.as_deref().unwrap_or_default()),
         }
     }
+}
+
+/// Operands of `goop status`.
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "Exit code 0: it is ready; 3: it is not running, or not ready.\n\nExamples:\n  goop status\n  goop status https://rv.example.org\n  goop status https://rv.example.org/c/chess --json"
+)]
+pub struct StatusArgs {
+    /// A rendezvous server, or a community of one; without this, the node that runs with the data folder
+    #[arg(value_hint = ValueHint::Url, value_parser = BaseUrl::parse)]
+    pub url: Option<BaseUrl>,
+    /// Print one line of JSON
+    #[arg(long)]
+    pub json: bool,
 }

@@ -1,4 +1,4 @@
-//! `goop chat`: a message to a peer, or to everyone on the LAN, through the running node.
+//! `goop chat`: a message to a peer, to everyone on the LAN, or to a community, through the running node.
 
 use std::io::Write;
 
@@ -16,7 +16,7 @@ pub fn run(cli: &Cli, args: &ChatArgs, out: &mut dyn Write) -> Result<Exit> {
         let node = LocalNode::find(cli)?;
         match to {
             Some(peer) => tell(&node, peer, text).await,
-            None => tell_all(&node, text).await,
+            None => tell_all(&node, args.community.as_deref(), text).await,
         }
     })?;
     writeln!(out, "{said}")?;
@@ -32,12 +32,20 @@ async fn tell(node: &LocalNode, peer: &str, text: &str) -> Result<String> {
     Ok("delivered".into())
 }
 
-async fn tell_all(node: &LocalNode, text: &str) -> Result<String> {
-    let message = send(node, &json!({ "content": text })).await?;
-    if message["delivered"] == 0 && !node.list().await?.peers.iter().any(|peer| peer.online) {
+async fn tell_all(node: &LocalNode, community: Option<&str>, text: &str) -> Result<String> {
+    let message = send(node, &community.map_or(json!({ "content": text }), |name| json!({ "community": name, "content": text }))).await?;
+    let reasons: Vec<(u64, &str)> = message["missed"].as_array().into_iter().flatten().filter_map(missed).collect();
+    if message["delivered"] == 0 && reasons.is_empty() {
         return Ok("nobody is here".into());
     }
-    Ok(format!("delivered to {}", message["delivered"]))
+    let not_reached: u64 = reasons.iter().map(|(peers, _)| peers).sum();
+    let why: Vec<String> = reasons.iter().map(|(peers, why)| format!("{why} ({peers})")).collect();
+    let others = if why.is_empty() { String::new() } else { format!(", not to {not_reached}: {}", why.join(", ")) };
+    Ok(format!("delivered to {}{others}", message["delivered"]))
+}
+
+fn missed(reason: &Value) -> Option<(u64, &str)> {
+    Some((reason["peers"].as_u64()?, reason["why"].as_str()?))
 }
 
 async fn send(node: &LocalNode, body: &Value) -> Result<Value> {

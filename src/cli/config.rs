@@ -48,15 +48,14 @@ fn exposure(loaded: &Loaded) -> Vec<String> {
         port => format!("port {port}"),
     };
     let reach = if config.p2p.loopback_only { "this machine alone" } else { "every network" };
-    let mut lines = vec![
-        format!("data     {}", loaded.data.root.display()),
-        format!("settings {}", loaded.config_file.display()),
-        format!("peers    {port}, TCP and UDP, from {reach}"),
-        match config.viewer.http_addr.get() {
+    let mut lines = vec![format!("data     {}", loaded.data.root.display()), format!("settings {}", loaded.config_file.display())];
+    if !config.presence.rendezvous_only {
+        lines.push(format!("peers    {port}, TCP and UDP, from {reach}"));
+        lines.push(match config.viewer.http_addr.get() {
             Some(addr) => format!("viewer   http://{addr}/, from this machine alone"),
             None => "viewer   off".to_owned(),
-        },
-    ];
+        });
+    }
     if config.presence.hosts_rendezvous() || config.superhub.enabled {
         let presence = &config.presence;
         lines.push(format!("public   {}:{}", presence.rendezvous_bind, presence.rendezvous_port));

@@ -8,8 +8,9 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::Cli;
+use crate::config::DataDir;
 use crate::identity::{DataLock, peer_id_from_text};
-use crate::node::RunFile;
+use crate::node::{Ready, RunFile};
 use crate::viewer::TOKEN_HEADER;
 
 mod whom;
@@ -54,13 +55,7 @@ impl LocalNode {
     /// # Errors
     /// [`NotRunning`] where there is none, or its viewer is off.
     pub fn find(cli: &Cli) -> Result<Self> {
-        let data = cli.load()?.data;
-        let ready = RunFile::read(&data.run_json()).map_err(|error| NotRunning(error.to_string()))?;
-        if DataLock::held_by(&data.lock_file()) != Some(ready.pid) {
-            return Err(
-                NotRunning("goop was killed, and whoever has its port now is somebody else; start it with `goop run`".into()).into()
-            );
-        }
+        let ready = running(&cli.load()?.data)?;
         let viewer = ready.viewer.ok_or_else(|| NotRunning("the running goop has its viewer off, so it cannot be asked".into()))?;
         let api = Url::parse(&viewer).and_then(|url| url.join("api/v1/")).context("run.json holds no URL")?;
         let client = Client::builder().no_proxy().build().context("no HTTP client")?;
@@ -85,6 +80,11 @@ impl LocalNode {
         let said = |key: &str| problem.as_ref().and_then(|problem| problem[key].as_str()).map(str::to_owned);
         let detail = said("detail").or_else(|| said("title")).unwrap_or_else(|| format!("the node answered {status}"));
         Err(Answered { status, detail }.into())
+    }
+
+    /// What the node says of itself.
+    pub async fn me(&self) -> Result<Value> {
+        Ok(self.send(self.request(Method::GET, "self")?).await?.json().await?)
     }
 
     /// The peer list as the API gives it.
@@ -120,6 +120,15 @@ impl LocalNode {
         let peer = answer["peer_id"].as_str().unwrap_or_default();
         peer_id_from_text(peer).map_err(|_| anyhow!("the node answered `{peer}`"))
     }
+}
+
+/// What the node says of itself that runs with this data folder.
+pub(super) fn running(data: &DataDir) -> Result<Ready, NotRunning> {
+    let ready = RunFile::read(&data.run_json()).map_err(|error| NotRunning(error.to_string()))?;
+    if DataLock::held_by(&data.lock_file()) != Some(ready.pid) {
+        return Err(NotRunning("goop was killed, and whoever has its port now is somebody else; start it with `goop run`".into()));
+    }
+    Ok(ready)
 }
 
 /// A node that was killed leaves its `run.json` behind: nobody answers there.

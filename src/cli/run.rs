@@ -5,19 +5,19 @@ use std::io::Write;
 use anyhow::{Context, Result, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
 
 use super::{Cli, Exit, RunArgs};
 use crate::config::Loaded;
-use crate::node::{Node, Ready, reload};
-use crate::peer::PeerHandle;
+use crate::node::{Node, Ready, Reloader};
+use crate::systemd::{self, Sockets};
 use crate::{shutdown, telemetry};
 
 /// Run `goop run`; what it says on stdout goes to `out`.
 pub fn run(cli: &Cli, args: &RunArgs, out: &mut dyn Write) -> Result<Exit> {
     let loaded = cli.load()?;
     telemetry::start();
-    runtime()?.block_on(serve(cli, loaded, args.json, out))
+    let sockets = Sockets::inherited()?;
+    runtime()?.block_on(serve(cli, loaded, sockets, args.json, out))
 }
 
 /// The runtime of a command that talks to the network.
@@ -25,28 +25,41 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the system gives no threads")
 }
 
-async fn serve(cli: &Cli, loaded: Loaded, json: bool, out: &mut dyn Write) -> Result<Exit> {
+async fn serve(cli: &Cli, loaded: Loaded, sockets: Sockets, json: bool, out: &mut dyn Write) -> Result<Exit> {
     let stop = CancellationToken::new();
     tokio::spawn(shutdown::on_signals(stop.clone())?);
-    let node = Node::start(&loaded).await?;
+    let hangup = signal(SignalKind::hangup())?;
+    let mut node = Node::start_on(&loaded, sockets).await?;
     let told = if json { tell_json(node.ready(), out) } else { tell(node.ready(), &loaded, out) };
     told.context("stdout cannot be written")?;
-    tokio::spawn(reload_on_hangup(signal(SignalKind::hangup())?, cli.clone(), loaded, node.peer().cloned()));
+    let vital = node.vital();
+    systemd::ready(&vital.line().await.unwrap_or_default());
+    if let Some(reloader) = node.reloader() {
+        tokio::spawn(reload(hangup, cli.clone(), reloader));
+    }
+    tokio::spawn(stop.clone().run_until_cancelled_owned(systemd::watchdog(async move || vital.line().await)));
     if let Err(ended) = node.run_until(stop).await {
         bail!("{} ended although nobody stopped it", ended.name);
     }
     Ok(Exit::Done)
 }
 
-/// A bad file changes nothing and says so.
-async fn reload_on_hangup(mut hangup: Signal, cli: Cli, mut current: Loaded, peer: Option<PeerHandle>) {
-    while hangup.recv().await.is_some() {
-        match cli.load() {
-            Ok(fresh) => {
-                reload(&current, &fresh, peer.as_ref()).await;
-                current = fresh;
-            }
-            Err(error) => warn!(error = format!("{error:#}"), "the configuration was not read again; nothing changed"),
+/// Reads the configuration anew at SIGHUP, and when an operator asks.
+async fn reload(mut hangup: Signal, cli: Cli, mut reloader: Reloader) {
+    loop {
+        let asked = tokio::select! {
+            Some(()) = hangup.recv() => None,
+            Some(answer) = reloader.asked.recv() => Some(answer),
+            else => return,
+        };
+        systemd::reloading();
+        let reloaded = reloader.reload(cli.load().map_err(|error| format!("{error:#}"))).await;
+        systemd::ready(&match &reloaded {
+            Ok(_) => "The configuration was read again".to_owned(),
+            Err(error) => format!("The configuration was not read again: {error}"),
+        });
+        if let Some(answer) = asked {
+            let _ = answer.send(reloaded);
         }
     }
 }

@@ -9,13 +9,13 @@
 //! | ours (it has `/.well-known/goop`) | signed, with addresses | `/api/v1/events`: snapshot, then changes; resumed by `Last-Event-ID` |
 //! | goop2 | six keys and our addresses; after a 400 the six keys of the seed only | `/events`: lines, heartbeats included |
 //!
-//! - A stream that is silent for [`events::IDLE`] is dead. It is opened again after a random part of 250 ms, doubling up to 30 s, and
-//!   from 250 ms again once a stream has said anything (full jitter: a thousand clients come back spread out). `Retry-After` is
+//! - A stream that is silent for [`events::IDLE`] is dead. It is opened again after a random part of 250 ms, then of a time
+//!   that doubles up to 30 s, and from 250 ms again once a stream has said anything (a thousand clients come back spread out: [`retry`]). `Retry-After` is
 //!   honoured. A redirect (308) or `moved` is followed ([`place`]).
 //! - A 409 carries the epoch and the highest `seq`: the message is signed again above it, at most [`publish::TRIES`] times.
 //! - Everything that comes is bounded: lines, events, bodies, rows, time. A server's certificate is verified, there is no switch.
-//! - What is told with a signature is verified here; a signature that does not hold drops the message. Without one a server of
-//!   ours is believed that it verified one (`signed`). Addresses that nobody signed are thrown away (THREATS 4).
+//! - What is told with a signature is verified here, and nothing counts as signed at a server's word ([`crate::proto::signed::hearing`]).
+//!   Addresses that nobody signed are thrown away (THREATS 4).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +39,7 @@ mod place;
 mod publish;
 mod relay;
 mod request;
+mod resolve;
 mod retry;
 mod sequence;
 
@@ -61,6 +62,8 @@ pub struct Shown {
     pub avatar_hash: Option<String>,
     /// Where the peer can be dialled, the most useful first.
     pub addrs: Vec<Multiaddr>,
+    /// Since when all this is shown.
+    pub since: UnixMillis,
 }
 
 /// One server, and what it is told.
@@ -112,6 +115,9 @@ pub struct Status {
     /// The stream.
     #[serde(flatten)]
     pub stream: Stream,
+    /// The name of the place where it is heard, if it has moved there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moved_to: Option<String>,
     /// Why the server does not take what we publish, if so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
@@ -144,24 +150,29 @@ enum Known {
 
 /// A server that is being published to and heard.
 pub struct Client {
-    status: watch::Receiver<Status>,
+    link: Arc<Link>,
 }
 
 impl Client {
     /// The client, and what runs it until `stop`: says `offline` then, which takes at most [`publish::FAREWELL`].
     pub fn new(options: Options, news: mpsc::Sender<News>, stop: CancellationToken) -> (Self, impl Future<Output = ()> + Send) {
         let link = Arc::new(Link::new(Place::new(options.url.clone())));
-        let status = link.status();
+        let client = Self { link: link.clone() };
         let me = options.key.public().to_peer_id();
         let running = async move {
             let listening = listen::run(&link, me, &news, &stop);
             tokio::join!(listening, relay::run(&link, &news, &stop), publish::run(&link, options, &stop));
         };
-        (Self { status }, running)
+        (client, running)
     }
 
     /// How it goes.
     pub fn status(&self) -> Status {
-        self.status.borrow().clone()
+        self.link.status()
+    }
+
+    /// Where the server is heard now, if it has moved there: for whoever keeps the configuration. May hold the secret of a member.
+    pub fn moved_to(&self) -> Option<BaseUrl> {
+        self.link.place().moved_to().cloned()
     }
 }

@@ -55,6 +55,16 @@ impl DataDir {
         self.path(&config.paths.site_root)
     }
 
+    /// Where files go that others sent.
+    pub fn downloads(&self, config: &Config) -> PathBuf {
+        if config.paths.downloads.is_absolute() { config.paths.downloads.clone() } else { self.state.join(&config.paths.downloads) }
+    }
+
+    /// Copies of files that are to be sent.
+    pub fn spool(&self) -> PathBuf {
+        self.state.join("spool")
+    }
+
     /// The owner's avatar, where we save it.
     pub fn avatar(&self) -> PathBuf {
         self.state.join("avatar.png")
@@ -78,6 +88,16 @@ impl DataDir {
     /// What a server must know after a restart.
     pub fn database(&self) -> PathBuf {
         self.state.join("goop.db")
+    }
+
+    /// What a super hub lists.
+    pub fn directory(&self) -> PathBuf {
+        self.state.join("directory.db")
+    }
+
+    /// The numbers that a super hub may have signed; no backup holds it (FEDERATION B.7).
+    pub fn feed_state(&self) -> PathBuf {
+        self.state.join("feed.state")
     }
 
     /// What a running node says about itself, while it runs.

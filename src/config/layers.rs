@@ -1,9 +1,9 @@
-//! The layers of a configuration, lowest first: file, `PORT`, environment, command line. Each gives entries; later ones win.
+//! The layers of a configuration, lowest first: the platform, file, `PORT`, environment, command line. Each gives entries; later ones win.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use toml_edit::Value;
+use toml_edit::{Array, Value};
 
 use super::error::{Fault, Origin};
 use super::files::read_bounded;
@@ -126,4 +126,16 @@ pub(super) fn from_port(env: &BTreeMap<String, String>) -> Option<Entry> {
     let port: u16 = env.get("PORT")?.trim().parse().ok()?;
     let origin = Origin::Env("PORT".to_owned());
     Some(Entry { key: "presence.rendezvous_port".to_owned(), raw: Raw::Typed(Value::from(i64::from(port))), origin })
+}
+
+/// Networks that are nobody's on the internet (RFC 1918, RFC 6598, RFC 4193).
+const PRIVATE: [&str; 5] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"];
+
+/// `DYNO`, as Heroku sets it: only its routers, which have private addresses, reach what runs there, and each adds the client's address at
+/// the end of `X-Forwarded-For`. The one place where a proxy is trusted that nobody named (THREATS 15).
+pub(super) fn from_dyno(env: &BTreeMap<String, String>) -> Option<Entry> {
+    env.get("DYNO").filter(|dyno| !dyno.is_empty())?;
+    let routers = PRIVATE.into_iter().collect::<Array>();
+    let origin = Origin::Env("DYNO".to_owned());
+    Some(Entry { key: "http.trusted_proxies".to_owned(), raw: Raw::Typed(Value::Array(routers)), origin })
 }

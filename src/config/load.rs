@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::data_dir::DataDir;
 use super::error::{ConfigErrors, Fault, Origin};
 use super::files::read_bounded;
-use super::layers::{Entry, GivenKey, Sources, from_command_line, from_env, from_port};
+use super::layers::{Entry, GivenKey, Sources, from_command_line, from_dyno, from_env, from_port};
 use super::section::KeyDoc;
 use super::suggest::nearest;
 use super::toml_file::MAX_FILE;
@@ -78,7 +78,7 @@ impl Building {
 
     /// The entries of all layers, lowest first.
     fn entries(&mut self, sources: &Sources, keys: &[KeyDoc]) -> Vec<Entry> {
-        let mut entries = Vec::new();
+        let mut entries: Vec<Entry> = from_dyno(&sources.env).into_iter().collect();
         if let Some(path) = self.loaded.data.goop_json()
             && let Some(text) = self.read(&path, true)
         {

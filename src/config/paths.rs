@@ -10,5 +10,7 @@ section! {
         /// The folder whose files everyone may read: your site. It may appear after the start.
         /// A relative path starts at the data folder.
         site_root: PathBuf = PathBuf::from("site");
+        /// The folder for files that others sent and you accepted. A relative path starts at the data folder.
+        downloads: PathBuf = PathBuf::from("downloads");
     }
 }

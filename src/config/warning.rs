@@ -23,6 +23,9 @@ impl fmt::Display for Warning {
     }
 }
 
+/// How a password begins of which only a hash is kept.
+const HASHED: &str = "$argon2";
+
 /// What a loaded configuration should be warned about.
 pub(super) fn warnings(loaded: &Loaded) -> Vec<Warning> {
     let mut found = Vec::new();
@@ -36,6 +39,7 @@ pub(super) fn warnings(loaded: &Loaded) -> Vec<Warning> {
     }
     if let Origin::File { path, .. } | Origin::GoopJson { path, .. } = loaded.origin("presence.admin_password")
         && !presence.admin_password.is_empty()
+        && !presence.admin_password.expose().starts_with(HASHED)
         && is_exposed(path)
     {
         let file = path.display();

@@ -17,6 +17,14 @@ const NETWORK: [(u64, &str); 9] = [
     (0x7461_636f, "OCFS2"),
 ];
 
+/// A file system that a program plays: a local disk, or sshfs, or a folder of the machine around a virtual one. It cannot be told which.
+const FUSE: u64 = 0x6573_5546;
+
+/// Whether the file system of `path` is played by a program, which several processes cannot trust to share memory through it.
+pub(super) fn is_played(path: &Path) -> bool {
+    statfs(path).is_ok_and(|found| found.f_type as u64 & 0xffff_ffff == FUSE)
+}
+
 /// The network file system that `path` is on, where that can be seen.
 pub(super) fn network(path: &Path) -> Option<&'static str> {
     let found = statfs(path).ok()?.f_type;
@@ -37,6 +45,6 @@ mod tests {
         assert_eq!(named(0x6969), Some("NFS"));
         assert_eq!(named(0xffff_ffff_ff53_4d42), Some("CIFS"), "sign-extended");
         assert_eq!(named(0xef53), None, "ext4");
-        assert_eq!(network(Path::new("/")), None);
+        assert_eq!((network(Path::new("/")), is_played(Path::new("/"))), (None, false));
     }
 }

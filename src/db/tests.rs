@@ -72,6 +72,23 @@ fn after_an_unclean_stop_the_file_is_checked() {
 }
 
 #[test]
+fn once_damage_is_seen_nothing_is_acknowledged_any_more() {
+    use std::os::unix::fs::FileExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("goop.db");
+    let db = Db::open(&path, &[FIRST]).unwrap();
+    (0..200).for_each(|n| drop(add(&db, &format!("{n} {}", "x".repeat(1000)))));
+    db.read(|look| look.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA shrink_memory")).unwrap();
+    let other = Db::open(&path, &[FIRST]).unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.write_all_at(&vec![0x5a; 4096 * 20], 4096 * 5).unwrap();
+    let damaged = other.read(|look| look.query_row("SELECT sum(length(name)) FROM things", [], |row| row.get::<_, i64>(0)));
+    assert!(matches!(damaged, Err(DbError::Damaged { .. })), "{damaged:?}");
+    assert!(matches!(add(&other, "lost"), Err(DbError::Damaged { .. })));
+    assert!(matches!(other.read(|_| Ok(())), Err(DbError::Damaged { .. })));
+}
+
+#[test]
 fn a_full_disk_fails_the_change_and_not_what_is_read() {
     let db = Db::in_memory(&[FIRST]).unwrap();
     add(&db, "one").unwrap();
@@ -92,4 +109,20 @@ fn another_process_s_change_is_noticed() {
     add(&other, "theirs").unwrap();
     assert_ne!(one.version_of_others().unwrap(), before);
     assert_eq!(count(&one), 2);
+}
+
+#[test]
+fn rooms_that_share_a_file_count_their_own_migrations() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("goop.db");
+    let one = Db::open(&path, &[FIRST]).unwrap();
+    let room = |migrations: &[&str]| Db::open_room(&path, "attic", migrations);
+    let other = room(&["CREATE TABLE boxes (name TEXT) STRICT;"]).unwrap();
+    other.write(|change| change.execute("INSERT INTO boxes VALUES ('old')", [])).unwrap();
+    let both = ["CREATE TABLE boxes (name TEXT) STRICT;", "ALTER TABLE boxes ADD COLUMN weight INTEGER;"];
+    let again = room(&both).unwrap();
+    again.read(|look| look.query_row("SELECT count(weight) FROM boxes", [], |row| row.get::<_, i64>(0))).unwrap();
+    assert!(matches!(room(&both[..1]), Err(DbError::Newer { found: 2, known: 1, .. })));
+    add(&one, "still here").unwrap();
+    assert_eq!(count(&Db::open(&path, &[FIRST]).unwrap()), 1);
 }

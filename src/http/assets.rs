@@ -12,8 +12,10 @@ use sha2::{Digest, Sha256};
 use super::{Problem, media};
 
 const FILES: &[(&str, &[u8])] = &[
-    ("viewer.css", include_bytes!("../../assets/static/viewer.css")),
+    ("goop.css", include_bytes!("../../assets/static/goop.css")),
+    ("kit.js", include_bytes!("../../assets/static/kit.js")),
     ("viewer.js", include_bytes!("../../assets/static/viewer.js")),
+    ("renew.js", include_bytes!("../../assets/static/renew.js")),
     ("rendezvous.js", include_bytes!("../../assets/static/rendezvous.js")),
     ("icon.svg", include_bytes!("../../assets/static/icon.svg")),
 ];
@@ -58,15 +60,49 @@ fn etag(bytes: &[u8]) -> HeaderValue {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+
+    /// THREATS 21. One script parses markup: the server's own, which it keeps up to date.
+    #[test]
+    fn no_script_makes_markup_of_text() {
+        let scripts = FILES.iter().filter(|(name, _)| name.ends_with(".js"));
+        for (name, bytes) in scripts {
+            let script = std::str::from_utf8(bytes).unwrap();
+            for word in
+                ["innerHTML", "outerHTML", "insertAdjacentHTML", "createContextualFragment", "document.write", "eval(", "new Function"]
+            {
+                assert!(!script.contains(word), "{name}: {word}");
+            }
+            assert!(*name == "renew.js" || !script.contains("DOMParser"), "{name}");
+        }
+    }
+
+    /// Our own pages hold no script and no style, and load nothing from elsewhere; what stands on the origin of a peer's site has no
+    /// files of its own to load.
+    #[test]
+    fn no_template_holds_a_script_a_style_or_another_s_address() {
+        for file in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/templates")).unwrap() {
+            let path = file.unwrap().path();
+            let (name, text) = (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read_to_string(&path).unwrap());
+            assert!(!text.contains("|safe") && !text.contains("| safe") && !text.contains("escape(\"none"), "{name}");
+            if name.starts_with("site_") {
+                continue;
+            }
+            for wrong in ["<style", " style=", "javascript:", " onclick=", " onload=", "src=\"http", "href=\"http", "<script>"] {
+                assert!(!text.contains(wrong), "{name}: {wrong}");
+            }
+        }
+    }
 
     #[test]
     fn a_file_that_the_client_has_is_not_sent_again() {
-        let first = respond("viewer.css", &HeaderMap::new());
+        let first = respond("goop.css", &HeaderMap::new());
         assert_eq!(first.status(), StatusCode::OK);
         let again = HeaderMap::from_iter([(header::IF_NONE_MATCH, first.headers()[header::ETAG].clone())]);
-        assert_eq!(respond("viewer.css", &again).status(), StatusCode::NOT_MODIFIED);
+        assert_eq!(respond("goop.css", &again).status(), StatusCode::NOT_MODIFIED);
         let other = HeaderMap::from_iter([(header::IF_NONE_MATCH, HeaderValue::from_static("\"other\""))]);
-        assert_eq!(respond("viewer.css", &other).status(), StatusCode::OK);
+        assert_eq!(respond("goop.css", &other).status(), StatusCode::OK);
     }
 }

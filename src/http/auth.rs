@@ -55,13 +55,13 @@ pub enum Operator {
 /// The door to the operator's pages and API.
 pub struct AdminDoor {
     peer_id: PeerIdServer,
-    own_origin: Option<String>,
     hashing: Arc<Semaphore>,
     waiting: Semaphore,
     state: Mutex<State>,
 }
 
 struct State {
+    own_origin: Option<String>,
     password: Option<Password>,
     peers: Vec<PeerId>,
     attempts: Attempts,
@@ -76,9 +76,9 @@ impl AdminDoor {
     /// one; without it, pages of the host that was asked are our own.
     pub fn new(password: Option<Password>, peers: Vec<PeerId>, own_origin: Option<String>, peer_id: PeerIdServer) -> Self {
         let (attempts, sessions) = (Attempts::default(), Sessions::default());
-        let state = State { password, peers, attempts, sessions, key: rand::random(), verified: None };
+        let state = State { own_origin, password, peers, attempts, sessions, key: rand::random(), verified: None };
         let hashing = Arc::new(Semaphore::new(HASHING));
-        Self { peer_id, own_origin, hashing, waiting: Semaphore::new(WAITING), state: Mutex::new(state) }
+        Self { peer_id, hashing, waiting: Semaphore::new(WAITING), state: Mutex::new(state) }
     }
 
     /// From now on these count; whoever came in by an older password is out.
@@ -86,6 +86,17 @@ impl AdminDoor {
         let mut state = self.state();
         state.sessions.end_all();
         (state.password, state.peers, state.verified) = (password, peers, None);
+    }
+
+    /// From now on these peers may operate, and no others.
+    pub fn list(&self, peers: Vec<PeerId>) {
+        self.state().peers = peers;
+    }
+
+    /// From now on the server is called so: `own_origin` as with [`Self::new`], `hostname` by those who ask it to prove itself.
+    pub fn moved(&self, own_origin: Option<String>, hostname: String) {
+        self.state().own_origin = own_origin;
+        self.peer_id.moved(hostname);
     }
 
     /// Who asks, judged by the request's head; `client` is the address that failures are counted against.
@@ -102,8 +113,9 @@ impl AdminDoor {
 
     /// Begins a session for whoever was admitted; the `Set-Cookie`.
     pub fn begin_session(&self, now: Moment) -> HeaderValue {
-        let secure = self.own_origin.as_deref().is_some_and(|own| own.starts_with("https:"));
-        self.state().sessions.begin(rand::random(), secure, now)
+        let mut state = self.state();
+        let secure = state.own_origin.as_deref().is_some_and(|own| own.starts_with("https:"));
+        state.sessions.begin(rand::random(), secure, now)
     }
 
     /// Ends the session of this request; the `Set-Cookie` that forgets it.
@@ -182,8 +194,8 @@ impl AdminDoor {
     fn may_write(&self, head: &Parts) -> Result<(), Denied> {
         let asked = origin::host(head).unwrap_or_default();
         let ours = |own: &str| !origin::is_foreign(&head.headers, own);
-        let own = match &self.own_origin {
-            Some(own) => ours(own),
+        let own = match self.state().own_origin.clone() {
+            Some(own) => ours(&own),
             None => ours(&format!("http://{asked}")) || ours(&format!("https://{asked}")),
         };
         if !own {

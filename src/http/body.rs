@@ -106,6 +106,9 @@ pub async fn read(mut body: Body, limit: u64) -> Result<Bytes, Problem> {
         if (whole.len() + data.len()) as u64 > limit {
             return Err(Problem::too_large(limit));
         }
+        if whole.is_empty() && body.is_end_stream() {
+            return Ok(data);
+        }
         whole.extend_from_slice(&data);
     }
     Ok(whole.freeze())

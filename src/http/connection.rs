@@ -8,9 +8,8 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use axum::Router;
 use axum::body::{Body, HttpBody};
-use axum::http::{Request, Response};
+use axum::http::{HeaderMap, Request, Response, header};
 use axum::response::IntoResponse;
 use bytes::Bytes;
 use futures::FutureExt;
@@ -21,7 +20,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
+use tower::Service;
 
 use super::body::Timed;
 use super::pulse::Pulse;
@@ -39,6 +38,20 @@ const MAX_BUFFER: usize = 64 * 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client(pub SocketAddr);
 
+/// What answers requests: a router, or whatever stands before one. It is always ready, and cheap to clone: every request gets its own.
+pub trait Answers:
+    Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
+{
+}
+
+impl<S> Answers for S where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
+{
+}
+/// Our end of the socket: where the client reached us; among the request's extensions where the system told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Local(pub SocketAddr);
+
 /// How a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
@@ -48,60 +61,82 @@ pub(super) enum Ending {
     TimedOut,
 }
 
-/// Serves `socket` until it ends; on `stop` an idle connection ends at once, a running request gets the drain deadline.
-pub(super) async fn serve(
+/// Serves `socket` until it ends; on `stop` an idle connection ends at once, a running request gets the drain deadline, and a client
+/// that has only just come gets a moment to say what it wants: it came before the stop, and whoever starts next never sees it.
+pub(super) async fn serve<S: Answers>(
     socket: TcpStream,
     client: SocketAddr,
-    router: Router,
+    service: S,
     pulse: Arc<Pulse>,
     metrics: HttpMetrics,
     stop: CancellationToken,
 ) -> Ending {
+    let ends = (Client(client), socket.local_addr().map(Local).ok());
     let io = TokioIo::new(Watched::new(socket, pulse.clone()));
-    let service = service_fn({
+    let answering = service_fn({
         let pulse = pulse.clone();
-        move |request| answer(request, client, router.clone(), pulse.clone(), metrics.clone())
+        move |request| answer(request, ends, service.clone(), pulse.clone(), metrics.clone())
     });
     let connection = http1::Builder::new()
         .header_read_timeout(None)
         .max_headers(MAX_HEADERS)
         .max_header_size(MAX_HEAD)
         .max_buf_size(MAX_BUFFER)
-        .serve_connection(io, service);
+        .serve_connection(io, answering);
     let mut connection = pin!(connection);
     let mut stopping = pin!(stop.cancelled());
     let mut timer = pin!(sleep_until(Instant::now()));
-    let mut draining = false;
+    let (mut draining, mut told) = (false, false);
     poll_fn(|cx| {
         if !draining && stopping.as_mut().poll(cx).is_ready() {
             draining = true;
             pulse.drain();
-            connection.as_mut().graceful_shutdown();
         }
         if connection.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Ending::Closed);
         }
+        // hyper closes a connection that has said nothing yet as soon as it is told.
+        if draining && !told && !pulse.is_fresh() {
+            told = true;
+            connection.as_mut().graceful_shutdown();
+            if connection.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Ending::Closed);
+            }
+        }
         let Some(due) = pulse.due() else { return Poll::Pending };
-        if timer.deadline() != due {
+        if due < timer.deadline() {
             timer.as_mut().reset(due);
         }
-        timer.as_mut().poll(cx).map(|()| if pulse.leaving() { Ending::Closed } else { Ending::TimedOut })
+        // Every request moves its deadline, so the timer is left alone until it fires.
+        while timer.as_mut().poll(cx).is_ready() {
+            if timer.deadline() >= due {
+                return Poll::Ready(if pulse.leaving() { Ending::Closed } else { Ending::TimedOut });
+            }
+            timer.as_mut().reset(due);
+        }
+        Poll::Pending
     })
     .await
 }
 
-async fn answer(
+async fn answer<S: Answers>(
     request: Request<Incoming>,
-    client: SocketAddr,
-    router: Router,
+    (client, local): (Client, Option<Local>),
+    mut service: S,
     pulse: Arc<Pulse>,
     metrics: HttpMetrics,
 ) -> Result<Response<Answer>, Infallible> {
     pulse.busy();
     metrics.requests.inc();
+    if is_ambiguous(request.headers(), &pulse) {
+        let refused = Problem::bad_request("Content-Length and Transfer-Encoding contradict each other");
+        let refused = ([(header::CONNECTION, "close")], refused).into_response();
+        return Ok(refused.map(|body| Answer { body, pulse }));
+    }
     let mut request = request.map(|body| Body::new(Timed::new(body, pulse.clone())));
-    request.extensions_mut().insert(Client(client));
-    let response = match AssertUnwindSafe(router.oneshot(request)).catch_unwind().await {
+    request.extensions_mut().insert(client);
+    local.map(|local| request.extensions_mut().insert(local));
+    let response = match AssertUnwindSafe(service.call(request)).catch_unwind().await {
         Ok(Ok(response)) => response,
         Err(_panic) => {
             metrics.panics.inc();
@@ -110,6 +145,14 @@ async fn answer(
         }
     };
     Ok(response.map(|body| Answer { body, pulse }))
+}
+
+/// Whether a request says by two ways how long it is (see `lengths`).
+fn is_ambiguous(headers: &HeaderMap, pulse: &Pulse) -> bool {
+    if headers.contains_key(header::CONTENT_LENGTH) {
+        pulse.length_seen();
+    }
+    headers.contains_key(header::TRANSFER_ENCODING) && pulse.misses_a_length()
 }
 
 /// A response's body that tells the pulse when hyper is done with it.

@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use axum::Router;
 #[cfg(target_os = "linux")]
 use socket2::SockRef;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -23,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::HttpMetrics;
 use super::client_ip::host_key;
-use super::connection::{self, Ending};
+use super::connection::{self, Answers, Ending};
 use super::pulse::Pulse;
 
 /// Connections the kernel keeps waiting for us: a thousand clients that come back at once wait for whole seconds with 128.
@@ -91,10 +90,10 @@ pub fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Serves `router` on all `listeners` until `stop` is cancelled and every connection has ended, at most `limits.drain` later.
-pub async fn serve(listeners: Vec<TcpListener>, router: Router, limits: Limits, metrics: HttpMetrics, stop: CancellationToken) {
+/// Answers with `service` on all `listeners` until `stop` is cancelled and every connection has ended, at most `limits.drain` later.
+pub async fn serve<S: Answers>(listeners: Vec<TcpListener>, service: S, limits: Limits, metrics: HttpMetrics, stop: CancellationToken) {
     let mut house = House {
-        router,
+        service,
         limits,
         metrics,
         stop: stop.clone(),
@@ -150,8 +149,8 @@ fn is_the_clients(cause: &io::Error) -> bool {
 }
 
 /// Everyone who is connected: `addresses` has at most `limits.connections` entries, `silent` twice as many.
-struct House {
-    router: Router,
+struct House<S> {
+    service: S,
     limits: Limits,
     metrics: HttpMetrics,
     stop: CancellationToken,
@@ -174,7 +173,7 @@ impl Silent {
     }
 }
 
-impl House {
+impl<S: Answers> House<S> {
     fn enter(&mut self, socket: TcpStream, client: SocketAddr) {
         let address = host_key(client.ip());
         let crowded = self.guests.get(&address).is_some_and(|guests| *guests >= self.limits.per_address);
@@ -189,7 +188,7 @@ impl House {
         let _ = SockRef::from(&socket).set_tcp_user_timeout(Some(GONE));
         self.metrics.accepted.inc();
         let pulse = Pulse::new(self.limits);
-        let serving = connection::serve(socket, client, self.router.clone(), pulse.clone(), self.metrics.clone(), self.stop.clone());
+        let serving = connection::serve(socket, client, self.service.clone(), pulse.clone(), self.metrics.clone(), self.stop.clone());
         let task = self.tasks.spawn(serving);
         self.addresses.insert(task.id(), address);
         *self.guests.entry(address).or_default() += 1;

@@ -6,13 +6,16 @@
 //! Each state but `busy` has a deadline, and whatever the state, a client that does not take what is written to it is cut
 //! (THREATS 8, 10). One timer per connection watches all of them, because 19 000 quiet subscribers pay for each byte here.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::Limits;
+
+/// What a client that has said nothing yet gets when the node stops.
+const LAST_CALL: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -28,6 +31,8 @@ pub(super) struct Pulse {
     limits: Limits,
     proven: AtomicBool,
     unread: AtomicBool,
+    /// Lines that declared a length and that no request was seen to have.
+    lengths: AtomicUsize,
     inner: Mutex<Deadlines>,
 }
 
@@ -43,7 +48,13 @@ impl Pulse {
     pub(super) fn new(limits: Limits) -> Arc<Self> {
         let state_until = Some(Instant::now() + limits.first_byte);
         let inner = Deadlines { state: State::Fresh, state_until, write_until: None, drain_until: None };
-        Arc::new(Self { limits, proven: AtomicBool::new(false), unread: AtomicBool::new(false), inner: Mutex::new(inner) })
+        Arc::new(Self {
+            limits,
+            proven: AtomicBool::new(false),
+            unread: AtomicBool::new(false),
+            lengths: AtomicUsize::new(0),
+            inner: Mutex::new(inner),
+        })
     }
 
     /// Whether a whole request has come; until then the connection may have to make room for another.
@@ -70,8 +81,9 @@ impl Pulse {
         self.unread.load(Ordering::Relaxed)
     }
 
-    /// Bytes came.
-    pub(super) fn heard(&self) {
+    /// Bytes came, and in them so many lines that declare a length.
+    pub(super) fn heard(&self, lengths: usize) {
+        self.lengths.fetch_add(lengths, Ordering::Relaxed);
         let mut inner = self.lock();
         if matches!(inner.state, State::Fresh | State::Idle) {
             (inner.state, inner.state_until) = (State::Head, Some(Instant::now() + self.limits.head));
@@ -83,6 +95,16 @@ impl Pulse {
         self.proven.store(true, Ordering::Relaxed);
         let mut inner = self.lock();
         (inner.state, inner.state_until) = (State::Busy, None);
+    }
+
+    /// A request has a line that declares its length.
+    pub(super) fn length_seen(&self) {
+        self.lengths.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether lines that declare a length came which no request was seen to have.
+    pub(super) fn misses_a_length(&self) -> bool {
+        self.lengths.load(Ordering::Relaxed) > 0
     }
 
     /// Its answer is out of our hands.
@@ -111,7 +133,16 @@ impl Pulse {
 
     /// The node stops.
     pub(super) fn drain(&self) {
-        self.lock().drain_until = Some(Instant::now() + self.limits.drain);
+        let (mut inner, now) = (self.lock(), Instant::now());
+        inner.drain_until = Some(now + self.limits.drain);
+        if inner.state == State::Fresh {
+            inner.state_until = inner.state_until.min(Some(now + LAST_CALL));
+        }
+    }
+
+    /// Whether nothing has come yet.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.lock().state == State::Fresh
     }
 
     /// The next moment at which the connection is cut, unless something happens before.

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::lengths::LengthLines;
 use super::pulse::Pulse;
 
 /// Bytes of an unread body that are thrown away so that the client hears the answer before the connection closes.
@@ -17,6 +18,7 @@ const MAX_LINGER: usize = 1024 * 1024;
 pub(super) struct Watched {
     socket: TcpStream,
     pulse: Arc<Pulse>,
+    lengths: LengthLines,
     discarded: usize,
     shut: bool,
 }
@@ -24,7 +26,7 @@ pub(super) struct Watched {
 impl Watched {
     /// Tells `pulse` what moves on `socket`.
     pub(super) fn new(socket: TcpStream, pulse: Arc<Pulse>) -> Self {
-        Self { socket, pulse, discarded: 0, shut: false }
+        Self { socket, pulse, lengths: LengthLines::new(), discarded: 0, shut: false }
     }
 }
 
@@ -33,7 +35,8 @@ impl AsyncRead for Watched {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.socket).poll_read(cx, buf))?;
         if buf.filled().len() > before {
-            self.pulse.heard();
+            let lengths = self.lengths.count(&buf.filled()[before..]);
+            self.pulse.heard(lengths);
         }
         Poll::Ready(Ok(()))
     }

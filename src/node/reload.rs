@@ -1,24 +1,87 @@
-//! What a running node takes from a configuration that changed.
+//! What a running node takes from a configuration that changed: by SIGHUP, or because an operator asks for it. A bad one changes
+//! nothing, and says so.
 
+use libp2p::PeerId;
+use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use crate::config::{Config, Loaded};
 use crate::peer::PeerHandle;
+use crate::rendezvous::{Fresh, LIVE, ReloadAnswer, Reloaded, Rendezvous};
 
-/// Keys whose change is applied at once; every other key waits for the next start.
-const LIVE: [&str; 3] = ["profile.label", "profile.email", "profile.share_email"];
+/// Keys whose change a peer applies at once.
+const LIVE_IN_PEER: [&str; 3] = ["profile.label", "profile.email", "profile.share_email"];
 
-/// Applies what can be applied of `fresh`, and says which changes wait for the next start.
-pub async fn reload(current: &Loaded, fresh: &Loaded, peer: Option<&PeerHandle>) {
-    let (live, waiting): (Vec<_>, Vec<_>) =
-        changed_keys(&current.config, &fresh.config).into_iter().partition(|key| peer.is_some() && LIVE.contains(&key.as_str()));
-    if let Some(peer) = peer.filter(|_| !live.is_empty()) {
-        let profile = &fresh.config.profile;
-        peer.name_changed(profile.label_or_id(&peer.peer_id()), profile.shared_email().map(str::to_owned)).await;
+/// A node that can be told to read its configuration anew.
+pub struct Reloader {
+    /// What it was started with, which counts for every key that is not taken over.
+    started: Config,
+    /// What counts now.
+    current: Config,
+    peer: Option<PeerHandle>,
+    public: Option<Rendezvous>,
+    /// Operators that ask for it.
+    pub asked: mpsc::Receiver<ReloadAnswer>,
+}
+
+impl Reloader {
+    pub(super) fn new(loaded: &Loaded, peer: Option<PeerHandle>, public: Option<Rendezvous>, asked: mpsc::Receiver<ReloadAnswer>) -> Self {
+        let config = loaded.config.clone();
+        Self { started: config.clone(), current: config, peer, public, asked }
     }
-    info!(applied = ?live, "the configuration was read again");
-    if !waiting.is_empty() {
-        warn!(keys = ?waiting, "these changes wait for the next start");
+
+    /// Applies what can be applied of a configuration that was read, and says which changes wait for a restart; or why it could not be
+    /// read, and that nothing changed.
+    ///
+    /// # Errors
+    /// Why nothing changed.
+    pub async fn reload(&mut self, read: Result<Loaded, String>) -> Result<Reloaded, String> {
+        let reloaded = match read {
+            Ok(fresh) => {
+                let reloaded = self.apply(&fresh.config).await;
+                fresh.warnings.iter().filter(|_| reloaded.is_ok()).for_each(|warning| warn!("{warning}"));
+                reloaded
+            }
+            Err(why) => Err(why),
+        };
+        match &reloaded {
+            Ok(Reloaded { applied, needs_restart }) => {
+                info!(?applied, "the configuration was read again");
+                if !needs_restart.is_empty() {
+                    warn!("needs a restart: {}", needs_restart.join(", "));
+                }
+            }
+            Err(error) => warn!(error, "the configuration was not read again; nothing changed"),
+        }
+        reloaded
+    }
+
+    async fn apply(&mut self, fresh: &Config) -> Result<Reloaded, String> {
+        let mut reloaded = Reloaded { applied: changed_keys(&self.current, fresh), needs_restart: changed_keys(&self.started, fresh) };
+        reloaded.applied.retain(|key| self.is_live(key));
+        reloaded.needs_restart.retain(|key| !self.is_live(key));
+        if let Some(public) = &self.public {
+            let partly = public.reload(&self.of_public(fresh)).map_err(|error| error.to_string())?;
+            reloaded.needs_restart.extend(partly.into_iter().map(str::to_owned));
+        }
+        let of_peer = reloaded.applied.iter().any(|key| LIVE_IN_PEER.contains(&key.as_str()));
+        if let Some(peer) = self.peer.as_ref().filter(|_| of_peer) {
+            peer.name_changed(fresh.profile.label_or_id(&peer.peer_id()), fresh.profile.shared_email().map(str::to_owned)).await;
+        }
+        self.current = fresh.clone();
+        Ok(reloaded)
+    }
+
+    fn is_live(&self, key: &str) -> bool {
+        (self.peer.is_some() && LIVE_IN_PEER.contains(&key)) || (self.public.is_some() && LIVE.contains(&key))
+    }
+
+    /// A password that stays the same puts nobody out.
+    fn of_public(&self, fresh: &Config) -> Fresh {
+        let password = &fresh.presence.admin_password;
+        let password = (*password != self.current.presence.admin_password).then(|| password.clone());
+        let peers: Vec<PeerId> = fresh.superhub.admin_peers.clone();
+        Fresh { http: fresh.http.clone(), allow_unsigned: fresh.presence.allow_unsigned, password, peers }
     }
 }
 
@@ -46,5 +109,11 @@ mod tests {
         assert_eq!(changed_keys(&current, &fresh), ["p2p.listen_port", "presence.admin_password"]);
         again.presence.admin_password = Secret::new("other");
         assert_eq!(changed_keys(&fresh, &again), ["presence.admin_password"]);
+    }
+
+    #[test]
+    fn every_key_that_is_taken_over_exists() {
+        let keys: Vec<String> = Config::keys().iter().map(|key| key.path()).collect();
+        assert!(LIVE.iter().chain(&LIVE_IN_PEER).all(|live| keys.iter().any(|key| key == live)));
     }
 }

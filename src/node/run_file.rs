@@ -28,6 +28,9 @@ pub struct Ready {
     pub viewer: Option<String>,
     /// The page for everyone.
     pub public: Option<String>,
+    /// The same page without a proxy before it, as programs of this machine reach it.
+    #[serde(default)]
+    pub local: Option<String>,
     /// The program's version.
     pub version: String,
     /// Its process.
@@ -46,6 +49,7 @@ impl Ready {
             listen: Vec::new(),
             viewer: None,
             public: None,
+            local: None,
             version: env!("CARGO_PKG_VERSION").into(),
             pid: std::process::id(),
             token: None,
@@ -69,11 +73,11 @@ impl Ready {
         Self { listen: places.map(|place| place.to_string()).collect(), ..self }
     }
 
-    /// The same, and it plays this public role at `url`.
+    /// The same, and it plays this public role at `url`, which programs of this machine reach at `local`.
     #[must_use]
-    pub fn with_public(mut self, role: &str, url: String) -> Self {
+    pub fn with_public(mut self, role: &str, url: String, local: String) -> Self {
         self.roles.push(role.into());
-        Self { public: Some(url), ..self }
+        Self { public: Some(url), local: Some(local), ..self }
     }
 }
 

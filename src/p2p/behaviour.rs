@@ -1,6 +1,7 @@
 //! Everything this node does on a connection, as one libp2p behaviour.
 #![allow(missing_docs, reason = "the derive names an event after each field")]
 
+use libp2p::allow_block_list::{self, BlockedPeers};
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::{autonat, connection_limits, dcutr, identify, memory_connection_limits, ping, relay, upnp};
@@ -11,6 +12,8 @@ use super::{ip_limit, same_link, streams};
 /// Those that refuse connections come first: a connection refused by a later one would leave traces in the earlier ones.
 #[derive(NetworkBehaviour)]
 pub struct Behaviour {
+    /// Whom the owner blocked.
+    pub blocked: allow_block_list::Behaviour<BlockedPeers>,
     pub(super) limits: connection_limits::Behaviour,
     pub(super) memory: memory_connection_limits::Behaviour,
     /// Connections per address.

@@ -31,13 +31,13 @@ use crate::clock::Moment;
 use crate::p2p::streams::is_relayed;
 use crate::p2p::{self, BehaviourEvent};
 use crate::proto::announcer::Announcer;
-use crate::proto::chat::ChatLog;
 use crate::proto::neighbours::Neighbours;
 use crate::proto::presence::table::PresenceTable;
 use crate::proto::rate::RateTable;
 use crate::proto::replay::Replays;
 
 mod asked;
+mod blocked;
 mod gossip;
 mod links;
 mod nat;
@@ -75,7 +75,6 @@ pub(super) struct Actor {
     pub(super) reaching: Reaching,
     pub(super) traversal: Traversal,
     pub(super) serving: Serving,
-    pub(super) chats: ChatLog,
     pub(super) profile: watch::Sender<Arc<Profile>>,
     pub(super) listen_addrs_changed: bool,
     pub(super) subnets: Subnets,

@@ -7,7 +7,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 
 use super::view::{PeerRow, SelfInfo};
-use crate::proto::chat::ChatMessage;
 
 /// A byte stream to another peer; a boxed trait, so that tests can put an in-memory pipe in its place.
 pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -33,6 +32,9 @@ pub enum OpenError {
     /// Every known address was tried and none answered; the text says what was tried.
     #[error("the peer could not be reached: {0}")]
     Unreachable(String),
+    /// It would be dialled at the word of others, and that was done too often (THREATS 4).
+    #[error("it was tried too often; wait a little")]
+    TooOften,
     /// The peer is there but speaks none of the offered protocols.
     #[error("the peer does not speak this protocol")]
     Unsupported,
@@ -59,6 +61,13 @@ pub enum Command {
         /// The answer.
         reply: oneshot::Sender<Result<PeerStream, OpenError>>,
     },
+    /// Who of a community is here.
+    Members {
+        /// Its URL as configured, or its name as among the sources of a peer.
+        community: String,
+        /// The answer; `None` if no community is called that.
+        reply: oneshot::Sender<Option<Vec<PeerId>>>,
+    },
     /// Remember where a peer can be dialled, and dial it.
     Dial {
         /// Ends in `/p2p/<id>`.
@@ -73,14 +82,12 @@ pub enum Command {
         /// Where it is, with or without `/p2p/…`; the most promising first.
         addrs: Vec<Multiaddr>,
     },
-    /// Keep a chat message that was sent or received, and tell the viewer.
-    Record(ChatMessage),
-    /// The kept messages with one peer, or to everyone; oldest first.
-    History {
-        /// `None`: the messages to everyone.
-        with: Option<PeerId>,
-        /// The answer.
-        reply: oneshot::Sender<Vec<ChatMessage>>,
+    /// Cut a peer off, or let it in again.
+    Block {
+        /// Whom.
+        peer: PeerId,
+        /// Whether it is blocked.
+        blocked: bool,
     },
     /// The owner's avatar changed on disk: announce its new hash.
     AvatarChanged(Option<Bytes>),

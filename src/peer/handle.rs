@@ -1,5 +1,6 @@
 //! What the viewer and the command line can ask of a running peer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,17 +8,23 @@ use libp2p::{Multiaddr, PeerId, StreamProtocol};
 use serde_json::json;
 use thiserror::Error;
 use tokio::sync::{broadcast, mpsc, oneshot};
-use tokio::task::JoinSet;
-use uuid::Uuid;
 
+use super::files::{Files, Folders};
+use super::memory::Memory;
 use super::site_root::SiteRoot;
 use super::streams::{self, StreamError, site::RemoteFile};
+use super::talk::Talk;
 use super::{Command, OpenError, PeerEvent, PeerRow, PeerStream, SelfInfo};
-use crate::clock::UnixMillis;
-use crate::proto::chat::{ChatMessage, MAX_CONTENT};
+use crate::proto::chat::ChatMessage;
 
-/// Peers that a message to everyone is sent to at the same time.
-const BROADCAST_WIDTH: usize = 64;
+mod chat;
+mod contacts;
+mod files;
+
+pub use chat::ChatError;
+pub(super) use contacts::seen;
+pub use files::FileError;
+
 /// A message that was not acknowledged is sent once more after this long, as goop2 does.
 const RETRY_AFTER: Duration = Duration::from_millis(300);
 
@@ -28,6 +35,8 @@ pub struct PeerHandle {
     commands: mpsc::Sender<Command>,
     events: broadcast::Sender<PeerEvent>,
     site: SiteRoot,
+    pub(super) talk: Arc<Talk>,
+    pub(super) files: Arc<Files>,
 }
 
 /// Why a file could not be fetched.
@@ -44,32 +53,29 @@ pub enum FetchError {
     Stream(#[from] StreamError),
 }
 
-/// Why a message was not sent.
-#[derive(Debug, Error)]
-pub enum ChatError {
-    /// Empty, or longer than [`MAX_CONTENT`].
-    #[error("a message has between 1 and {MAX_CONTENT} bytes")]
-    Length,
-    /// To oneself.
-    #[error("a peer does not chat with itself")]
-    Oneself,
-    /// No stream could be opened.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// The stream failed before the message was taken.
-    #[error(transparent)]
-    Stream(#[from] StreamError),
-}
-
 impl PeerHandle {
-    /// A handle of the peer `me` whose actor reads `commands` and sends `events`.
-    pub fn new(me: PeerId, commands: mpsc::Sender<Command>, events: broadcast::Sender<PeerEvent>, site: SiteRoot) -> Self {
-        Self { me, commands, events, site }
+    /// A handle of the peer that `memory` belongs to, whose actor reads `commands` and sends `events`.
+    pub fn new(
+        commands: mpsc::Sender<Command>,
+        events: broadcast::Sender<PeerEvent>,
+        site: SiteRoot,
+        memory: Memory,
+        folders: Folders,
+    ) -> Self {
+        let me = memory.me();
+        let files = Arc::new(Files::new(memory.clone(), events.clone(), folders, site.clone()));
+        let talk = Arc::new(Talk::new(memory, events.clone()));
+        Self { me, commands, events, site, talk, files }
     }
 
     /// Who this peer is.
     pub fn peer_id(&self) -> PeerId {
         self.me
+    }
+
+    /// What is remembered.
+    pub fn memory(&self) -> &Memory {
+        self.talk.memory()
     }
 
     /// The owner's site.
@@ -131,46 +137,9 @@ impl PeerHandle {
         let _ = self.commands.send(Command::NameChanged { label, email }).await;
     }
 
-    /// The kept messages with one peer, or to everyone; oldest first.
-    pub async fn history(&self, with: Option<PeerId>) -> Vec<ChatMessage> {
-        self.ask(|reply| Command::History { with, reply }).await.unwrap_or_default()
-    }
-
-    /// Send a message to one peer, or to everyone on the LAN; answers when it was taken (to everyone: when all were tried).
-    pub async fn chat(&self, to: Option<PeerId>, content: String) -> Result<ChatMessage, ChatError> {
-        if content.is_empty() || content.len() > MAX_CONTENT {
-            return Err(ChatError::Length);
-        }
-        let mut message = ChatMessage { id: Uuid::new_v4().to_string(), from: self.me, to, content, at: UnixMillis::now(), delivered: 0 };
-        message.delivered = match to {
-            Some(peer) if peer == self.me => return Err(ChatError::Oneself),
-            Some(peer) => self.deliver(peer, &message).await.map(|()| 1)?,
-            None => self.deliver_to_all(&message).await,
-        };
-        let _ = self.commands.send(Command::Record(message.clone())).await;
-        Ok(message)
-    }
-
-    async fn deliver_to_all(&self, message: &ChatMessage) -> u32 {
-        let everyone = self.peers().await.into_iter().filter(|row| row.online && row.is_on_the_lan());
-        let mut sending = JoinSet::new();
-        let mut delivered = 0;
-        for row in everyone {
-            if sending.len() >= BROADCAST_WIDTH {
-                delivered += u32::from(matches!(sending.join_next().await, Some(Ok(true))));
-            }
-            let (handle, message) = (self.clone(), message.clone());
-            sending.spawn(async move { handle.deliver(row.peer_id, &message).await.is_ok() });
-        }
-        while let Some(sent) = sending.join_next().await {
-            delivered += u32::from(matches!(sent, Ok(true)));
-        }
-        delivered
-    }
-
     /// Newest goop2 peers and we speak `/goop/mq`, older goop2 peers `/goop/chat`. Only the first can say that a message did not
     /// come; sent again it keeps its id, by which the receiver knows it.
-    async fn deliver(&self, peer: PeerId, message: &ChatMessage) -> Result<(), ChatError> {
+    pub(super) async fn deliver(&self, peer: PeerId, message: &ChatMessage) -> Result<(), ChatError> {
         let stream = self.open(peer, &[streams::MQ, streams::CHAT]).await?;
         if stream.protocol == streams::CHAT {
             return Ok(streams::chat::send(stream.io, message).await?);
@@ -186,7 +155,7 @@ impl PeerHandle {
     }
 
     /// `None` once the actor is gone.
-    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
+    pub(super) async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
         let (reply, answer) = oneshot::channel();
         self.commands.send(command(reply)).await.ok()?;
         answer.await.ok()

@@ -39,8 +39,6 @@ metrics! {
     "Presence messages that were rejected: too long, not understood, or not of their source." gossip_rejected: Counter,
     "Presence messages that were ignored because their source, or a neighbour that brings strangers, sent too many." gossip_ignored: Counter,
     "Presence messages that were ignored because their source said them before, or something newer." gossip_replayed: Counter,
-    "Chat messages that were received." chat_received: Counter,
-    "Chat messages that were refused: too long, not understood, or too many of one peer." chat_refused: Counter,
     "LAN neighbours whose connection fell silent." neighbours_suspected: Counter,
     "Peers that are online now." peers_online: Gauge,
 }

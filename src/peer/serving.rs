@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use libp2p::PeerId;
-use prometheus_client::metrics::counter::Counter;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::compat::FuturesAsyncReadCompatExt;
 use tracing::debug;
 
+use super::Duplex;
+use super::files::Files;
 use super::profile::Profile;
 use super::site_root::SiteRoot;
 use super::streams::{self, StreamError};
-use super::{Command, Duplex};
+use super::talk::Talk;
 use crate::p2p::streams::Event as Inbound;
 use crate::proto::chat::ChatMessage;
 
@@ -29,10 +30,10 @@ pub struct Served {
     pub site: SiteRoot,
     /// The owner's profile.
     pub profile: watch::Receiver<Arc<Profile>>,
-    /// Where received messages go.
-    pub received: mpsc::Sender<Command>,
-    /// Counts messages that were not received, because of what they are.
-    pub chat_refused: Counter,
+    /// Where received messages go, and who is blocked.
+    pub talk: Arc<Talk>,
+    /// Where files are offered, fetched and ended.
+    pub files: Arc<Files>,
 }
 
 /// The streams under way.
@@ -48,9 +49,12 @@ impl Serving {
         Self { served, tasks: JoinSet::new(), places: Places::new() }
     }
 
-    /// Answers a stream; false if there is no place for it. Another stream may lose its place, and ends.
+    /// Answers a stream; false if there is no place for it, or none for its peer. Another stream may lose its place, and ends.
     pub fn accept(&mut self, inbound: Inbound) -> bool {
         let (peer, address) = (inbound.peer, inbound.customer);
+        if self.served.talk.memory().is_blocked(&peer) {
+            return false;
+        }
         match self.places.admit(peer, address) {
             Admission::Refused => return false,
             Admission::Free => {}
@@ -90,18 +94,30 @@ impl Served {
         } else if protocol == streams::CHAT.as_ref() {
             self.keep(streams::chat::receive(io, peer, self.me).await.map(Some)).await?;
         } else if protocol == streams::MQ.as_ref() {
-            let delivery = streams::mq::receive(io).await?;
-            self.keep(streams::mq::chat_message(delivery, peer, self.me)).await?;
+            self.take_delivery(io, peer).await?;
+        } else if protocol == streams::FILE.as_ref() {
+            self.files.serve(peer, io).await?;
         }
         Ok(())
     }
 
+    /// What is acknowledged is kept, or was nothing to keep.
+    async fn take_delivery(&self, mut io: Box<dyn Duplex>, peer: PeerId) -> Result<(), StreamError> {
+        let delivery = streams::mq::read(&mut io).await?;
+        let ack = delivery.ack();
+        let kept = self.keep(streams::mq::chat_message(delivery, peer, self.me)).await;
+        if !matches!(kept, Err(StreamError::Io(_))) {
+            streams::mq::acknowledge(io, &ack).await?;
+        }
+        kept
+    }
+
     async fn keep(&self, message: Result<Option<ChatMessage>, StreamError>) -> Result<(), StreamError> {
         if matches!(message, Err(StreamError::TooLong { .. } | StreamError::Malformed(_))) {
-            self.chat_refused.inc();
+            self.talk.refuse();
         }
         if let Some(message) = message? {
-            let _ = self.received.send(Command::Record(message)).await;
+            self.talk.receive(message).await.map_err(std::io::Error::other)?;
         }
         Ok(())
     }

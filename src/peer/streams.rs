@@ -1,4 +1,4 @@
-//! The stream protocols of goop, byte for byte as goop2 speaks them. One file each; a stream carries one request.
+//! The stream protocols of goop, byte for byte as goop2 speaks them where it does. One file each; a stream carries one request.
 //!
 //! Each protocol is two functions over any byte stream: one for the side that opened it, one for the side that answers.
 //! Lines are bounded by [`MAX_LINE`], and a stream on which nothing moves for [`IDLE`] ends.
@@ -12,6 +12,7 @@ use thiserror::Error;
 pub mod avatar;
 pub mod chat;
 pub mod content;
+pub mod file;
 mod json;
 mod line;
 pub mod mq;
@@ -28,6 +29,9 @@ pub const AVATAR: StreamProtocol = StreamProtocol::new("/goop/avatar/1.0.0");
 pub const CHAT: StreamProtocol = StreamProtocol::new("/goop/chat/1.0.0");
 /// One message on a topic, acknowledged, as goop2 sends it since.
 pub const MQ: StreamProtocol = StreamProtocol::new("/goop/mq/1.0.0");
+
+/// Files from one peer to another; ours.
+pub const FILE: StreamProtocol = StreamProtocol::new("/goop/file/1.0.0");
 
 /// Longest line of any protocol but chat, in bytes.
 pub const MAX_LINE: usize = 64 * 1024;

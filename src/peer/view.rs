@@ -6,7 +6,9 @@ use serde::Serialize;
 use crate::clients::rendezvous::Status;
 use crate::clock::UnixMillis;
 use crate::p2p::nat::Nat;
-use crate::proto::chat::ChatMessage;
+use crate::peer::files::Listed;
+use crate::peer::memory::Contact;
+use crate::proto::chat::Kept;
 
 /// How a peer is reached, or why it is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -109,9 +111,40 @@ pub enum PeerEvent {
         /// Its row as it stands now.
         peer: PeerRow,
     },
-    /// A chat message was sent or received.
+    /// A chat message was kept: one that came, or one of the owner's that is on its way.
     Chat {
         /// The message.
-        message: ChatMessage,
+        message: Kept,
+        /// Nobody shall be notified: it is the owner's own, or its sender is muted.
+        muted: bool,
+    },
+    /// It was settled what became of a message of the owner.
+    Settled {
+        /// The message as it stands now.
+        message: Kept,
+    },
+    /// How many messages of a conversation are unread changed.
+    Unread {
+        /// With whom; `None` is everyone.
+        peer: Option<PeerId>,
+        /// How many.
+        unread: u64,
+    },
+    /// The owner forgot what was said.
+    Forgotten {
+        /// In which conversation; `None`: in all of them.
+        peer: Option<Option<PeerId>>,
+        /// Which message; `None`: all of them.
+        number: Option<i64>,
+    },
+    /// A file is on its way, got further, or arrived.
+    File {
+        /// How it stands.
+        file: Listed,
+    },
+    /// The owner decided something about a peer.
+    Contact {
+        /// What holds now.
+        contact: Contact,
     },
 }

@@ -2,7 +2,8 @@
 //!
 //! - Each server is a [`Source`] of its own in the table, so one that fails silences nobody whom another still hears. Rows that a
 //!   server stops telling of live on for their TTL ([`roster`]).
-//! - What a peer has signed stands: an unsigned message about it says that it is here, and nothing else (THREATS 1).
+//! - What a peer has signed stands: an unsigned message about it says that it is here, and nothing else (THREATS 1). Which of several
+//!   servers is believed is the table's to say ([`crate::proto::presence::table`]).
 //! - Strangers from the internet never take the last [`LAN_ROOM`] rows of the table.
 //! - Nothing from here goes on gossip (THREATS 70), and nobody is dialled for being here: only whoever the owner wants something of,
 //!   at addresses that the peer signed, under the rules of [`crate::proto::signed::addrs`] and the budget of [`dials`] (THREATS 4).
@@ -20,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Profile;
 use crate::clients::rendezvous::{Client, NEWS, News, Options, Sequences, Shown, Status};
-use crate::clock::Moment;
+use crate::clock::{Moment, UnixMillis};
 use crate::config::base_url::BaseUrl;
 use crate::proto::presence::table::{Change, MAX_ROWS, PresenceTable, Row, Source};
 use crate::proto::presence::{Kind, Presence};
@@ -40,6 +41,7 @@ pub const MAX_SERVERS: usize = 64;
 
 /// One server.
 struct Server {
+    url: BaseUrl,
     client: Client,
     name: String,
     roster: Roster,
@@ -80,7 +82,7 @@ impl Wan {
             let (client, running) = Client::new(options, tell, stop.clone());
             tasks.spawn("rendezvous client", running);
             news.insert(number, ReceiverStream::new(told));
-            servers.push(Server { name: client.status().name, client, roster: Roster::default() });
+            servers.push(Server { url: url.clone(), name: client.status().name, client, roster: Roster::default() });
         }
         let (renew_every, next_renewal) = (me.ttl / 3, Moment::START);
         Self { servers, news, shown, dials: Dials::default(), renew_every, next_renewal }
@@ -93,15 +95,18 @@ impl Wan {
             email: profile.email.clone(),
             avatar_hash: profile.avatar_hash(),
             addrs: published(ours, me),
+            since: UnixMillis::now(),
         }
     }
 
     /// From now on this is shown.
     pub fn show(&self, shown: Shown) {
         self.shown.send_if_modified(|before| {
+            let shown = Shown { since: before.since, ..shown };
             let changed = **before != shown;
             if changed {
-                *before = Arc::new(shown);
+                let since = UnixMillis(before.since.0.saturating_add(1)).max(UnixMillis::now());
+                *before = Arc::new(Shown { since, ..shown });
             }
             changed
         });
@@ -163,6 +168,18 @@ impl Wan {
         }
     }
 
+    /// The source that the owner calls `name`: by its URL as configured, or by the name that lists show; a personal URL also by that of
+    /// its community.
+    pub fn community(&self, name: &str) -> Option<Source> {
+        let bare = |text: &str| text.trim().trim_end_matches('/').to_owned();
+        let wanted = bare(name);
+        let called = wanted.split_once("://").map_or(wanted.as_str(), |(_, rest)| rest);
+        let is_url = |server: &Server| bare(server.url.url().as_str()) == wanted;
+        let is_named = |server: &Server| server.name == called || server.name.split_once("/m/").is_some_and(|(base, _)| base == called);
+        let at = self.servers.iter().position(is_url).or_else(|| self.servers.iter().position(is_named))?;
+        u16::try_from(at).ok().map(Source::Rendezvous)
+    }
+
     /// How it goes with each server.
     pub fn status(&self) -> Vec<Status> {
         self.servers.iter().map(|server| server.client.status()).collect()
@@ -183,9 +200,7 @@ fn hear(roster: &mut Roster, source: Source, presence: Presence, table: &mut Pre
     if (known.is_none() && table.len() >= MAX_ROWS - LAN_ROOM) || !roster.heard(presence.peer) {
         return None;
     }
-    let stands = known.filter(|row| row.presence.signed && !presence.signed).map(|row| row.presence.clone());
-    let believed = stands.map_or_else(|| presence.clone(), |stands| Presence { kind: presence.kind, ts: presence.ts, ..stands });
-    table.apply(source, &believed, now)
+    table.apply(source, &presence, now)
 }
 
 #[cfg(test)]

@@ -126,6 +126,21 @@ impl Bindings {
         self.bind(peer, Binding { seq: known.seq.max(other.seq), until: known.until.max(other.until) });
     }
 
+    /// Another process of this server took an unsigned heartbeat of `peer` from the address `from`.
+    pub fn heard_elsewhere(&mut self, peer: PeerId, from: IpAddr) {
+        self.heard_from.insert(peer, place(from));
+    }
+
+    /// From now on `presence.allow_unsigned` is this.
+    pub fn allow_unsigned(&mut self, allowed: bool) {
+        self.allow_unsigned = allowed;
+    }
+
+    /// Every binding there is, in no order.
+    pub fn all(&self) -> impl Iterator<Item = (&PeerId, &Binding)> {
+        self.bound.iter()
+    }
+
     fn bind(&mut self, peer: PeerId, binding: Binding) {
         self.heard_from.remove(&peer);
         self.bound.insert(peer, binding);
@@ -133,7 +148,7 @@ impl Bindings {
 }
 
 /// What counts as one address.
-fn place(ip: IpAddr) -> IpAddr {
+pub fn place(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
         v4 => v4,

@@ -34,14 +34,14 @@ use super::event_log::EventLog;
 use super::presence::Kind;
 use crate::clock::{Moment, UnixMillis};
 
-mod extras;
+mod elsewhere;
 mod message;
 mod reading;
 mod row;
 mod snapshot;
 
-pub use extras::Extras;
-pub use message::{Message, MessageError, Publication};
+pub use elsewhere::{Elsewhere, Lapsed};
+pub use message::{Message, Publication};
 pub use reading::{Owed, Reader, Stream};
 pub use row::Row;
 
@@ -82,6 +82,8 @@ pub enum Published {
     Changed,
     /// A heartbeat.
     Unchanged,
+    /// The heartbeat of a peer's third of the TTL: the one that is passed on.
+    PassedOn,
     /// A peer left.
     Left,
     /// A peer left that was not here.
@@ -129,6 +131,12 @@ impl Board {
         }
     }
 
+    /// The same, whose snapshots are complete from `at` on: others of the same server knew before it started who was here.
+    #[must_use]
+    pub fn complete_at(self, at: Moment) -> Self {
+        Self { complete_at: at, ..self }
+    }
+
     /// Who is here, in no order.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = (&PeerId, &Row)> {
         self.rows.iter()
@@ -150,34 +158,38 @@ impl Board {
     /// [`Full`].
     pub fn publish(&mut self, publication: Publication, now: Moment) -> Result<Published, Full> {
         let peer = publication.message.presence.peer;
+        // Two messages of one peer may pass each other on their way here; and another instance may have heard a later one.
+        if self.rows.get(&peer).is_some_and(|row| row.heard > now) {
+            return Ok(Published::Unchanged);
+        }
         if publication.message.presence.kind == Kind::Offline {
             let left = self.remove(&peer, publication.at);
             return Ok(if left { Published::Left } else { Published::WasNotHere });
         }
         let known = self.rows.get_mut(&peer);
         if let Some(row) = known
-            && row.heartbeat(&publication, now)
+            && row.heartbeat(&publication, now, now + self.rules.ttl)
         {
-            self.pass_on(&peer, publication.message.presence.kind, now);
-            return Ok(Published::Unchanged);
+            let passed_on = self.pass_on(&peer, publication.message.presence.kind, now);
+            return Ok(if passed_on { Published::PassedOn } else { Published::Unchanged });
         }
         self.change(peer, publication, now)
     }
 
-    /// Removes those whose TTL lapsed, at most `most` of them at a time; answers how many.
-    pub fn expire(&mut self, now: Moment, at: UnixMillis, most: usize) -> usize {
-        let mut gone = 0;
-        while gone < most
+    /// Removes those whose TTL lapsed, at most `most` of them at a time.
+    pub fn expire(&mut self, now: Moment, at: UnixMillis, most: usize) -> Vec<Lapsed> {
+        let mut gone = Vec::new();
+        while gone.len() < most
             && let Some(&(due, peer)) = self.due.first()
             && due <= now
         {
             self.due.pop_first();
-            let Some(heard) = self.rows.get(&peer).map(|row| row.heard) else { continue };
-            if heard + self.rules.ttl <= now {
+            let Some(row) = self.rows.get_mut(&peer) else { continue };
+            if row.lapses() <= now {
+                gone.push(Lapsed { peer, heard: row.heard, elsewhere: row.elsewhere.is_some() });
                 self.remove(&peer, at);
-                gone += 1;
-            } else if let Some(row) = self.rows.get_mut(&peer) {
-                row.due = heard + self.rules.ttl;
+            } else {
+                row.due = row.lapses();
                 self.due.insert((row.due, peer));
             }
         }
@@ -189,7 +201,7 @@ impl Board {
         let Some(row) = self.rows.remove(peer) else { return false };
         self.due.remove(&(row.due, *peer));
         self.row_bytes -= row.public.len();
-        let rest = format!(r#""peerID":"{peer}","ts":{},"verified":true}}"#, at.0);
+        let rest = format!(r#""peerID":"{}","ts":{},"verified":true}}"#, row.peer, at.0);
         self.tell_change(Kind::Offline, &rest);
         self.tell_line(Kind::Offline, &rest);
         true
@@ -212,6 +224,11 @@ impl Board {
         self.changes.has_gathered() || self.lines.has_gathered()
     }
 
+    /// How many bytes wait for [`Board::seal`].
+    pub fn gathered(&self) -> usize {
+        self.changes.gathered() + self.lines.gathered()
+    }
+
     /// Lets readers have what was gathered since the last time.
     pub fn seal(&mut self) {
         self.changes.seal();
@@ -219,17 +236,19 @@ impl Board {
     }
 
     /// Passes an unchanged heartbeat on to goop2, unless that was done in the last third of the TTL.
-    fn pass_on(&mut self, peer: &PeerId, kind: Kind, now: Moment) {
+    fn pass_on(&mut self, peer: &PeerId, kind: Kind, now: Moment) -> bool {
         let third = self.rules.ttl / 3;
-        let Some(row) = self.rows.get_mut(peer).filter(|row| now.since(row.passed_on) >= third) else { return };
+        let Some(row) = self.rows.get_mut(peer).filter(|row| now.since(row.passed_on) >= third) else { return false };
         row.passed_on = now;
         let public = row.public.clone();
         self.tell_line(kind, &public);
+        true
     }
 
     fn change(&mut self, peer: PeerId, publication: Publication, now: Moment) -> Result<Published, Full> {
-        let public: Arc<str> = publication.to_public(self.rules.emails).into();
         let known = self.rows.get(&peer);
+        let name = known.map_or_else(|| peer.to_base58().into(), |row| row.peer.clone());
+        let public: Arc<str> = publication.to_public(&name, self.rules.emails).into();
         let others = self.row_bytes - known.map_or(0, |row| row.public.len());
         let share = |all: usize| if publication.signed { all } else { all - all / 20 };
         if others + public.len() > share(self.rules.row_bytes) || (known.is_none() && self.rows.len() >= share(self.rules.rows)) {
@@ -238,9 +257,9 @@ impl Board {
         let kind = if known.is_some() { Kind::Update } else { Kind::Online };
         self.row_bytes = others + public.len();
         match self.rows.get_mut(&peer) {
-            Some(row) => row.replace(publication, public.clone(), now),
+            Some(row) => row.replace(publication, public.clone(), now, now + self.rules.ttl),
             None => {
-                let row = Row::new(publication, public.clone(), now, now + self.rules.ttl, self.told);
+                let row = Row::new(publication, [name, public.clone()], now, now + self.rules.ttl, self.told);
                 self.due.insert((row.due, peer));
                 self.rows.insert(peer, row);
             }

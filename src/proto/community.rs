@@ -184,6 +184,8 @@ pub struct Register {
     of_peers: HashMap<PeerId, Vec<Ban>>,
     of_addresses: HashMap<IpAddr, Vec<Ban>>,
     of_communities: Vec<Ban>,
+    /// Where boards have gone; `None` is the open one.
+    moves: HashMap<Option<String>, String>,
 }
 
 impl Register {
@@ -194,6 +196,20 @@ impl Register {
         let mut register = Self { communities, members, tokens, ..Self::default() };
         bans.into_iter().for_each(|ban| register.keep_out(ban));
         register
+    }
+
+    /// The same, with the new places of boards that have moved.
+    #[must_use]
+    pub fn with_moves(self, moves: HashMap<Option<String>, String>) -> Self {
+        Self { moves, ..self }
+    }
+
+    /// Where the board `slug` (`None`: the open one) has gone: a base URL without a slash at its end.
+    pub fn moved(&self, slug: Option<&str>) -> Option<&str> {
+        if self.moves.is_empty() {
+            return None;
+        }
+        self.moves.get(&slug.map(str::to_owned)).map(String::as_str)
     }
 
     fn keep_out(&mut self, ban: Ban) {

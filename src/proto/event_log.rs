@@ -77,6 +77,11 @@ impl EventLog {
         !self.ends.is_empty()
     }
 
+    /// How many bytes nobody can read yet.
+    pub fn gathered(&self) -> usize {
+        self.gathered.len()
+    }
+
     /// Gathers one event, made of these `parts`.
     pub fn push(&mut self, parts: &[&[u8]]) {
         for part in parts {

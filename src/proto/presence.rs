@@ -22,10 +22,13 @@ use thiserror::Error;
 use crate::clock::UnixMillis;
 use crate::identity::nameless;
 
+mod extras;
 pub mod label;
 pub mod snapshot;
 pub mod table;
 mod wire;
+
+pub use extras::{Extras, MAX_PUBLIC_KEY, MAX_TEMPLATE};
 
 /// Longest presence message on GossipSub, in bytes; longer ones are refused, and we never publish one (THREATS 46).
 pub const MAX_GOSSIP_BYTES: usize = 4 * 1024;
@@ -80,6 +83,8 @@ pub struct Presence {
     pub client_version: Option<String>,
     /// A server's word that it has verified the peer's signature; said by nobody else, and never written.
     pub signed: bool,
+    /// When the peer began to say this, by its own clock, where it has signed that ([`super::signed::Details`]); never written.
+    pub since: UnixMillis,
     /// A signed envelope in base64, unverified, of at most [`MAX_SIG`](super::signed::MAX_SIG) characters; see [`super::signed`].
     pub sig: Option<String>,
 }
@@ -128,19 +133,25 @@ impl Presence {
             addrs: Vec::new(),
             client_version: None,
             signed: false,
+            since: UnixMillis(0),
             sig: None,
         }
     }
 
     /// Read a message from JSON of at most [`MAX_BYTES`].
     pub fn parse(json: &[u8]) -> Result<Self, PresenceError> {
+        wire::parse(json).map(|(presence, _)| presence)
+    }
+
+    /// The same, and what newest goop2 peers write beside it, which only boards pass on.
+    pub fn parse_with_extras(json: &[u8]) -> Result<(Self, Extras), PresenceError> {
         wire::parse(json)
     }
 
     /// Read a message that came on gossip: at most [`MAX_GOSSIP_BYTES`], and about nobody but its signed `source`.
     pub fn parse_gossip(json: &[u8], source: &PeerId) -> Result<Self, PresenceError> {
         at_most(json.len(), MAX_GOSSIP_BYTES)?;
-        let presence = Self { sig: None, signed: false, ..wire::parse(json)? };
+        let presence = Self { sig: None, signed: false, ..Self::parse(json)? };
         if presence.peer == *source { Ok(presence) } else { Err(PresenceError::Forged { about: presence.peer }) }
     }
 

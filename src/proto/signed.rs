@@ -11,11 +11,18 @@
 //! string content = 5;         the label
 //! repeated bytes addrs = 6;   where the peer can be dialled: binary multiaddrs, at most eight
 //! bytes  server_peer_id = 7;  whom the message is for
+//! string audience = 8;        by which name: the origin of the URL that the message is sent to, such as `https://rv.example.org`
+//! uint64 since = 9;           when the peer began to say this, by its own clock in Unix milliseconds
+//! optional string email = 10;         empty: none is shared
+//! optional string avatar_hash = 11;   empty: there is no avatar
 //! ```
+//!
+//! The last four may be missing ([`Details`]).
 //!
 //! Where it holds, the payload wins over the JSON beside it ([`Presence::authenticate`]). `epoch` and `server_peer_id` keep a message
 //! from being played to another server or to the same one after a restart, `seq` from being played again: no clock is needed
-//! (THREATS 1, 3). What a server does with it is in [`super::binding`]; which of the addresses may be dialled, in [`addrs`].
+//! (THREATS 1, 3). What a server does with it is in [`super::binding`], what those do to whom a server passes it on, in [`hearing`];
+//! which of the addresses may be dialled, in [`addrs`].
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -25,10 +32,12 @@ use prost::Message;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::presence::{KEPT_ADDRS, Kind, MAX_ADDR, MAX_CONTENT, Presence};
+use super::presence::{KEPT_ADDRS, Kind, MAX_ADDR, MAX_AVATAR_HASH, MAX_CONTENT, MAX_EMAIL, Presence};
+use crate::clock::UnixMillis;
 use crate::identity::envelope::{self, EnvelopeError, MAX_ENVELOPE};
 
 pub mod addrs;
+pub mod hearing;
 
 /// What the signature is for.
 pub const DOMAIN: &str = "goop-presence/1";
@@ -56,6 +65,26 @@ impl Epoch {
     }
 }
 
+/// The header in which a server says with `/api/v1/events` to which epoch the stream belongs.
+pub const EPOCH_HEADER: &str = "goop-epoch";
+/// Longest audience, in bytes.
+pub const MAX_AUDIENCE: usize = 512;
+
+/// What a signed presence may also say. Nothing of it may be added by whoever passes the message on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Details {
+    /// The name under which the sender reached the server: an origin such as `https://rv.example.org`; empty where it does not say.
+    /// A server that knows its own names takes no message for another one, so nobody can pass a message on to it (THREATS 3).
+    pub audience: String,
+    /// When the peer began to say this, by its own clock; never judged but against what the same peer has signed elsewhere, of which
+    /// the latest counts. Zero where it does not say.
+    pub since: UnixMillis,
+    /// The owner's email, empty for none; `None`: what stands beside the signature counts.
+    pub email: Option<String>,
+    /// The first hex digits of the avatar's SHA-256, empty for none; `None`: what stands beside the signature counts.
+    pub avatar_hash: Option<String>,
+}
+
 /// What a peer has signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedPresence {
@@ -73,6 +102,8 @@ pub struct SignedPresence {
     pub addrs: Vec<Multiaddr>,
     /// Whom it is for.
     pub server: PeerId,
+    /// What else it says.
+    pub details: Details,
 }
 
 /// Why a signed presence was refused.
@@ -112,6 +143,14 @@ struct Payload {
     addrs: Vec<Vec<u8>>,
     #[prost(bytes = "vec", tag = "7")]
     server: Vec<u8>,
+    #[prost(string, tag = "8")]
+    audience: String,
+    #[prost(uint64, tag = "9")]
+    since: u64,
+    #[prost(string, optional, tag = "10")]
+    email: Option<String>,
+    #[prost(string, optional, tag = "11")]
+    avatar_hash: Option<String>,
 }
 
 impl SignedPresence {
@@ -153,6 +192,10 @@ impl From<&SignedPresence> for Payload {
             content: signed.content.clone(),
             addrs: signed.addrs.iter().take(KEPT_ADDRS).map(Multiaddr::to_vec).collect(),
             server: signed.server.to_bytes(),
+            audience: signed.details.audience.clone(),
+            since: signed.details.since.0,
+            email: signed.details.email.clone(),
+            avatar_hash: signed.details.avatar_hash.clone(),
         }
     }
 }
@@ -170,7 +213,11 @@ impl Payload {
         within(self.epoch <= MAX_NUMBER, "epoch")?;
         within(self.content.len() <= MAX_CONTENT, "content")?;
         within(self.addrs.len() <= KEPT_ADDRS && self.addrs.iter().all(|addr| addr.len() <= MAX_ADDR), "addrs")?;
+        within(self.audience.len() <= MAX_AUDIENCE, "audience")?;
+        within(self.email.as_ref().is_none_or(|email| email.len() <= MAX_EMAIL), "email")?;
+        within(self.avatar_hash.as_deref().is_none_or(is_avatar_hash), "avatar_hash")?;
         let addrs = self.addrs.into_iter().map(Multiaddr::try_from).collect::<Result<_, _>>();
+        let (audience, since) = (self.audience, UnixMillis(self.since));
         Ok(SignedPresence {
             peer: PeerId::from_bytes(&self.peer).map_err(|_| SignedError::Payload("peer"))?,
             kind,
@@ -179,8 +226,13 @@ impl Payload {
             content: self.content,
             addrs: addrs.map_err(|_| SignedError::Payload("addrs"))?,
             server: PeerId::from_bytes(&self.server).map_err(|_| SignedError::Payload("server_peer_id"))?,
+            details: Details { audience, since, email: self.email, avatar_hash: self.avatar_hash },
         })
     }
+}
+
+fn is_avatar_hash(text: &str) -> bool {
+    text.len() <= MAX_AVATAR_HASH && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 impl Presence {
@@ -195,6 +247,15 @@ impl Presence {
         (self.kind, self.peer) = (signed.kind, signed.peer);
         self.content.clone_from(&signed.content);
         self.addrs.clone_from(&signed.addrs);
+        let Details { since, email, avatar_hash, .. } = &signed.details;
+        self.since = *since;
+        let said = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+        if let Some(email) = email {
+            self.email = said(email);
+        }
+        if let Some(hash) = avatar_hash {
+            self.avatar_hash = said(hash);
+        }
         Ok(Some(signed))
     }
 }

@@ -12,26 +12,55 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use libp2p::identity::Keypair;
+use sha2::{Digest, Sha256};
 
-use super::{App, Options, RendezvousError};
+use super::{App, Options, RendezvousError, settings};
 use crate::clock::Moment;
+use crate::config::Secret;
+use crate::config::http::HttpConfig;
 use crate::http::auth::password::Password;
 use crate::http::auth::peer_id::PeerIdServer;
 use crate::http::auth::{AdminDoor, Denied, Operator};
 use crate::http::{Client, Problem};
+use crate::proto::signed::Epoch;
 
 mod api;
 mod page;
 
-/// The door of a server with these options that listens on `addr`.
-pub(super) fn door(options: &Options, addr: SocketAddr) -> Result<AdminDoor, RendezvousError> {
+/// The door of a server with these options that listens on `addr`, in this epoch.
+pub(super) fn door(options: &Options, addr: SocketAddr, epoch: Epoch) -> Result<AdminDoor, RendezvousError> {
     let doors = &options.doors;
-    let password = if doors.password.is_empty() { None } else { Some(Password::new(&doors.password)?) };
-    let url = options.http.external_url.as_ref().map(|url| url.url());
-    let hostname = url.and_then(|url| url.host_str()).map_or_else(|| addr.ip().to_string(), str::to_owned);
+    let (password, Place { origin, hostname }) = (password(&doors.password)?, place(&options.http, addr));
     let key = doors.key.clone().unwrap_or_else(Keypair::generate_ed25519);
-    let origin = url.map(|url| url.origin().ascii_serialization());
-    Ok(AdminDoor::new(password, doors.peers.clone(), origin, PeerIdServer::new(key, hostname, rand::random())))
+    let secret = doors.shared.then(|| secret_of(&key, epoch)).flatten().unwrap_or_else(rand::random);
+    Ok(AdminDoor::new(password, doors.peers.clone(), origin, PeerIdServer::new(key, hostname, secret)))
+}
+
+/// The password that is meant; an empty one is none.
+pub(super) fn password(secret: &Secret) -> Result<Option<Password>, RendezvousError> {
+    Ok(if secret.is_empty() { None } else { Some(Password::new(secret)?) })
+}
+
+/// What the server is called by those who operate it.
+pub(super) struct Place {
+    /// The origin of its own pages, where that is configured.
+    pub(super) origin: Option<String>,
+    /// The host name that it proves itself for.
+    pub(super) hostname: String,
+}
+
+/// The place of a server with this configuration that listens on `addr`.
+pub(super) fn place(http: &HttpConfig, addr: SocketAddr) -> Place {
+    let url = http.external_url.as_ref().map(|url| url.url());
+    let hostname = url.and_then(|url| url.host_str()).map_or_else(|| addr.ip().to_string(), str::to_owned);
+    Place { origin: url.map(|url| url.origin().ascii_serialization()), hostname }
+}
+
+/// What only instances of one server know in this epoch, so that each takes what another has given: an Ed25519 signature is the same
+/// whenever it is made.
+fn secret_of(key: &Keypair, epoch: Epoch) -> Option<[u8; 32]> {
+    let signature = key.sign(format!("goop: given to operators in the epoch {}", epoch.get()).as_bytes()).ok()?;
+    Some(Sha256::digest(signature).into())
 }
 
 pub(super) fn routes(app: &Arc<App>) -> Router<Arc<App>> {
@@ -43,6 +72,8 @@ pub(super) fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/api/v1/admin/stats", get(api::stats))
         .route("/api/v1/admin/boards", get(api::boards).post(api::found))
         .route("/api/v1/admin/boards/{slug}", delete(api::end))
+        .route("/api/v1/admin/boards/{slug}/move", post(api::move_board).delete(api::move_board_back))
+        .route("/api/v1/admin/move", post(api::move_open).delete(api::move_open_back))
         .route("/api/v1/admin/boards/{slug}/invitations", post(api::invite_to))
         .route("/api/v1/admin/invitations", get(api::invitations).post(api::invite))
         .route("/api/v1/admin/invitations/{id}", delete(api::revoke_invitation))
@@ -55,12 +86,13 @@ pub(super) fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/api/v1/admin/bans/{id}", delete(api::unban))
         .route("/api/v1/admin/standby", post(api::standby))
         .route("/api/v1/admin/resume", post(api::resume))
+        .route("/api/v1/admin/reload", post(settings::reload))
         .route_layer(from_fn_with_state(app.clone(), guard))
 }
 
 /// Lets the operator in, whoever that is.
 pub(super) async fn admit(app: &App, socket: IpAddr, head: &Parts) -> Result<Operator, Denied> {
-    app.door.admit(head, app.proxies.client(socket, &head.headers), Moment::now()).await
+    app.door.admit(head, app.settings().proxies.client(socket, &head.headers), Moment::now()).await
 }
 
 async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {

@@ -13,7 +13,8 @@ use crate::http::{Problem, limit};
 use crate::proto::binding;
 use crate::proto::board::{Full, Message};
 use crate::proto::presence::Kind;
-use crate::proto::signed::SignedError;
+use crate::proto::presence::label::{self, MAX_SHOWN};
+use crate::proto::signed::{SignedError, SignedPresence};
 
 /// Why somebody may not publish or read.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -36,6 +37,9 @@ pub enum Refusal {
     /// Too often, or too many.
     #[error("too much at once")]
     Limit(limit::Refused),
+    /// Signed for a server of another name; which, and what this one is called.
+    #[error("this message was signed for {0}; this server is {1}")]
+    AnotherName(String, String),
     /// A signature that does not hold.
     #[error(transparent)]
     Signature(#[from] SignedError),
@@ -66,6 +70,7 @@ impl From<Refusal> for Problem {
             Refusal::Standby => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "standby", detail).retry_after(FULL_RETRY),
             Refusal::Database => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "database", detail).retry_after(FULL_RETRY),
             Refusal::Limit(refused) => refused.into(),
+            Refusal::AnotherName(..) => Problem::new(StatusCode::MISDIRECTED_REQUEST, "another-name", detail),
             Refusal::Signature(_) => Problem::new(StatusCode::FORBIDDEN, "bad-signature", detail),
             Refusal::Binding(binding::Refusal::SignAgain { epoch, seq }) => {
                 let again = Problem::new(StatusCode::CONFLICT, "sign-again", detail);
@@ -77,7 +82,26 @@ impl From<Refusal> for Problem {
     }
 }
 
+/// A signed message that counts here.
+pub(super) struct Signed {
+    /// What it says.
+    pub(super) presence: SignedPresence,
+    /// Whether its peer was not bound before.
+    pub(super) first: bool,
+}
+
 impl App {
+    /// Whether a message was signed for this server by a name of its own (THREATS 3).
+    fn is_meant(&self, visitor: &Visitor, signed: &SignedPresence) -> Result<(), Refusal> {
+        let audience = &signed.details.audience;
+        let names = &self.settings().names;
+        if names.include(audience, visitor.address, visitor.local) {
+            return Ok(());
+        }
+        let called = names.configured().unwrap_or_default().to_owned();
+        Err(Refusal::AnotherName(label::clean(audience, MAX_SHOWN), called))
+    }
+
     /// Asked before a body is read.
     pub(super) fn admit_sender(&self, visitor: &Visitor, now: Moment) -> Result<(), Refusal> {
         locked(&self.publish_limit).address(visitor.address, now)?;
@@ -87,19 +111,24 @@ impl App {
         self.admit_visitor(visitor, None)
     }
 
-    /// Whether `message` counts; answers whether it is signed. What its signature says has then replaced what stood beside it.
-    pub(super) fn admit_message(&self, visitor: &Visitor, message: &mut Message, now: Moment) -> Result<bool, Refusal> {
+    /// Whether `message` counts; answers what is signed of it, and whether its peer was not bound before. What its signature says has
+    /// then replaced what stood beside it.
+    pub(super) fn admit_message(&self, visitor: &Visitor, message: &mut Message, now: Moment) -> Result<Option<Signed>, Refusal> {
         let presence = &mut message.presence;
         let signed = presence.authenticate()?;
-        presence.sig = None;
         if visitor.peer.is_some_and(|peer| peer != presence.peer) {
             return Err(Refusal::AnotherPeersUrl);
         }
         let (peer, kind) = (presence.peer, presence.kind);
         self.admit_visitor(visitor, Some(&peer))?;
+        let mut first = false;
         match &signed {
             Some(signed) => {
-                locked(&self.bindings).admit_signed(signed, now)?;
+                self.is_meant(visitor, signed)?;
+                let mut bindings = locked(&self.bindings);
+                first = !bindings.is_bound(&peer, now);
+                bindings.admit_signed(signed, now)?;
+                drop(bindings);
                 self.streams.signed(visitor.address, now);
             }
             None => locked(&self.bindings).admit_unsigned(&peer, kind, visitor.address, now)?,
@@ -109,6 +138,6 @@ impl App {
             locked(&self.publish_limit).peer(peer, now)?;
         }
         self.bind_token(visitor, peer)?;
-        Ok(signed.is_some())
+        Ok(signed.map(|presence| Signed { presence, first }))
     }
 }

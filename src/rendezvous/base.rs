@@ -17,6 +17,12 @@ pub struct Base {
 }
 
 impl Base {
+    /// Everything before the endpoint, the token of a personal URL included; must not reach a log.
+    pub(super) fn door(&self) -> String {
+        let token = self.token.as_ref().map(|token| format!("/m/{token}")).unwrap_or_default();
+        format!("{}{token}", self.path)
+    }
+
     /// Reads the base of a path; answers it and the endpoint that follows, which begins with a slash.
     pub fn split(path: &str) -> (Self, &str) {
         let mut base = Self::default();

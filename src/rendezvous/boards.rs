@@ -18,16 +18,18 @@ pub struct Boards {
     open: Arc<LiveBoard>,
     named: RwLock<HashMap<String, Arc<LiveBoard>>>,
     ttl: Duration,
+    complete_at: Moment,
     /// Wakes the fan-out: some board has something to tell.
     pub(super) news: Arc<Notify>,
 }
 
 impl Boards {
-    /// The open board alone.
-    pub(super) fn new(ttl: Duration, now: Moment) -> Self {
+    /// The open board alone. From `complete_at` on everyone who was here before this start is back.
+    pub(super) fn new(ttl: Duration, complete_at: Moment, now: Moment) -> Self {
         let news = Arc::new(Notify::new());
-        let open = Arc::new(LiveBoard::new(None, Board::new(Rules::open(ttl), rand::random(), now), news.clone()));
-        Self { open, named: RwLock::default(), ttl, news }
+        let board = Board::new(Rules::open(ttl), rand::random(), now).complete_at(complete_at);
+        let open = Arc::new(LiveBoard::new(None, board, news.clone()));
+        Self { open, named: RwLock::default(), ttl, complete_at, news }
     }
 
     /// The board at `/`.
@@ -57,7 +59,8 @@ impl Boards {
             return Some(board.clone());
         }
         let rules = Rules { emails: closed, ..Rules::open(self.ttl) };
-        let board = Arc::new(LiveBoard::new(Some(slug.into()), Board::new(rules, rand::random(), now), self.news.clone()));
+        let board = Board::new(rules, rand::random(), now).complete_at(self.complete_at);
+        let board = Arc::new(LiveBoard::new(Some(slug.into()), board, self.news.clone()));
         (named.len() < MAX_BOARDS).then(|| named.insert(slug.to_owned(), board.clone()))?;
         Some(board)
     }

@@ -1,8 +1,10 @@
 //! Who comes in where: personal URLs, bans, and how somebody joins. What the store says counts at once: streams and presence of whoever
 //! is out end with the change.
 
+use std::collections::HashSet;
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
 use axum::Json;
 use axum::extract::{Request, State};
@@ -11,7 +13,6 @@ use axum::response::{IntoResponse, Response};
 use libp2p::PeerId;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
 use super::base::Base;
 use super::{App, LiveBoard, Refusal, Visitor, locked, trimmed};
@@ -22,23 +23,8 @@ use crate::identity::peer_id_from_text;
 use crate::proto::community::{Community, Kind, Pass, Register};
 use crate::proto::invite::Token;
 
-/// How often the other servers over the same database are followed.
-const FOLLOW: Duration = Duration::from_millis(500);
 /// Longest application, in characters.
 const MAX_MESSAGE: usize = 1000;
-
-/// Lets count what other servers over the same database changed, until `stop`.
-pub(super) async fn follow(app: Arc<App>, stop: CancellationToken) {
-    while tokio::time::timeout(FOLLOW, stop.cancelled()).await.is_err() {
-        let app = app.clone();
-        let followed = tokio::task::spawn_blocking(move || {
-            if app.store.follow() {
-                app.let_doors_count(Moment::now());
-            }
-        });
-        let _ = followed.await;
-    }
-}
 
 impl App {
     /// What whoever shows `token` may do at the board `slug`.
@@ -69,16 +55,19 @@ impl App {
     /// Opens and closes boards as the store says, and ends streams and presence of whoever is out.
     pub(super) fn let_doors_count(&self, now: Moment) {
         let (register, at) = (self.store.register(), UnixMillis::now());
+        if self.sharing.is_shared() {
+            self.standby.store(self.store.standby(), Ordering::Relaxed);
+        }
         for community in register.communities() {
             self.boards.open_for(&community.slug, community.kind != Kind::Open, now);
         }
         for board in self.boards.all() {
             match board.slug().map(|slug| register.community(slug)) {
                 Some(None) => self.boards.close(board.slug().unwrap_or_default()),
-                Some(Some(community)) => put_out(&board, Some(community), &register, at),
-                None => put_out(&board, None, &register, at),
+                Some(Some(_)) | None => put_out(&board, &register, at),
             }
         }
+        self.tell_moves();
     }
 
     /// Communities that everybody may know of.
@@ -91,14 +80,35 @@ impl App {
     }
 }
 
-fn put_out(board: &LiveBoard, community: Option<&Community>, register: &Register, now: UnixMillis) {
+/// Who is kept out of one board.
+pub(super) struct Doors<'a> {
+    slug: Option<&'a str>,
+    register: &'a Register,
+    /// Of a closed community.
+    members: Option<HashSet<PeerId>>,
+    now: UnixMillis,
+}
+
+impl<'a> Doors<'a> {
+    pub(super) fn new(slug: Option<&'a str>, register: &'a Register, now: UnixMillis) -> Self {
+        let community = slug.and_then(|slug| register.community(slug));
+        let members = community.filter(|community| community.kind != Kind::Open).map(|community| register.peers_of(&community.slug));
+        Self { slug, register, members, now }
+    }
+
+    /// Whether a peer that publishes from `from` is banned, or no member.
+    pub(super) fn keep_out(&self, peer: &PeerId, from: IpAddr) -> bool {
+        let banned = self.register.ban(self.slug, Some(peer), host_key(from), self.now).is_some();
+        banned || self.members.as_ref().is_some_and(|members| !members.contains(peer))
+    }
+}
+
+fn put_out(board: &LiveBoard, register: &Register, now: UnixMillis) {
     let slug = board.slug();
-    let members = community.filter(|community| community.kind != Kind::Open).map(|community| register.peers_of(&community.slug));
-    let banned = |peer: &PeerId, from| register.ban(slug, Some(peer), host_key(from), now).is_some();
-    let out = |peer: &PeerId, from| banned(peer, from) || members.as_ref().is_some_and(|members| !members.contains(peer));
+    let doors = Doors::new(slug, register, now);
     let gone: Vec<(PeerId, _)> = board.read(|board| {
         let rows = board.rows().map(|(peer, row)| (*peer, row.from));
-        rows.filter(|(peer, from)| out(peer, *from)).collect()
+        rows.filter(|(peer, from)| doors.keep_out(peer, *from)).collect()
     });
     for (peer, _) in &gone {
         board.remove(peer, now);
@@ -126,12 +136,12 @@ struct Wish {
 pub(super) async fn join(State(app): State<Arc<App>>, request: Request) -> Result<Response, Problem> {
     let (parts, sent) = request.into_parts();
     let socket = parts.extensions.get::<Client>().ok_or_else(Problem::internal)?.0.ip();
-    let address = app.proxies.client(socket, &parts.headers);
+    let address = app.settings().proxies.client(socket, &parts.headers);
     locked(&app.publish_limit).address(address, Moment::now())?;
     if !body::is_json(&parts.headers) {
         return Err(Problem::unsupported_media("the body must be application/json"));
     }
-    let bytes = body::read(sent, app.options.http.max_body.bytes()).await?;
+    let bytes = body::read(sent, app.settings().http.max_body.bytes()).await?;
     let wish: Wish = serde_json::from_slice(&bytes).map_err(|wrong| Problem::bad_request(format!("not the JSON expected: {wrong}")))?;
     let slug = parts.extensions.get::<Base>().and_then(|base| base.slug.clone()).ok_or(Refusal::NoSuchBoard)?;
     let peer = wish.peer_id.as_deref().map(peer_id_from_text).transpose().map_err(|wrong| Problem::bad_request(wrong.to_string()))?;
@@ -146,11 +156,12 @@ impl App {
     /// What stands before a path in a URL of this server: as configured, or as the client asked.
     pub(super) fn origin(&self, headers: &HeaderMap) -> String {
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-        self.options.http.external_url.as_ref().map_or_else(|| format!("http://{host}"), trimmed)
+        self.settings().http.external_url.as_ref().map_or_else(|| format!("http://{host}"), trimmed)
     }
 
     fn let_in(&self, slug: &str, wish: &Wish, peer: Option<PeerId>, origin: &str) -> Result<Response, Problem> {
-        let kind = self.store.register().community(slug).map(|community| community.kind);
+        let register = self.store.register();
+        let kind = register.community(slug).filter(|_| register.moved(Some(slug)).is_none()).map(|community| community.kind);
         let (token, now) = (Token::new(rand::random()), UnixMillis::now());
         let url = || json!({ "community": slug, "url": format!("{origin}/c/{slug}/m/{}/", token.reveal()) });
         match (kind, &wish.invite, &wish.ticket) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::App;
+use super::{App, sharing};
 use crate::clock::{Moment, UnixMillis};
 
 /// How often those whose TTL lapsed are looked for.
@@ -33,7 +33,7 @@ pub(super) async fn run(app: Arc<App>, stop: CancellationToken) {
 
 /// Tells `offline` of those who fell silent.
 pub(super) async fn sweep(app: Arc<App>, stop: CancellationToken) {
-    let mut ticks = interval(SWEEP);
+    let mut ticks = interval(if app.sharing.is_shared() { sharing::SWEEP } else { SWEEP });
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
@@ -41,9 +41,16 @@ pub(super) async fn sweep(app: Arc<App>, stop: CancellationToken) {
             _ = ticks.tick() => {}
         }
         for board in app.boards.all() {
-            while board.expire(Moment::now(), UnixMillis::now(), AT_A_TIME) == AT_A_TIME {
+            loop {
+                let lapsed = board.expire(Moment::now(), UnixMillis::now(), AT_A_TIME);
+                app.sharing.lapsed(&board, &lapsed);
+                if lapsed.len() < AT_A_TIME {
+                    break;
+                }
                 tokio::task::yield_now().await;
             }
         }
+        // Somebody may have sat down while the board was moving.
+        app.tell_moves();
     }
 }

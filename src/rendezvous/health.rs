@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -9,6 +10,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
 use super::{App, Refusal, admin};
+use crate::clock::Moment;
 use crate::http::client_ip::is_forwarded;
 use crate::http::{Client, Problem};
 use axum::routing::{any, get};
@@ -17,9 +19,25 @@ pub(super) fn routes() -> Router<Arc<App>> {
     Router::new().route("/healthz", any(async || "ok")).route("/readyz", get(ready)).route("/metrics", get(metrics))
 }
 
-/// Whether it can serve: not while the operator has it stand by.
+/// How long what the database said last counts: whoever asks often costs it nothing.
+const PROBED: Duration = Duration::from_secs(1);
+
+/// Whether it can serve: not while the operator has it stand by, nor while its database cannot be written, without which boards serve
+/// on but nothing of them lasts.
 async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, Problem> {
-    if app.standby.load(Ordering::Relaxed) { Err(Refusal::Standby.into()) } else { Ok("ready") }
+    if app.standby.load(Ordering::Relaxed) {
+        return Err(Refusal::Standby.into());
+    }
+    let mut probed = app.probed.lock().await;
+    if probed.as_ref().is_none_or(|(at, _)| Moment::now().since(*at) >= PROBED) {
+        let asked = app.clone();
+        let trouble = tokio::task::spawn_blocking(move || asked.store.trouble()).await.map_err(|_| Problem::internal())?;
+        *probed = Some((Moment::now(), trouble));
+    }
+    match &*probed {
+        Some((_, Some(_))) => Err(Refusal::Database.into()),
+        _ => Ok("ready"),
+    }
 }
 
 /// For this machine alone, and not for whom a proxy of this machine speaks; and for the operator.

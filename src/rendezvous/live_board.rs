@@ -13,12 +13,18 @@ use tokio::sync::Notify;
 use super::locked;
 use crate::clock::{Moment, UnixMillis};
 use crate::http::sse::KEEP_ALIVE;
-use crate::proto::board::{Board, Full, Owed, Publication, Published, Reader, Stream};
+use crate::proto::board::{Board, Elsewhere, Full, Lapsed, Owed, Publication, Published, Reader, Stream};
 
-/// What a flush costs for each reader: a wake-up and a write.
-const FLUSH_PRICE: Duration = Duration::from_micros(4);
+/// What a flush costs for each reader: a wake-up and a write, whatever is written.
+const FLUSH_PRICE: Duration = Duration::from_micros(8);
 /// A flush is paid back by this many times its price in quiet, so that flushing stays under a third of a core.
 const QUIET: u32 = 3;
+/// A flush is never followed by another sooner: with a few readers, waking them would cost more than what they are told.
+const LEAST_QUIET: Duration = Duration::from_millis(1);
+/// Nobody waits longer than this for others to be woken together, though many thousand readers then cost more than a third of a core.
+const MOST_QUIET: Duration = Duration::from_millis(150);
+/// What is gathered at most while nobody reads, in bytes.
+const MAX_UNREAD: usize = 64 * 1024;
 
 /// A board and its readers.
 pub struct LiveBoard {
@@ -34,6 +40,8 @@ struct Inner {
     free: Vec<usize>,
     /// When readers were last given something.
     flushed: Moment,
+    /// How many of them waited for it. Who does not read is not waited for: a thousand stuck readers delay nobody (THREATS 8).
+    woken: u32,
     /// Whether the fan-out knows that there is news.
     announced: bool,
 }
@@ -57,7 +65,7 @@ pub struct Seat {
 
 impl LiveBoard {
     pub(super) fn new(slug: Option<String>, board: Board, news: Arc<Notify>) -> Self {
-        let inner = Inner { board, seats: Vec::new(), free: Vec::new(), flushed: Moment::START, announced: false };
+        let inner = Inner { board, seats: Vec::new(), free: Vec::new(), flushed: Moment::START, woken: 0, announced: false };
         Self { slug, inner: Mutex::new(inner), news }
     }
 
@@ -89,9 +97,27 @@ impl LiveBoard {
         self.change(|board| board.remove(peer, at))
     }
 
-    /// Removes those whose TTL lapsed, at most `most`; answers how many.
-    pub fn expire(&self, now: Moment, at: UnixMillis, most: usize) -> usize {
+    /// Removes those whose TTL lapsed, at most `most`.
+    pub fn expire(&self, now: Moment, at: UnixMillis, most: usize) -> Vec<Lapsed> {
         self.change(|board| board.expire(now, at, most))
+    }
+
+    /// Takes what another instance of this server heard; `false` where that is no news.
+    ///
+    /// # Errors
+    /// [`Full`].
+    pub fn learn(&self, publication: Publication, by: Elsewhere, now: Moment) -> Result<bool, Full> {
+        self.change(|board| board.learn(publication, by, now))
+    }
+
+    /// Another instance says that a peer is gone, of which it had heard nothing since `heard`.
+    pub fn forget(&self, peer: &PeerId, heard: Moment, at: UnixMillis) -> bool {
+        self.change(|board| board.forget(peer, heard, at))
+    }
+
+    /// That instance died.
+    pub fn orphan(&self, instance: u64) {
+        self.change(|board| board.orphan(instance));
     }
 
     /// Tells readers that the community is now at `url`, and ends all streams: goop2's readers, who do not know the word, come back and
@@ -166,9 +192,11 @@ impl LiveBoard {
         if !inner.board.has_news() {
             inner.board.keep_alive();
         }
-        inner.seal(now);
-        let next = inner.due();
+        inner.board.seal();
         let wakers = inner.wakers();
+        (inner.flushed, inner.announced) = (now, false);
+        inner.woken = u32::try_from(wakers.len()).unwrap_or(u32::MAX);
+        let next = inner.due();
         drop(inner);
         wakers.into_iter().for_each(Waker::wake);
         next
@@ -179,7 +207,9 @@ impl LiveBoard {
         let mut inner = self.lock();
         let answer = change(&mut inner.board);
         if inner.readers() == 0 {
-            inner.board.seal();
+            if inner.board.gathered() > MAX_UNREAD {
+                inner.board.seal();
+            }
         } else if !inner.announced && inner.board.has_news() {
             inner.announced = true;
             drop(inner);
@@ -200,15 +230,8 @@ impl Inner {
 
     /// When readers are to be given something: news when the last flush is paid back, else a sign of life.
     fn due(&self) -> Moment {
-        let readers = u32::try_from(self.readers()).unwrap_or(u32::MAX);
-        let wait = if self.board.has_news() { FLUSH_PRICE * QUIET * readers } else { KEEP_ALIVE };
+        let wait = if self.board.has_news() { (FLUSH_PRICE * QUIET * self.woken).clamp(LEAST_QUIET, MOST_QUIET) } else { KEEP_ALIVE };
         self.flushed + wait
-    }
-
-    fn seal(&mut self, now: Moment) {
-        self.board.seal();
-        self.flushed = now;
-        self.announced = false;
     }
 
     fn wakers(&mut self) -> Vec<Waker> {
@@ -221,3 +244,6 @@ impl fmt::Debug for LiveBoard {
         f.debug_struct("LiveBoard").field("slug", &self.slug).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,6 +33,7 @@ metrics! {
     "Publications refused because their sender may not speak for the peer." refused_forbidden,
     "Publications refused because they were not understood, too long or too slow." refused_form,
     "Event streams that were opened." subscribed,
+    "Changes that other instances over the same database were not told, because too many waited." untold,
 }
 
 impl RendezvousMetrics {
@@ -41,7 +42,7 @@ impl RendezvousMetrics {
         match published {
             Published::Came => self.came.inc(),
             Published::Changed => self.changed.inc(),
-            Published::Unchanged => self.unchanged.inc(),
+            Published::Unchanged | Published::PassedOn => self.unchanged.inc(),
             Published::Left | Published::WasNotHere => self.left.inc(),
         };
     }

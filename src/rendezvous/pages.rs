@@ -1,108 +1,178 @@
-//! What people see at `/`: who is here and how to join. Read without JavaScript; with it, live.
+//! What people see at `/` of every board: who is here, how many were over the last hour, which communities are open to all, and how to
+//! join. Read without JavaScript; with it, live.
+//!
+//! Nobody is shown a community that they are not in: closed ones stand on no list, and their own page is behind the personal URL.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use askama::Template;
-use axum::Router;
+use askama::filters::HtmlSafe;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, header};
-use axum::response::{Html, IntoResponse, Response};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use axum::routing::get;
+use axum::{Extension, Router};
 
-use super::{App, Visitor, trimmed};
+use super::base::Base;
+use super::{App, Visitor};
+use crate::clock::{Moment, UnixMillis};
+use crate::http::page::{self, Face, Plot};
 use crate::http::{Problem, assets};
 use crate::proto::board::{Board, Row};
+use crate::proto::community::Kind;
+use joining::Joining;
+
+mod joining;
 
 /// Peers on the page; a larger community is read through its stream.
 const MAX_SHOWN: usize = 500;
+/// Communities on the page, the largest ones.
+const MAX_COMMUNITIES: usize = 100;
+/// Faces beside the name of a community.
+const MAX_FACES: usize = 6;
 
 #[derive(Template)]
 #[template(path = "rendezvous.html")]
 struct Home {
-    title: String,
-    /// The path under which a proxy has put the server.
     root: String,
-    base: String,
-    url: String,
-    goop2_url: String,
+    /// Where this page is, without the slash at its end.
+    here: String,
+    title: String,
+    /// How somebody comes into this community; `None` is the open board.
+    kind: Option<Kind>,
+    /// Whether the visitor came by a personal URL.
+    personal: bool,
+    standby: bool,
+    joining: Joining,
     count: usize,
     peers: Vec<Line>,
-    more: bool,
     most: usize,
+    at: String,
+    pulse: Pulse,
 }
 
 struct Line {
     id: String,
     short: String,
+    face: Face,
     label: String,
     signed: bool,
 }
 
+/// What a page that stays open asks for again each minute.
+#[derive(Template)]
+#[template(source = "<div id=\"hour\">{{ plot }}</div><div id=\"communities\">{{ communities }}</div>", ext = "html")]
+struct Pulse {
+    plot: Plot,
+    communities: Communities,
+}
+
+/// Communities that everybody may know of.
+#[derive(Template)]
+#[template(path = "rendezvous_communities.html")]
+struct Communities {
+    root: String,
+    cards: Vec<Card>,
+}
+
+impl HtmlSafe for Communities {}
+
+struct Card {
+    slug: String,
+    name: String,
+    count: usize,
+    faces: Vec<Face>,
+}
+
 pub(super) fn routes() -> Router<Arc<App>> {
-    Router::new().route("/", get(home)).route("/static/{name}", get(asset))
+    Router::new().route("/", get(home)).route("/pulse", get(pulse)).route("/static/{name}", get(asset))
 }
 
 async fn asset(Path(name): Path<String>, request: HeaderMap) -> Response {
     assets::respond(&name, &request)
 }
 
-async fn home(State(app): State<Arc<App>>, visitor: Visitor, headers: HeaderMap) -> Result<Response, Problem> {
+async fn home(
+    State(app): State<Arc<App>>,
+    Extension(base): Extension<Base>,
+    visitor: Visitor,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    app.admit_visitor(&visitor, visitor.peer.as_ref())?;
     let (count, mut peers) = visitor.board.read(|board| (board.rows().len(), first(board)));
     peers.sort_by(|a, b| (&a.label, &a.id).cmp(&(&b.label, &b.id)));
-    let external = app.options.http.external_url.as_ref();
-    let origin = external.map_or_else(|| asked_for(&headers), trimmed);
-    let base = visitor.base.strip_prefix("/via404").unwrap_or(&visitor.base);
+    let register = app.store.register();
+    let community = visitor.board.slug().and_then(|slug| register.community(slug));
+    let (root, door) = (app.root(), base.door());
     let page = Home {
-        title: visitor.board.slug().map_or("A goop meeting place".into(), |slug| format!("The community {slug}")),
-        root: external.map_or("", |url| url.url().path()).trim_end_matches('/').to_owned(),
-        base: visitor.base.clone(),
-        url: format!("{origin}{base}"),
-        goop2_url: format!("{origin}{}{base}", via404(&origin)),
-        more: count > peers.len(),
+        title: community.map_or("A goop meeting place".into(), |community| community.name.clone()),
+        kind: community.map(|community| community.kind),
+        personal: base.token.is_some(),
+        standby: app.standby.load(std::sync::atomic::Ordering::Relaxed),
+        joining: Joining::new(&app.origin(&headers), door.strip_prefix("/via404").unwrap_or(&door)),
+        here: format!("{root}{door}"),
+        pulse: app.pulse(&visitor, &root),
+        root,
         count,
         peers,
         most: MAX_SHOWN,
+        at: clock_time(UnixMillis::now()),
     };
-    let html = page.render().map_err(|cause| {
-        tracing::error!(%cause, "the page could not be made");
-        Problem::internal()
-    })?;
-    Ok(Html(html).into_response())
+    page::answer(&page)
+}
+
+async fn pulse(State(app): State<Arc<App>>, visitor: Visitor) -> Result<Response, Problem> {
+    app.admit_visitor(&visitor, visitor.peer.as_ref())?;
+    page::answer(&app.pulse(&visitor, &app.root()))
+}
+
+impl App {
+    /// The path under which a proxy has put the server; mostly empty.
+    pub(super) fn root(&self) -> String {
+        self.settings().http.external_url.as_ref().map_or("", |url| url.url().path()).trim_end_matches('/').to_owned()
+    }
+
+    fn pulse(&self, visitor: &Visitor, root: &str) -> Pulse {
+        let plot = Plot::of(&self.hours.of(&visitor.board, Moment::now()));
+        let cards = if visitor.board.slug().is_none() { self.cards() } else { Vec::new() };
+        Pulse { plot, communities: Communities { root: root.to_owned(), cards } }
+    }
+
+    /// The communities that are open to all, the largest first.
+    fn cards(&self) -> Vec<Card> {
+        let register = self.store.register();
+        let open = register.communities().filter(|community| community.kind == Kind::Open);
+        let mut cards: Vec<Card> = open
+            .filter_map(|community| {
+                let board = self.boards.get(Some(&community.slug))?;
+                let (count, faces) = board.read(|board| (board.rows().len(), faces(board)));
+                Some(Card { slug: community.slug.clone(), name: community.name.clone(), count, faces })
+            })
+            .collect();
+        cards.sort_by_key(|card| (Reverse(card.count), card.slug.clone()));
+        cards.truncate(MAX_COMMUNITIES);
+        cards
+    }
 }
 
 fn first(board: &Board) -> Vec<Line> {
     board.rows().take(MAX_SHOWN).map(|(_, row)| line(row)).collect()
 }
 
+fn faces(board: &Board) -> Vec<Face> {
+    board.rows().take(MAX_FACES).map(|(peer, _)| Face::of(&peer.to_string())).collect()
+}
+
 fn line(row: &Row) -> Line {
     let presence = &row.message.presence;
     let id = presence.peer.to_string();
-    let label = Some(presence.display_label()).filter(|label| !label.is_empty());
-    Line { short: id[id.len().saturating_sub(8)..].to_owned(), label: label.unwrap_or("(no name)".into()), signed: row.signed, id }
+    let short = id[id.len().saturating_sub(8)..].to_owned();
+    Line { face: Face::of(&id), short, label: presence.display_label(), signed: row.signed, id }
 }
 
-/// The origin that the browser asked for; where a proxy adds TLS, `http.external_url` says so.
-fn asked_for(headers: &HeaderMap) -> String {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-    format!("http://{host}")
-}
-
-/// What newest goop2 peers need in a plain `http://` URL of another machine.
-fn via404(origin: &str) -> &'static str {
-    let Some(host) = origin.strip_prefix("http://") else { return "" };
-    let own = ["127.0.0.1", "localhost", "[::1]"].iter().any(|own| host.starts_with(own));
-    if own { "" } else { "/via404" }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_plain_http_to_other_machines_needs_404_in_its_url() {
-        assert_eq!(via404("https://rv.example.org"), "");
-        assert_eq!(via404("http://127.0.0.1:8787"), "");
-        assert_eq!(via404("http://localhost:8787"), "");
-        assert_eq!(via404("http://192.168.1.5:8787"), "/via404");
-    }
+/// The time of day in UTC; a browser does not tell its own.
+pub(super) fn clock_time(at: UnixMillis) -> String {
+    let minute = at.0 / 60_000;
+    format!("{:02}:{:02} UTC", minute / 60 % 24, minute % 60)
 }

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use super::{App, Refusal, Visitor};
 use crate::clock::{Moment, UnixMillis};
 use crate::http::{Problem, body};
-use crate::proto::board::{Message, MessageError, Publication, Published};
+use crate::proto::board::{Message, Publication, Published};
 
 /// Takes one message: 204, or why not.
 pub(super) async fn publish(State(app): State<Arc<App>>, visitor: Visitor, request: Request) -> Result<StatusCode, Problem> {
@@ -29,13 +29,21 @@ async fn take(app: &App, visitor: &Visitor, request: Request) -> Result<Publishe
     if !body::is_json(request.headers()) {
         return Err(Problem::unsupported_media("the body must be application/json"));
     }
-    let json = body::read(request.into_body(), app.options.http.max_body.bytes()).await?;
-    let mut message = Message::parse(&json).map_err(|wrong: MessageError| Problem::bad_request(wrong.to_string()))?;
-    let now = Moment::now();
+    let json = body::read(request.into_body(), app.settings().http.max_body.bytes()).await?;
+    let mut message = Message::parse(&json).map_err(|wrong| Problem::bad_request(wrong.to_string()))?;
+    let mut now = Moment::now();
     let signed = app.admit_message(visitor, &mut message, now)?;
-    let publication = Publication { message, signed, from: visitor.address, at: UnixMillis::now() };
+    if let Some(signed) = &signed {
+        now = app.sharing.agree(&signed.presence, signed.first, app.epoch, now).await.map_err(Refusal::from)?;
+    }
+    let (peer, unsigned) = (message.presence.peer, signed.is_none().then_some(visitor.address));
+    let publication = Publication { message, signed: signed.is_some(), from: visitor.address, at: UnixMillis::now() };
     app.journal.heard(&publication);
-    visitor.board.publish(publication, now).map_err(|full| Refusal::from(full).into())
+    let published = visitor.board.publish(publication, now).map_err(Refusal::from)?;
+    if !app.sharing.published(&visitor.board, peer, unsigned, published, now) {
+        app.metrics.untold.inc();
+    }
+    Ok(published)
 }
 
 /// Whether a browser says that a page of another origin sends this; behind a proxy only the host can be compared.

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::{LiveBoard, locked};
 use crate::clock::UnixMillis;
-use crate::proto::board::{Extras, Publication, Row};
-use crate::proto::presence::{Kind, label};
+use crate::proto::board::{Publication, Row};
+use crate::proto::presence::{Extras, Kind, label};
 
 /// Lines that the journal keeps; goop2 keeps as many.
 const MAX_LINES: usize = 500;

@@ -1,22 +1,23 @@
 //! The URL table. Every board has the same endpoints; which board is meant was taken off the path before ([`Base`]).
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{get, post};
-use tower::ServiceExt;
+use tower::{Service, service_fn};
 
 use super::base::Base;
 use super::{App, admin, communities, health, pages, publish, relay, subscribe, wellknown};
-use crate::http::{Problem, error, headers};
+use crate::http::{Answers, Problem, error, headers};
 
 /// Everything the server answers.
-pub(super) fn router(app: Arc<App>) -> Router {
-    let inner = table().merge(admin::routes(&app)).with_state(app);
-    Router::new().fallback(move |request: Request| enter(inner.clone(), request))
+pub(super) fn answers(app: Arc<App>) -> impl Answers {
+    let table = table().merge(admin::routes(&app)).with_state(app.clone());
+    service_fn(move |request: Request| enter(app.clone(), table.clone(), request))
 }
 
 fn table() -> Router<Arc<App>> {
@@ -32,12 +33,21 @@ fn table() -> Router<Arc<App>> {
         .fallback(async || Problem::not_found("there is nothing here"))
 }
 
-async fn enter(inner: Router, request: Request) -> Response {
-    let Ok(response) = inner.oneshot(Base::take_off(request)).await;
+/// Takes a request to its board, or says where that has gone. What a browser is told with an answer needs no telling where there is
+/// nothing to show.
+async fn enter(app: Arc<App>, mut table: Router, request: Request) -> Result<Response, Infallible> {
+    let request = Base::take_off(request);
+    let response = match app.redirect(&request) {
+        Some(elsewhere) => elsewhere,
+        None => table.call(request).await?,
+    };
+    if response.status() == StatusCode::NO_CONTENT {
+        return Ok(response);
+    }
     let mut response = error::as_problem(response).await;
     let answer = response.headers_mut();
     let csp = answer.remove(header::CONTENT_SECURITY_POLICY).unwrap_or(HeaderValue::from_static(headers::OWN_PAGE));
     headers::secure(answer, csp);
     answer.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    response
+    Ok(response)
 }

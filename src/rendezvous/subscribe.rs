@@ -22,6 +22,7 @@ use crate::clock::Moment;
 use crate::http::Problem;
 use crate::http::limit::StreamSlot;
 use crate::proto::board::{Reader, Stream};
+use crate::proto::signed::EPOCH_HEADER;
 
 /// How soon browsers come back after a stream ended, in milliseconds: spread, so that a restart does not bring all at once.
 const RETRY_MILLIS: std::ops::Range<u32> = 500..4000;
@@ -66,7 +67,8 @@ fn subscribe(
         (header::HeaderName::from_static("x-accel-buffering"), "no"),
     ];
     app.metrics.subscribed.inc();
-    Ok((headers, Body::new(subscription)).into_response())
+    let epoch = [(EPOCH_HEADER, app.epoch.get().to_string())];
+    Ok((headers, epoch, Body::new(subscription)).into_response())
 }
 
 /// A reader's stream, as the body of its answer.

@@ -1,6 +1,6 @@
 //! Who asks: the client's address, the board its URL means, and what its personal URL, if it has one, allows.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
@@ -9,7 +9,7 @@ use libp2p::PeerId;
 
 use super::base::Base;
 use super::{App, LiveBoard, Refusal, Seat};
-use crate::http::{Client, Problem};
+use crate::http::{Client, Local, Problem};
 
 /// Who asks, and at which board.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub struct Visitor {
     pub peer: Option<PeerId>,
     /// The number of that URL's token.
     pub token: Option<i64>,
+    /// The address of this server where the connection reached it, as far as known.
+    pub local: Option<SocketAddr>,
 }
 
 impl Visitor {
@@ -40,8 +42,9 @@ impl FromRequestParts<Arc<App>> for Visitor {
         let base = parts.extensions.remove::<Base>().unwrap_or_default();
         let socket = parts.extensions.get::<Client>().ok_or_else(Problem::internal)?;
         let address = app.client(socket.0.ip(), &parts.headers);
+        let local = parts.extensions.get::<Local>().map(|local| local.0);
         let pass = app.pass(base.slug.as_deref(), base.token.as_deref())?;
         let board = app.boards.get(base.slug.as_deref()).ok_or(Refusal::NoSuchBoard)?;
-        Ok(Self { address, board, base: base.path, peer: pass.peer, token: pass.token })
+        Ok(Self { address, board, base: base.path, peer: pass.peer, token: pass.token, local })
     }
 }

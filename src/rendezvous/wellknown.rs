@@ -13,7 +13,8 @@ const PROTOCOLS: [&str; 2] = ["goop-presence/1", "goop-events/1"];
 
 /// Describes the server; the same at every base.
 pub(super) async fn describe(State(app): State<Arc<App>>, visitor: Visitor) -> Json<Value> {
-    let http = &app.options.http;
+    let settings = app.settings();
+    let http = &settings.http;
     Json(json!({
         "peer_id": app.server.to_string(),
         "roles": ["rendezvous"],
@@ -21,7 +22,7 @@ pub(super) async fn describe(State(app): State<Arc<App>>, visitor: Visitor) -> J
         "epoch": app.epoch.get(),
         "protocols": PROTOCOLS,
         "ttl_seconds": app.options.ttl.as_secs(),
-        "allow_unsigned": app.options.allow_unsigned,
+        "allow_unsigned": settings.allow_unsigned,
         "limits": {
             "max_body": http.max_body.bytes(),
             "publish_per_minute_per_peer": http.publish_per_minute_per_peer,
@@ -31,5 +32,6 @@ pub(super) async fn describe(State(app): State<Arc<App>>, visitor: Visitor) -> J
         },
         "communities": app.open_communities(),
         "community": visitor.board.slug(),
+        "peers": visitor.board.read(|board| board.rows().len()),
     }))
 }

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{delete, get, post, put};
 
 use super::{App, live};
 
 mod avatar;
 mod chat;
+mod contacts;
+mod files;
 mod peers;
 mod site;
 
@@ -24,7 +26,15 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/peers/{id}/site/{*path}", get(peers::file))
         .route("/peers/{id}/avatar", get(peers::avatar))
         .route("/events", get(live::events))
-        .route("/chat", get(chat::history).post(chat::send))
+        .route("/contacts", get(contacts::list))
+        .route("/contacts/{id}", put(contacts::decide))
+        .route("/conversations", get(chat::conversations).delete(chat::forget_all))
+        .route("/chat", get(chat::history).post(chat::send).delete(chat::forget_conversation))
+        .route("/chat/read", post(chat::read))
+        .route("/chat/{number}", delete(chat::forget))
+        .route("/files", get(files::list).post(files::send))
+        .route("/files/{number}", get(files::read).delete(files::forget))
+        .route("/files/{number}/{what}", post(files::decide))
         .route("/site", get(site::list))
         .route("/site/{*path}", get(site::read).put(site::write).delete(site::remove))
         .route("/avatar", get(avatar::read).put(avatar::write).delete(avatar::remove))

@@ -2,10 +2,13 @@
 
 use axum::http::StatusCode;
 
+use crate::db::DbError;
 use crate::http::Problem;
+use crate::peer::files::SpoolError;
+use crate::peer::memory::MemoryError;
 use crate::peer::site_root::SiteError;
 use crate::peer::streams::StreamError;
-use crate::peer::{ChatError, FetchError, OpenError};
+use crate::peer::{ChatError, FetchError, FileError, OpenError};
 
 impl From<OpenError> for Problem {
     fn from(error: OpenError) -> Self {
@@ -13,6 +16,7 @@ impl From<OpenError> for Problem {
             OpenError::Oneself => (StatusCode::BAD_REQUEST, "oneself"),
             OpenError::NoAddress => (StatusCode::BAD_GATEWAY, "no-address"),
             OpenError::Unreachable(_) => (StatusCode::BAD_GATEWAY, "unreachable"),
+            OpenError::TooOften => (StatusCode::TOO_MANY_REQUESTS, "too-often"),
             OpenError::Unsupported => (StatusCode::BAD_GATEWAY, "unsupported"),
             OpenError::TimedOut => (StatusCode::GATEWAY_TIMEOUT, "timed-out"),
             OpenError::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
@@ -50,8 +54,43 @@ impl From<ChatError> for Problem {
     fn from(error: ChatError) -> Self {
         match error {
             ChatError::Length | ChatError::Oneself => Self::bad_request(error.to_string()),
+            ChatError::Blocked => Self::new(StatusCode::CONFLICT, "blocked", error.to_string()),
+            ChatError::NoCommunity(_) => Self::not_found(error.to_string()),
             ChatError::Open(error) => error.into(),
             ChatError::Stream(error) => error.into(),
+            ChatError::Memory(error) => error.into(),
+        }
+    }
+}
+
+impl From<FileError> for Problem {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::Oneself => Self::bad_request(error.to_string()),
+            FileError::Blocked => Self::new(StatusCode::CONFLICT, "blocked", error.to_string()),
+            FileError::NotNow(_) => Self::new(StatusCode::CONFLICT, "not-now", error.to_string()),
+            FileError::NotTaken(_) => Self::new(StatusCode::BAD_GATEWAY, "not-taken", error.to_string()),
+            FileError::Spool(SpoolError::TooLarge { limit }) => Self::too_large(limit),
+            FileError::Spool(SpoolError::Full) => full(),
+            FileError::Spool(SpoolError::Source(cause)) => SiteError::Io(cause).into(),
+            FileError::Spool(SpoolError::Io(cause)) => broken_disk(&cause),
+            FileError::Site(error) => error.into(),
+            FileError::Memory(error) => error.into(),
+        }
+    }
+}
+
+impl From<MemoryError> for Problem {
+    fn from(error: MemoryError) -> Self {
+        match error {
+            MemoryError::Db(DbError::Full { .. }) => full(),
+            MemoryError::Db(error) => {
+                tracing::error!(%error, "the database does not work");
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "database", "the database does not work; the log says why")
+            }
+            MemoryError::Nothing => Self::not_found(error.to_string()),
+            MemoryError::TooMany { .. } => Self::new(StatusCode::INSUFFICIENT_STORAGE, "too-many", error.to_string()),
+            MemoryError::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", error.to_string()),
         }
     }
 }

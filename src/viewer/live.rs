@@ -12,33 +12,20 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use futures::{Stream, stream};
+use libp2p::PeerId;
 use serde::Serialize;
 use serde_json::json;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use super::App;
-use super::hosts::Hosts;
+use super::rows::{self, Row};
 use crate::http::Problem;
 use crate::http::sse::{self, Frame};
 use crate::peer::{PeerEvent, PeerRow};
+use crate::proto::chat::Kept;
 
 /// Event streams open at the same time; the next one hears 503. A browser opens at most six connections to one origin anyway.
 pub const MAX_STREAMS: usize = 16;
-
-/// A peer's row, and where its site opens.
-#[derive(Serialize)]
-pub(super) struct Row {
-    #[serde(flatten)]
-    row: PeerRow,
-    site: String,
-}
-
-impl Row {
-    /// The row as the API shows it.
-    pub(super) fn new(row: PeerRow, hosts: &Hosts) -> Self {
-        Self { site: hosts.site_url(&row.peer_id), row }
-    }
-}
 
 /// `GET /api/v1/events`.
 pub(super) async fn events(State(app): State<Arc<App>>) -> Result<Response, Problem> {
@@ -70,29 +57,67 @@ impl Subscriber {
         if std::mem::take(&mut self.fresh) {
             return self.snapshot().await;
         }
-        match self.events.recv().await {
-            Ok(event) => self.frame(event),
-            Err(RecvError::Lagged(missed)) => {
-                self.fresh = true;
-                Frame::event("gap", &json!({ "type": "gap", "missed": missed })).ok()
+        loop {
+            match self.events.recv().await {
+                Ok(event) => match self.frame(event) {
+                    Some(frame) => return Some(frame),
+                    None => continue,
+                },
+                Err(RecvError::Lagged(missed)) => {
+                    self.fresh = true;
+                    return Frame::event("gap", &json!({ "type": "gap", "missed": missed })).ok();
+                }
+                Err(RecvError::Closed) => return None,
             }
-            Err(RecvError::Closed) => None,
         }
     }
 
     async fn snapshot(&self) -> Option<Frame> {
-        let peers: Vec<_> = self.app.peer.peers().await.into_iter().map(|row| Row::new(row, &self.app.hosts)).collect();
+        let peers = rows::listed(&self.app, false).await;
         Frame::event("snapshot", &json!({ "type": "snapshot", "start": self.app.start, "peers": peers })).ok()
     }
 
+    /// `None` for what is not shown.
     fn frame(&self, event: PeerEvent) -> Option<Frame> {
-        let with_row = |name, peer| Frame::event(name, &json!({ "type": name, "peer": Row::new(peer, &self.app.hosts) }));
         match event {
-            PeerEvent::Online { peer } => with_row("online", peer),
-            PeerEvent::Update { peer } => with_row("update", peer),
-            PeerEvent::Offline { peer } => with_row("offline", peer),
-            PeerEvent::Chat { message } => Frame::event("chat", &json!({ "type": "chat", "message": message })),
+            PeerEvent::Online { peer } => self.with_row("online", peer),
+            PeerEvent::Update { peer } => self.with_row("update", peer),
+            PeerEvent::Offline { peer } => self.with_row("offline", peer),
+            PeerEvent::Chat { message, muted } => frame("chat", &Said { r#type: "chat", message, muted: Some(muted) }),
+            PeerEvent::Settled { message } => frame("delivered", &Said { r#type: "delivered", message, muted: None }),
+            PeerEvent::Unread { peer, unread } => frame("unread", &json!({ "type": "unread", "peer": text(peer), "unread": unread })),
+            PeerEvent::Forgotten { peer, number } => {
+                let (all, peer) = (peer.is_none(), text(peer.flatten()));
+                frame("forgotten", &json!({ "type": "forgotten", "all": all, "peer": peer, "number": number }))
+            }
+            PeerEvent::File { file } => frame("file", &json!({ "type": "file", "file": file })),
+            PeerEvent::Contact { contact } => frame("contact", &json!({ "type": "contact", "contact": contact })),
         }
-        .ok()
     }
+
+    fn with_row(&self, name: &'static str, peer: PeerRow) -> Option<Frame> {
+        let contact = self.app.peer.memory().contact(&peer.peer_id);
+        if contact.blocked {
+            return None;
+        }
+        frame(name, &json!({ "type": name, "peer": Row::new(peer, &contact, &self.app.hosts) }))
+    }
+}
+
+/// A message that came or was settled.
+#[derive(Serialize)]
+struct Said {
+    r#type: &'static str,
+    message: Kept,
+    /// Nobody shall be notified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    muted: Option<bool>,
+}
+
+fn frame(name: &'static str, data: &impl Serialize) -> Option<Frame> {
+    Frame::event(name, data).ok()
+}
+
+fn text(peer: Option<PeerId>) -> Option<String> {
+    peer.map(|peer| peer.to_base58())
 }

@@ -31,6 +31,12 @@ impl SmallDisk {
         while filler.write_all(&[0; 512]).is_ok() {}
     }
 
+    /// Give it another size.
+    pub(crate) fn grow(&self, size: &str) {
+        let mount = Command::new("mount").args(["-o", &format!("remount,size={size}")]).arg(self.path()).status();
+        assert!(mount.is_ok_and(|status| status.success()), "it can be mounted anew");
+    }
+
     /// Make room again.
     pub(crate) fn clear(&self) {
         std::fs::remove_file(self.path().join("filler")).expect("remove the file");

@@ -1,5 +1,7 @@
 //! The real binary, running: started with `goop run --json`, asked over its viewer's API, stopped as a person or a crash would.
 
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
@@ -23,6 +25,8 @@ pub(crate) struct Plan {
     data: PathBuf,
     own_data: Option<TempDir>,
     args: Vec<String>,
+    env: Vec<(String, String)>,
+    socket: Option<TcpListener>,
 }
 
 /// A running node; killed when dropped.
@@ -42,7 +46,7 @@ impl Plan {
     pub(crate) fn new(place: &Place) -> Self {
         let own_data = TempDir::new().expect("make a data folder");
         let data = own_data.path().to_owned();
-        let plan = Self { place: place.clone(), data, own_data: Some(own_data), args: Vec::new() };
+        let plan = Self { place: place.clone(), data, own_data: Some(own_data), args: Vec::new(), env: Vec::new(), socket: None };
         match place {
             Place::Here => plan.arg("--viewer").arg("127.0.0.1:0").set("discovery.mdns=false").set("p2p.upnp=false"),
             Place::Namespace(_) => plan,
@@ -80,6 +84,18 @@ impl Plan {
         self.arg("--set").arg(setting)
     }
 
+    /// With this variable in its environment.
+    pub(crate) fn env(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.env.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// On this listening socket, handed over as systemd does it.
+    pub(crate) fn on_socket(mut self, socket: &TcpListener) -> Self {
+        self.socket = Some(socket.try_clone().expect("a socket can be shared"));
+        self
+    }
+
     /// The folder its data is in.
     pub(crate) fn data_folder(&self) -> &Path {
         &self.data
@@ -108,13 +124,24 @@ impl Plan {
     }
 
     fn command(&self) -> Command {
-        let mut command = self.place.command(BINARY);
+        let (mut command, stdin) = match &self.socket {
+            None => (self.place.command(BINARY), Stdio::null()),
+            Some(socket) => {
+                let mut shell = self.place.command("sh");
+                shell.args(["-c", HAND_OVER, "sh", BINARY]);
+                (shell, Stdio::from(OwnedFd::from(socket.try_clone().expect("a socket can be shared"))))
+            }
+        };
         command.args(["run", "--json", "--data"]).arg(&self.data).args(&self.args);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         clean_environment(&mut command);
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command
     }
 }
+
+/// What systemd does before it runs a service with a `.socket` unit; the shell was given the socket as its standard input.
+const HAND_OVER: &str = r#"LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=${LISTEN_FDNAMES-public} exec "$@" 3<&0 0</dev/null"#;
 
 impl Goop {
     /// Start a node called `label` with a one-page site in `place`.
@@ -183,10 +210,36 @@ impl Goop {
 
     /// POST JSON to the viewer's API with the token of `run.json`.
     pub(crate) fn post(&self, path: &str, body: &Value) -> Result<(u16, String), String> {
+        self.change("POST", path, &["-H", "Content-Type: application/json", "--data", &body.to_string()])
+    }
+
+    /// PUT JSON to the viewer's API with the token of `run.json`.
+    pub(crate) fn put(&self, path: &str, body: &Value) -> Result<(u16, String), String> {
+        self.change("PUT", path, &["-H", "Content-Type: application/json", "--data", &body.to_string()])
+    }
+
+    /// DELETE in the viewer's API.
+    pub(crate) fn delete(&self, path: &str) -> Result<(u16, String), String> {
+        self.change("DELETE", path, &[])
+    }
+
+    /// A request that changes something, with the token of `run.json` and these arguments of curl.
+    pub(crate) fn change(&self, method: &str, path: &str, curl: &[&str]) -> Result<(u16, String), String> {
         let token = format!("X-Goop-Token: {}", self.token());
-        let curl = ["-X", "POST", "-H", "Content-Type: application/json", "-H", &token, "--data", &body.to_string()];
+        let curl = [&["-X", method, "-H", &token], curl].concat();
         let (status, body) = self.plan.place.http(&self.url(&format!("api/v1/{path}")), &curl)?;
         Ok((status, String::from_utf8_lossy(&body).into_owned()))
+    }
+
+    /// The lines of its event stream from now on, as far as the test listens.
+    pub(crate) fn listen(&self) -> Lines {
+        let mut curl = self.plan.place.command("curl");
+        let curl = curl.args(["--silent", "--no-buffer", "--noproxy", "*", "--max-time", "60"]).arg(self.url("api/v1/events"));
+        let mut child = curl.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("curl can be run");
+        let lines = Lines::of(child.stdout.take().expect("stdout is a pipe"));
+        std::thread::spawn(move || child.wait());
+        assert!(lines.wait(SOON, 0, |line| line.contains("snapshot").then_some(())).is_some(), "the stream starts with a snapshot");
+        lines
     }
 
     /// A URL of its viewer.
@@ -289,7 +342,7 @@ impl Goop {
 
     fn into_plan(mut self) -> Plan {
         let place = self.plan.place.clone();
-        let empty = Plan { place, data: PathBuf::new(), own_data: None, args: Vec::new() };
+        let empty = Plan { place, data: PathBuf::new(), own_data: None, args: Vec::new(), env: Vec::new(), socket: None };
         std::mem::replace(&mut self.plan, empty)
     }
 }
@@ -326,7 +379,7 @@ fn online(row: Value, wanted: bool) -> Result<Value, String> {
 fn clean_environment(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        if text.starts_with("GOOP_") || text == "PORT" || text == "RUST_LOG" {
+        if text.starts_with("GOOP_") || ["PORT", "DYNO", "RUST_LOG", "NOTIFY_SOCKET"].contains(&text.as_ref()) {
             command.env_remove(&name);
         }
     }

@@ -10,10 +10,12 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use goop::clock::UnixMillis;
+use goop::peer::files::Folders;
+use goop::peer::memory::Memory;
 use goop::peer::site_root::SiteRoot;
 use goop::peer::streams::{self, avatar, mq};
 use goop::peer::{Command, OpenError, Path, PeerEvent, PeerHandle, PeerRow, PeerStream, SelfInfo};
-use goop::proto::chat::ChatLog;
+use goop::proto::chat::Limits;
 use goop::shutdown::Tasks;
 use goop::viewer::{Options, Viewer};
 use libp2p::PeerId;
@@ -52,6 +54,8 @@ pub struct Play {
     pub avatars: HashMap<PeerId, Vec<u8>>,
     /// The own avatar as it was announced last.
     pub announced: Option<Option<Bytes>>,
+    /// Who was cut off or let in again.
+    pub blocked: Vec<(PeerId, bool)>,
     /// Every path that was asked of any peer.
     pub asked: Vec<String>,
 }
@@ -59,6 +63,7 @@ pub struct Play {
 /// A viewer and the peer behind it.
 pub struct Stage {
     pub viewer: Viewer,
+    pub peer: PeerHandle,
     pub me: PeerId,
     pub play: Arc<Mutex<Play>>,
     pub events: broadcast::Sender<PeerEvent>,
@@ -125,15 +130,17 @@ impl Stage {
         let play = Arc::new(Mutex::new(Play::default()));
         let (commands, inbox) = mpsc::channel(64);
         let (events, _) = broadcast::channel(4);
-        let peer = PeerHandle::new(me, commands, events.clone(), SiteRoot::new(home.path().join("site")));
-        tokio::spawn(act(me, play.clone(), events.clone(), inbox));
+        let folders = Folders { downloads: home.path().join("downloads"), spool: home.path().join("spool") };
+        let memory = Memory::in_memory(me, Limits::default()).unwrap();
+        let peer = PeerHandle::new(commands, events.clone(), SiteRoot::new(home.path().join("site")), memory, folders);
+        tokio::spawn(act(me, play.clone(), inbox));
         let stop = CancellationToken::new();
         let mut options = Options::new(home.path().join("avatar.png"));
         (options.addr, options.explicit) = ("127.0.0.1:0".parse().unwrap(), true);
         change(&mut options);
         let mut tasks = Tasks::default();
-        let viewer = Viewer::bind(options, peer, || "# EOF\n".into(), &mut tasks, stop.clone()).unwrap();
-        Self { viewer, me, play, events, tasks, stop, home }
+        let viewer = Viewer::bind(options, peer.clone(), || "# EOF\n".into(), &mut tasks, stop.clone()).unwrap();
+        Self { viewer, peer, me, play, events, tasks, stop, home }
     }
 
     pub fn addr(&self) -> SocketAddr {
@@ -255,8 +262,7 @@ fn unchunked(mut body: &[u8]) -> Vec<u8> {
     whole
 }
 
-async fn act(me: PeerId, play: Arc<Mutex<Play>>, events: broadcast::Sender<PeerEvent>, mut inbox: mpsc::Receiver<Command>) {
-    let mut log = ChatLog::new(me);
+async fn act(me: PeerId, play: Arc<Mutex<Play>>, mut inbox: mpsc::Receiver<Command>) {
     while let Some(command) = inbox.recv().await {
         match command {
             Command::Peers(reply) => _ = reply.send(play.lock().unwrap().rows.clone()),
@@ -278,13 +284,13 @@ async fn act(me: PeerId, play: Arc<Mutex<Play>>, events: broadcast::Sender<PeerE
                 let Some(libp2p::multiaddr::Protocol::P2p(peer)) = peer else { continue };
                 _ = reply.send(Ok(peer));
             }
-            Command::Record(message) => {
-                log.push(message.clone(), goop::clock::Moment::now());
-                _ = events.send(PeerEvent::Chat { message });
-            }
-            Command::History { with, reply } => _ = reply.send(log.with(with)),
+            Command::Block { peer, blocked } => play.lock().unwrap().blocked.push((peer, blocked)),
             Command::AvatarChanged(avatar) => play.lock().unwrap().announced = Some(avatar),
             Command::NameChanged { .. } | Command::UseRelay { .. } => {}
+            Command::Members { community, reply } => {
+                let members = |of: &str| play.lock().unwrap().rows.iter().filter(|row| row.sources.iter().any(|s| s == of)).count();
+                _ = reply.send((members(&community) > 0).then(Vec::new));
+            }
             Command::Open { peer, protocols, reply } => _ = reply.send(open(&play, peer, &protocols[0]).await),
         }
     }

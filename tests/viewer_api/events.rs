@@ -28,7 +28,9 @@ async fn the_stream_starts_with_a_snapshot_and_tells_what_happens() {
     assert_eq!((name.as_str(), &offline["peer"]["label"]), ("offline", &json!("Bob")));
     let said = stage.post_json("/api/v1/chat", r#"{"content":"hi\ndata: x"}"#).await.json();
     let (name, chat) = stream.next().await.unwrap();
-    assert_eq!((name.as_str(), &chat["message"]), ("chat", &said));
+    assert_eq!((name.as_str(), &chat["message"]["content"], &chat["message"]["state"]), ("chat", &said["content"], &json!("sending")));
+    let (name, delivered) = stream.next().await.unwrap();
+    assert_eq!((name.as_str(), &delivered["message"]), ("delivered", &said));
     assert_eq!(stage.get("/api/v1/chat").await.json()["messages"][0], said);
 }
 

@@ -11,6 +11,7 @@ mod peers;
 mod site;
 #[path = "../stage/mod.rs"]
 mod stage;
+mod talk;
 
 use std::time::Duration;
 

@@ -176,6 +176,7 @@ async fn json_that_is_deep_double_or_trailed_is_refused() {
         "null",
         "\u{feff}{\"content\":\"a\"}",
         r#"{"to":"nobody","content":"a"}"#,
+        r#"{"to":"12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5","community":"rv.example","content":"a"}"#,
         r#"{"content":""}"#,
     ];
     for body in wrong {
@@ -195,10 +196,11 @@ async fn whatever_goes_wrong_is_a_problem() {
     assert_problem(&stage.get("/api/v1/nothing").await, 404, "not-found");
     assert_problem(&stage.get("/api/v1/peers/xyz/avatar").await, 400, "bad-request");
     assert_problem(&stage.get("/api/v1/chat?peer=a&peer=b").await, 400, "bad-request");
+    assert_problem(&stage.post_json("/api/v1/chat", r#"{"community":"rv.example","content":"a"}"#).await, 404, "not-found");
     assert_problem(&stage.get("/api/v1/site/%ff").await, 400, "bad-request");
     assert_problem(&stage.get("/api/v1/site/none.txt").await, 404, "not-found");
-    assert_problem(&stage.get("/static/../viewer.css").await, 404, "not-found");
-    let not_allowed = stage.write("DELETE", "/api/v1/chat", "", b"").await;
+    assert_problem(&stage.get("/static/../goop.css").await, 404, "not-found");
+    let not_allowed = stage.write("PUT", "/api/v1/chat", "", b"").await;
     assert_problem(&not_allowed, 405, "method-not-allowed");
     assert!(not_allowed.header("allow").unwrap().contains("POST"));
 }

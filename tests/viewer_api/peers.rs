@@ -122,5 +122,9 @@ async fn a_message_that_cannot_be_delivered_says_why() {
     let to = |peer: PeerId| json!({ "to": peer.to_string(), "content": "hi" }).to_string();
     assert_problem(&stage.post_json("/api/v1/chat", &to(gone)).await, 502, "no-address");
     assert_problem(&stage.post_json("/api/v1/chat", &to(stage.me)).await, 400, "bad-request");
-    assert_eq!(stage.get(&format!("/api/v1/chat?peer={gone}")).await.json()["messages"], json!([]), "what was not sent is not kept");
+    let kept = stage.get(&format!("/api/v1/chat?peer={gone}")).await.json();
+    assert_eq!(
+        (&kept["messages"][0]["state"], &kept["messages"][0]["why"]),
+        (&json!("failed"), &json!("no address is known for this peer"))
+    );
 }

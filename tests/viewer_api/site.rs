@@ -59,7 +59,7 @@ async fn a_site_has_files_only_and_no_api_no_writes_no_service_worker() {
         play.files.insert((peer, "/docs".into()), Script::file("text/html", "index"));
     });
     for host in [stage.site_host(peer).await, stage.site_host(stage.me).await] {
-        for path in ["/api/v1/self", "/api/v1/peers", "/healthz", "/metrics", "/static/viewer.css"] {
+        for path in ["/api/v1/self", "/api/v1/peers", "/healthz", "/metrics", "/static/goop.css"] {
             let answer = stage.ask(&format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n"), b"").await;
             assert_eq!(answer.status, 404, "{path}");
         }

@@ -68,7 +68,9 @@ async fn attack_an_event_without_end_ends_the_stream() {
 #[tokio::test]
 async fn something_that_is_no_event_stream_is_not_taken_for_one() {
     let server = Server::like(Like::Newest).await;
-    server.answer_once("/events", "<html>hello</html>");
+    for _ in 0..10 {
+        server.answer_once("/events", "<html>hello</html>");
+    }
     Subject::of(&server.url(""), LONG).retrying("no event stream").await;
 }
 

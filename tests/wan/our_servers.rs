@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::{StatusCode, header};
 use goop::clients::rendezvous::{News, Stream};
 use goop::proto::presence::{Kind, Presence};
-use goop::proto::signed::{Epoch, SignedPresence};
+use goop::proto::signed::{Details, Epoch, SignedPresence};
 use libp2p::PeerId;
 use libp2p::identity::Keypair;
 use serde_json::json;
@@ -34,6 +34,7 @@ async fn what_is_published_is_signed_and_its_numbers_grow() {
     let signed = SignedPresence::open(first.json()["sig"].as_str().unwrap()).unwrap();
     assert_eq!((signed.peer, signed.kind, signed.server), (subject.me, Kind::Online, server.script.server));
     assert_eq!((signed.content.as_str(), signed.addrs.len(), signed.epoch), ("Peer five", 1, Epoch::new(7)));
+    assert_eq!((signed.details.audience, signed.details.email.as_deref()), (server.url(""), Some("five@example.com")));
     let mut last = signed.seq;
     for _ in 0..5 {
         let next = server.taken().await;
@@ -121,7 +122,7 @@ fn told(key: &Keypair, server: PeerId, change: impl FnOnce(&mut Presence)) -> St
     let peer = key.public().to_peer_id();
     let addrs = vec!["/ip4/45.45.45.9/tcp/1".parse().unwrap()];
     let (kind, content, epoch) = (Kind::Online, "Bob".to_owned(), Epoch::new(7));
-    let signed = SignedPresence { peer, kind, seq: 1, epoch, content, addrs, server };
+    let signed = SignedPresence { peer, kind, seq: 1, epoch, content, addrs, server, details: Details::default() };
     let mut presence = Presence { sig: Some(signed.sign(key).unwrap()), ..Presence::new(kind, peer, goop::clock::UnixMillis(1)) };
     change(&mut presence);
     format!("event: online\ndata: {}\n\n", presence.to_json())
@@ -141,6 +142,7 @@ async fn attack_a_hostile_server_cannot_put_words_or_addresses_into_a_peers_mout
         content: "Mallory".into(),
         addrs: Vec::new(),
         server: here,
+        details: Details::default(),
     };
     let forged = forged.sign(&carol).unwrap();
     stream.write(told(&bob, here, |presence| presence.sig = Some(forged))).await;
@@ -150,9 +152,9 @@ async fn attack_a_hostile_server_cannot_put_words_or_addresses_into_a_peers_mout
     let heard = subject.told().await;
     assert_eq!((heard.peer, heard.content.as_str(), heard.signed), (bob.public().to_peer_id(), "Bob", true), "the first three are dropped");
     assert_eq!((heard.addrs.len(), heard.sig), (1, None));
-    let unsigned = r#","addrs":["/ip4/45.45.45.9/tcp/1"]"#;
+    let unsigned = r#","addrs":["/ip4/45.45.45.9/tcp/1"],"signed":true"#;
     stream.write(format!("event: update\ndata: {{\"type\":\"update\",\"peerID\":\"{}\"{unsigned}}}\n\n", PeerId::random())).await;
     let heard = subject.told().await;
-    assert!(!heard.signed && heard.addrs.is_empty(), "addresses that nobody signed are thrown away");
+    assert!(!heard.signed && heard.addrs.is_empty(), "the server's word that they are signed counts for nothing");
     assert_eq!(subject.status().stream, Stream::Connected { ours: true });
 }

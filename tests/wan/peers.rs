@@ -1,120 +1,21 @@
 //! Whole peers that find each other through boards.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use goop::clock::{Moment, UnixMillis};
-use goop::config::base_url::BaseUrl;
-use goop::config::http::HttpConfig;
-use goop::peer::{self, Path, PeerEvent, PeerHandle, PeerRow, Profile};
+use goop::peer::{Path, PeerEvent};
 use goop::proto::presence::{Kind, Presence};
-use goop::rendezvous::{self, Rendezvous};
-use goop::shutdown::Tasks;
-use goop::telemetry::Metrics;
+use goop::proto::signed::{Details, Epoch, SignedPresence};
 use libp2p::PeerId;
 use libp2p::identity::Keypair;
-use tempfile::TempDir;
-use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
+use super::board::Board;
+use super::peer::Peer;
 use super::script::{Like, Server};
 use super::subject::until;
-
-/// The real server.
-struct Board {
-    addr: SocketAddr,
-    tasks: Tasks,
-    stop: CancellationToken,
-}
-
-impl Board {
-    fn at(addr: SocketAddr) -> Self {
-        let (mut tasks, stop) = (Tasks::default(), CancellationToken::new());
-        let options = rendezvous::Options {
-            addr,
-            explicit: true,
-            server: PeerId::random(),
-            ttl: Duration::from_secs(5),
-            allow_unsigned: true,
-            http: HttpConfig::default(),
-            doors: rendezvous::DoorOptions::default(),
-        };
-        let running = Rendezvous::start(options, &Metrics::default(), &mut tasks, stop.clone()).unwrap();
-        Self { addr: running.addr(), tasks, stop }
-    }
-
-    fn new() -> Self {
-        Self::at("127.0.0.1:0".parse().unwrap())
-    }
-
-    fn url(&self) -> String {
-        format!("http://{}", self.addr)
-    }
-
-    async fn stop(self) -> SocketAddr {
-        self.stop.cancel();
-        assert!(self.tasks.finish(Duration::from_secs(5)).await.is_empty());
-        self.addr
-    }
-}
-
-struct Peer {
-    handle: PeerHandle,
-    tasks: Tasks,
-    stop: CancellationToken,
-    _site: TempDir,
-}
-
-impl Peer {
-    async fn new(label: &str, servers: &[String]) -> Self {
-        let site = TempDir::new().unwrap();
-        std::fs::write(site.path().join("index.html"), format!("site of {label}")).unwrap();
-        let (mut tasks, stop) = (Tasks::default(), CancellationToken::new());
-        let options = peer::Options {
-            key: Keypair::generate_ed25519(),
-            profile: Profile { label: label.into(), ..Profile::default() },
-            site_root: site.path().to_owned(),
-            listen_port: 0,
-            loopback_only: true,
-            mdns_tag: None,
-            topic: "goop.presence.v1".into(),
-            ttl: Duration::from_secs(5),
-            heartbeat: Duration::from_secs(1),
-            rendezvous: servers.iter().map(|url| BaseUrl::parse(url).unwrap()).collect(),
-            nat: goop::p2p::nat::Options::default(),
-        };
-        let handle = peer::start(options, &Metrics::default(), &mut tasks, stop.child_token()).await.unwrap();
-        Self { handle, tasks, stop, _site: site }
-    }
-
-    fn id(&self) -> PeerId {
-        self.handle.peer_id()
-    }
-
-    async fn row(&self, peer: PeerId) -> Option<PeerRow> {
-        self.handle.peers().await.into_iter().find(|row| row.peer_id == peer)
-    }
-
-    async fn sees(&self, what: &str, peer: PeerId, is: impl Fn(&PeerRow) -> bool) -> PeerRow {
-        until(what, async || self.row(peer).await.is_some_and(|row| is(&row))).await;
-        self.row(peer).await.unwrap()
-    }
-
-    async fn fetch(&self, peer: PeerId) -> String {
-        let mut file = self.handle.fetch_site(peer, "/").await.unwrap();
-        let mut text = String::new();
-        file.body.read_to_string(&mut text).await.unwrap();
-        text
-    }
-
-    async fn stop(self) {
-        self.stop.cancel();
-        assert!(self.tasks.finish(Duration::from_secs(5)).await.is_empty());
-    }
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_peers_meet_on_a_board_and_talk_directly() {
@@ -183,7 +84,7 @@ async fn attack_what_a_board_tells_does_not_go_on_into_the_lan() {
     neighbour.sees("what the bridge says after that", bridge.id(), |row| row.label == "Bridge 2").await;
     assert!(neighbour.row(stranger.id()).await.is_none());
     let everyone = bridge.handle.chat(None, "hello neighbours".into()).await.unwrap();
-    assert_eq!(everyone.delivered, 1, "a message to everyone stays on the LAN");
+    assert_eq!(everyone.message.delivered, 1, "a message to everyone stays on the LAN");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -197,13 +98,16 @@ async fn attack_a_victims_address_is_dialled_within_the_budget_only() {
         }
     });
     let mut server = Server::like(Like::Ours).await;
-    let crowd: Vec<PeerId> = (0..100).map(|_| PeerId::random()).collect();
-    let row = |peer: &PeerId| {
+    let keys: Vec<Keypair> = (0..100).map(|_| Keypair::generate_ed25519()).collect();
+    let row = |key: &Keypair| {
+        let (peer, kind, content) = (key.public().to_peer_id(), Kind::Online, String::new());
         let addrs = vec![format!("/ip4/127.0.0.1/tcp/{}", addr.port()).parse().unwrap(); 8];
-        let json = Presence { addrs, ..Presence::new(Kind::Online, *peer, UnixMillis(1)) }.to_json();
-        format!("{},\"signed\":true}}", json.trim_end_matches('}'))
+        let (epoch, server, details) = (Epoch::new(7), server.script.server, Details::default());
+        let signed = SignedPresence { peer, kind, seq: 1, epoch, content, addrs, server, details };
+        Presence { sig: Some(signed.sign(key).unwrap()), ..Presence::new(kind, peer, UnixMillis(1)) }.to_json()
     };
-    let rows: Vec<String> = crowd.iter().map(row).collect();
+    let rows: Vec<String> = keys.iter().map(row).collect();
+    let crowd: Vec<PeerId> = keys.iter().map(|key| key.public().to_peer_id()).collect();
     server.greet(format!("event: snapshot\ndata: {{\"complete\":true,\"peers\":[{}]}}\n\n", rows.join(",")));
     let alice = Peer::new("Alice", &[server.url("")]).await;
     let _stream = server.stream().await;
@@ -218,4 +122,32 @@ async fn attack_a_victims_address_is_dialled_within_the_budget_only() {
     }
     assert!(knocks.load(SeqCst) <= 64 + 10, "{} for a hundred peers", knocks.load(SeqCst));
     assert_eq!(alice.row(crowd[0]).await.unwrap().path, Path::Unreachable);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dead_servers_among_five_slow_nobody_and_either_of_the_others_is_enough() {
+    let hangs = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let fails = Server::like(Like::Ours).await;
+    for _ in 0..200 {
+        fails.answer_once("/.well-known/goop", axum::http::StatusCode::INTERNAL_SERVER_ERROR);
+    }
+    let (one, two) = (Board::new(), Board::new());
+    let url = |addr| format!("http://{addr}");
+    let servers = [url(hangs.local_addr().unwrap()), url(gone), fails.url(""), one.url(), two.url()];
+    let began = Moment::now();
+    let (alice, bob) = (Peer::new("Alice", &servers).await, Peer::new("Bob", &servers).await);
+    let row = alice.sees("Bob through both", bob.id(), |row| row.sources.len() == 2).await;
+    assert!(row.online && row.signed && Moment::now().since(began) < Duration::from_secs(5), "{:?}", Moment::now().since(began));
+    one.stop().await;
+    let renamed = Moment::now();
+    bob.handle.name_changed("Robert".into(), None).await;
+    alice.sees("a new name through the other", bob.id(), |row| row.online && row.label == "Robert").await;
+    assert!(Moment::now().since(renamed) < Duration::from_secs(4), "{:?}", Moment::now().since(renamed));
+    assert_eq!(alice.handle.me().await.unwrap().rendezvous.len(), 5, "each is shown as it is");
+    alice.sees("what the first one said has lapsed", bob.id(), |row| row.sources.len() == 1).await;
+    let (stopped, bob_id) = (Moment::now(), bob.id());
+    bob.stop().await;
+    alice.sees("that Bob left", bob_id, |row| !row.online).await;
+    assert!(Moment::now().since(stopped) < Duration::from_secs(4), "the dead ones hold up no farewell");
 }

@@ -50,7 +50,8 @@ impl Subject {
         let key = Keypair::generate_ed25519();
         let me = key.public().to_peer_id();
         let addrs = vec!["/ip4/45.45.45.1/tcp/4001".parse().unwrap()];
-        let shown = Shown { content: "Peer five".into(), email: Some("five@example.com".into()), avatar_hash: None, addrs };
+        let email = Some("five@example.com".into());
+        let shown = Shown { content: "Peer five".into(), email, addrs, ..Shown::default() };
         let (shown, seen) = watch::channel(Arc::new(shown));
         let (tell, news) = mpsc::channel(goop::clients::rendezvous::NEWS);
         let stop = CancellationToken::new();

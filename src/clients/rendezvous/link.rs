@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::place::Place;
-use super::request::{self, Failure};
+use super::request::{self, Failure, Manners};
 use super::{Known, Status, Stream};
 use crate::clock::UnixMillis;
 
@@ -14,20 +14,21 @@ pub struct Link {
     place: Mutex<Place>,
     known: watch::Sender<Option<Known>>,
     status: watch::Sender<Status>,
-    /// The client, and whether it is for https and for this machine: connections are kept from message to message.
-    client: Mutex<Option<(bool, bool, reqwest::Client)>>,
+    /// The client, and what kind of place it is for: connections are kept from message to message.
+    client: Mutex<Option<(Manners, reqwest::Client)>>,
 }
 
 impl Link {
     /// Nothing is known yet.
     pub fn new(place: Place) -> Self {
-        let status = Status { name: place.name(), since: UnixMillis::now(), stream: Stream::Connecting, refused: None };
+        let (name, since) = (place.name(), UnixMillis::now());
+        let status = Status { name, since, stream: Stream::Connecting, moved_to: None, refused: None };
         Self { place: Mutex::new(place), known: watch::Sender::new(None), status: watch::Sender::new(status), client: Mutex::default() }
     }
 
-    /// How it goes, from now on.
-    pub fn status(&self) -> watch::Receiver<Status> {
-        self.status.subscribe()
+    /// How it goes.
+    pub fn status(&self) -> Status {
+        Status { moved_to: self.place().moved_to_name(), ..self.status.borrow().clone() }
     }
 
     /// What is known of the server, from now on; every new value says that the server was reached anew.
@@ -53,15 +54,15 @@ impl Link {
     /// A client for the place where the server is now.
     pub fn client(&self) -> Result<reqwest::Client, Failure> {
         let place = self.place();
-        let wanted = (place.is_https(), place.is_loopback());
+        let wanted = Manners::at(&place);
         let mut kept = self.client.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((https, loopback, client)) = &*kept
-            && (*https, *loopback) == wanted
+        if let Some((manners, client)) = &*kept
+            && *manners == wanted
         {
             return Ok(client.clone());
         }
-        let client = request::client(&place)?;
-        *kept = Some((wanted.0, wanted.1, client.clone()));
+        let client = request::client(wanted)?;
+        *kept = Some((wanted, client.clone()));
         Ok(client)
     }
 

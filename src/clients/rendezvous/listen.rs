@@ -1,6 +1,8 @@
 //! The listener: learns what kind of server there is, opens its stream, passes on what it tells, and begins again when it ends.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
+use std::time::Duration;
 
 use eventsource_stream::Event;
 use futures::{StreamExt, future, stream};
@@ -16,10 +18,13 @@ use super::events::{Events, IDLE, MaxEvent, events};
 use super::link::Link;
 use super::place::Place;
 use super::request::{self, Failure, WELL_KNOWN};
-use super::retry::Backoff;
+use super::retry::{Backoff, FIRST};
 use super::{Known, News, Stream};
+use crate::clock::Moment;
 use crate::proto::presence::snapshot::{MAX_SNAPSHOT, Snapshot};
 use crate::proto::presence::{MAX_BYTES, Presence};
+use crate::proto::signed::hearing::Hearing;
+use crate::proto::signed::{EPOCH_HEADER, Epoch};
 
 /// The stream of servers of ours.
 const CHANGES: &str = "api/v1/events";
@@ -29,6 +34,8 @@ const LINES: &str = "events";
 const MAX_ID: usize = 128;
 /// Signatures of a snapshot that are verified before others get their turn.
 const VERIFIED_AT_ONCE: usize = 32;
+/// A stream that lasted this long was no mere stage on the way.
+const STEADY: Duration = Duration::from_secs(30);
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Where a community went.
@@ -39,26 +46,31 @@ struct Moved {
 
 struct Listener<'a> {
     link: &'a Link,
-    me: PeerId,
     news: &'a mpsc::Sender<News>,
     backoff: Backoff,
     /// The last event of the changes that was taken, and of which server.
     last: Option<(PeerId, String)>,
+    hearing: Hearing,
 }
 
 /// Listens until `stop`, or until nobody takes the news.
 pub async fn run(link: &Link, me: PeerId, news: &mpsc::Sender<News>, stop: &CancellationToken) {
-    let mut listener = Listener { link, me, news, backoff: Backoff::default(), last: None };
+    let mut listener = Listener { link, news, backoff: Backoff::default(), last: None, hearing: Hearing::new(me) };
     let _ = stop.run_until_cancelled(listener.run()).await;
 }
 
 impl Listener<'_> {
     async fn run(&mut self) {
         while !self.news.is_closed() {
+            let begun = Moment::now();
             let Err(failure) = self.listen().await;
             let _ = self.news.send(News::Closed).await;
-            if matches!(failure, Failure::Moved(_)) {
+            if Moment::now().since(begun) >= STEADY {
+                self.link.change_place(Place::proven);
+            }
+            if matches!(failure, Failure::Moved { .. }) {
                 self.last = None;
+                tokio::time::sleep(FIRST.mul_f64(rand::random())).await;
                 continue;
             }
             self.link.change_place(Place::failed);
@@ -74,14 +86,20 @@ impl Listener<'_> {
         let known = request::learn(&client, &place).await.map_err(|failure| self.followed(WELL_KNOWN, failure))?;
         let resumed = self.resumable(known).is_some();
         let (known, response) = self.open(&client, &place, known).await?;
+        let known = of_this_run(known, &response);
         self.link.learnt(known);
+        self.hearing.listen_to(match known {
+            Known::Ours { server, epoch } => Some((server, epoch)),
+            Known::Goop2 => None,
+        });
+        let by = response.remote_addr().map(|addr| addr.ip());
         let mut events = self.heard(known, response).await?;
         let changes_only = matches!(known, Known::Ours { .. });
         self.pass_on(News::Opened { changes_only, resumed: resumed && changes_only }).await?;
         self.link.stream_is(Stream::Connected { ours: changes_only });
         loop {
             let event = events.next().await.ok_or(Failure::Ended)??;
-            self.take(known, event).await?;
+            self.take(known, event, by).await?;
         }
     }
 
@@ -108,17 +126,16 @@ impl Listener<'_> {
         let first = tokio::time::timeout(IDLE, bytes.next()).await.map_err(|_| Failure::Silent)?;
         let first = first.and_then(Result::ok).ok_or(Failure::Ended)?;
         self.backoff.reset();
-        self.link.change_place(Place::proven);
         let max = if known == Known::Goop2 { MAX_BYTES } else { MAX_SNAPSHOT };
         let whole = stream::once(future::ready(Ok(first))).chain(bytes);
         Ok(events(whole, MaxEvent(max)))
     }
 
-    async fn take(&mut self, known: Known, event: Event) -> Result<(), Failure> {
+    async fn take(&mut self, known: Known, event: Event, by: Option<IpAddr>) -> Result<(), Failure> {
         let news = match (known, event.event.as_str()) {
-            (Known::Goop2, "message") | (Known::Ours { .. }, "online" | "update" | "offline") => self.told(known, &event.data),
-            (Known::Ours { .. }, "snapshot") => Some(self.snapshot(known, &event.data).await?),
-            (Known::Ours { .. }, "moved") => return Err(self.moved(&event.data)),
+            (Known::Goop2, "message") | (Known::Ours { .. }, "online" | "update" | "offline") => self.told(&event.data),
+            (Known::Ours { .. }, "snapshot") => Some(self.snapshot(&event.data).await?),
+            (Known::Ours { .. }, "moved") => return Err(self.moved(&event.data, by)),
             _ => None,
         };
         if let Some(news) = news {
@@ -132,9 +149,9 @@ impl Listener<'_> {
         Ok(())
     }
 
-    fn told(&self, known: Known, data: &str) -> Option<News> {
+    fn told(&mut self, data: &str) -> Option<News> {
         match Presence::parse(data.as_bytes()) {
-            Ok(presence) => self.verified(known, presence).map(Box::new).map(News::Told),
+            Ok(presence) => self.hearing.believe(presence).map(Box::new).map(News::Told),
             Err(error) => {
                 debug!(%error, "a rendezvous told something strange");
                 None
@@ -142,44 +159,29 @@ impl Listener<'_> {
         }
     }
 
-    async fn snapshot(&self, known: Known, data: &str) -> Result<News, Failure> {
+    async fn snapshot(&mut self, data: &str) -> Result<News, Failure> {
         let told = Snapshot::parse(data.as_bytes()).map_err(|_| Failure::Strange("the snapshot is malformed"))?;
         let mut peers = Vec::with_capacity(told.peers.len());
-        for some in told.peers.chunks(VERIFIED_AT_ONCE) {
-            peers.extend(some.iter().filter_map(|presence| self.verified(known, presence.clone())));
-            tokio::task::yield_now().await;
+        for (nth, presence) in told.peers.into_iter().enumerate() {
+            peers.extend(self.hearing.believe(presence));
+            if nth % VERIFIED_AT_ONCE == 0 {
+                tokio::task::yield_now().await;
+            }
         }
         Ok(News::Snapshot(Snapshot { complete: told.complete, peers }))
     }
 
-    /// The message with what is proven of it; `None` where it is about us, or its signature does not hold or is for another server.
-    /// Whether the peer is here is the server's word; what the peer says of itself is its own, where it has signed.
-    fn verified(&self, known: Known, told: Presence) -> Option<Presence> {
-        let mut presence = told.clone();
-        let signed = presence.authenticate().ok()?;
-        let by_word = told.signed && matches!(known, Known::Ours { .. });
-        let signed = match (&signed, known) {
-            (Some(signed), Known::Ours { server, .. }) if signed.server != server => return None,
-            (Some(signed), Known::Ours { epoch, .. }) => by_word || signed.epoch == epoch,
-            (Some(_), Known::Goop2) => false,
-            (None, _) => by_word,
-        };
-        let addrs = if signed { presence.addrs } else { Vec::new() };
-        let verified = Presence { kind: told.kind, signed, addrs, sig: None, ..presence };
-        (verified.peer == told.peer && verified.peer != self.me).then_some(verified)
-    }
-
-    fn moved(&self, data: &str) -> Failure {
+    fn moved(&self, data: &str, by: Option<IpAddr>) -> Failure {
         match serde_json::from_str::<Moved>(data) {
-            Ok(Moved { url }) => self.followed(CHANGES, Failure::Moved(url)),
+            Ok(Moved { url }) => self.followed(CHANGES, Failure::Moved { to: url, by }),
             Err(_) => Failure::Strange("the server moved, but did not say where to"),
         }
     }
 
     /// A redirect is followed, if it may be.
     fn followed(&self, endpoint: &str, failure: Failure) -> Failure {
-        let Failure::Moved(to) = &failure else { return failure };
-        match self.link.change_place(|place| place.moved(endpoint, to)) {
+        let Failure::Moved { to, by } = &failure else { return failure };
+        match self.link.change_place(|place| place.moved(endpoint, to, *by)) {
             Ok(()) => failure,
             Err(bad) => Failure::BadMove(bad),
         }
@@ -192,6 +194,15 @@ impl Listener<'_> {
 
     async fn pass_on(&self, news: News) -> Result<(), Failure> {
         self.news.send(news).await.map_err(|_| Failure::Ended)
+    }
+}
+
+/// The server may have been started anew between two requests: the run that a stream belongs to is said with the stream.
+fn of_this_run(known: Known, response: &Response) -> Known {
+    let said = response.headers().get(EPOCH_HEADER).and_then(|value| value.to_str().ok()?.parse().ok());
+    match (known, said) {
+        (Known::Ours { server, .. }, Some(epoch)) => Known::Ours { server, epoch: Epoch::new(epoch) },
+        (known, _) => known,
     }
 }
 

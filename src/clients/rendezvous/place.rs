@@ -1,7 +1,8 @@
 //! Where a server is: its base URL, and where it says that it has moved.
 //!
 //! A redirect is followed within reason: never from https to http, never from the internet into this machine or somebody's LAN (a
-//! server could make its peers knock there), and at most [`MOST_MOVES`] times in a row.
+//! server could make its peers knock there: neither by address nor by a name, [`super::resolve`]), and at most [`MOST_MOVES`] times in a
+//! row. Where a server went is remembered until the program ends; while nobody answers there, both places are tried in turn.
 
 use std::net::IpAddr;
 
@@ -36,8 +37,16 @@ pub enum BadMove {
 pub struct Place {
     configured: BaseUrl,
     now: BaseUrl,
-    last_move: Option<BaseUrl>,
+    last_move: Option<Move>,
     moves: u8,
+}
+
+/// Where a server went.
+#[derive(Debug, Clone)]
+struct Move {
+    to: BaseUrl,
+    /// Whether a server on the internet said so, so that it must be there too.
+    outward: bool,
 }
 
 impl Place {
@@ -48,11 +57,17 @@ impl Place {
 
     /// What the server is called in lists: its host (and port), and the path of a community, without any secret.
     pub fn name(&self) -> String {
-        let url = &self.configured;
-        let whole = url.to_string();
-        let bare = whole.split_once("://").map_or(whole.as_str(), |(_, rest)| rest);
-        let bare = bare.split_once('@').map_or(bare, |(_, rest)| rest);
-        bare.trim_end_matches('/').to_owned()
+        name(&self.configured)
+    }
+
+    /// Where the server is heard now, if it has moved there: the URL, which may hold the secret of a member.
+    pub fn moved_to(&self) -> Option<&BaseUrl> {
+        self.last_move.as_ref().map(|last| &last.to).filter(|to| **to == self.now)
+    }
+
+    /// What that place is called.
+    pub fn moved_to_name(&self) -> Option<String> {
+        self.moved_to().map(name)
     }
 
     /// The URL of an endpoint such as `publish`; the base URL's path stands before it.
@@ -61,6 +76,11 @@ impl Place {
         let path = format!("{}/{endpoint}", url.path().trim_end_matches('/'));
         url.set_path(&path);
         url
+    }
+
+    /// The name of the server as it is reached: scheme, host and port, as in `https://rv.example.org`.
+    pub fn origin(&self) -> String {
+        self.now.url().origin().ascii_serialization()
     }
 
     /// Whether the server is reached with encryption.
@@ -73,32 +93,40 @@ impl Place {
         host_ip(self.now.url()).is_some_and(|ip| ip.is_loopback())
     }
 
-    /// Follows a move to `to`, relative to `endpoint`, whose name may stand at its end.
+    /// Whether names must lead into the internet here.
+    pub fn is_outward(&self) -> bool {
+        self.last_move.as_ref().is_some_and(|last| last.outward && last.to == self.now)
+    }
+
+    /// Follows a move to `to`, relative to `endpoint`, whose name may stand at its end; `by` is the address of who said so, as far as
+    /// known. A member's token goes along where `to` names the community alone.
     ///
     /// # Errors
     /// See [`BadMove`]; the place stays.
-    pub fn moved(&mut self, endpoint: &str, to: &str) -> Result<(), BadMove> {
+    pub fn moved(&mut self, endpoint: &str, to: &str, by: Option<IpAddr>) -> Result<(), BadMove> {
         let mut target = self.endpoint(endpoint).join(to).map_err(|_| BadMove::NoUrl)?;
         target.set_query(None);
-        let base = target.path().strip_suffix(endpoint).unwrap_or(target.path()).to_owned();
-        target.set_path(&base);
+        let base = target.path().strip_suffix(endpoint).unwrap_or(target.path()).trim_end_matches('/').to_owned();
+        let token = membership(self.now.url().path()).filter(|_| membership(&base).is_none());
+        target.set_path(&format!("{base}{}", token.unwrap_or_default()));
         let target = BaseUrl::parse(target.as_str()).map_err(|_| BadMove::NoUrl)?;
         if self.is_https() && target.url().scheme() != "https" {
             return Err(BadMove::Insecure);
         }
-        if is_inward(target.url()) && !is_inward(self.now.url()) {
+        let outward = self.is_outward() || by.map_or(!is_inward(self.now.url()), is_public);
+        if outward && is_inward(target.url()) {
             return Err(BadMove::Inward);
         }
         if self.moves >= MOST_MOVES {
             return Err(BadMove::Circles);
         }
         self.moves += 1;
-        self.last_move = Some(target.clone());
+        self.last_move = Some(Move { to: target.clone(), outward });
         self.now = target;
         Ok(())
     }
 
-    /// The server was heard here.
+    /// The server was heard here for a while.
     pub fn proven(&mut self) {
         self.moves = 0;
     }
@@ -107,10 +135,22 @@ impl Place {
     pub fn failed(&mut self) {
         self.moves = 0;
         self.now = match &self.last_move {
-            Some(moved) if self.now == self.configured => moved.clone(),
+            Some(moved) if self.now == self.configured => moved.to.clone(),
             _ => self.configured.clone(),
         };
     }
+}
+
+fn name(url: &BaseUrl) -> String {
+    let whole = url.to_string();
+    let bare = whole.split_once("://").map_or(whole.as_str(), |(_, rest)| rest);
+    let bare = bare.split_once('@').map_or(bare, |(_, rest)| rest);
+    bare.trim_end_matches('/').to_owned()
+}
+
+/// The end of a personal URL's path that makes it one.
+fn membership(path: &str) -> Option<&str> {
+    path.find("/m/").map(|at| path[at..].trim_end_matches('/'))
 }
 
 fn host_ip(url: &Url) -> Option<IpAddr> {
@@ -151,17 +191,17 @@ mod tests {
     fn a_move_names_the_base_or_the_endpoint_and_may_be_relative() {
         for to in ["https://new.example/c/chess", "https://new.example/c/chess/", "https://new.example/c/chess/publish"] {
             let mut place = place("https://rv.example/c/chess");
-            assert_eq!(place.moved("publish", to), Ok(()));
+            assert_eq!(place.moved("publish", to, None), Ok(()));
             assert_eq!(place.endpoint("events").as_str(), "https://new.example/c/chess/events", "{to}");
         }
         let mut place = place("https://rv.example/old");
-        place.moved("publish", "/new/publish").unwrap();
+        place.moved("publish", "/new/publish", None).unwrap();
         assert_eq!(place.endpoint("events").as_str(), "https://rv.example/new/events");
     }
 
     #[test]
     fn attack_a_move_leads_neither_inward_nor_out_of_encryption_nor_in_circles() {
-        let from = |url: &str, to: &str| place(url).moved("publish", to);
+        let from = |url: &str, to: &str| place(url).moved("publish", to, None);
         assert_eq!(from("https://rv.example", "http://rv.example/"), Err(BadMove::Insecure));
         for inner in ["http://127.0.0.1:1/", "http://localhost/", "http://[::1]/", "http://192.168.1.1/", "http://169.254.169.254/"] {
             assert_eq!(from("http://rv.example", inner), Err(BadMove::Inward), "{inner}");
@@ -169,14 +209,41 @@ mod tests {
         assert_eq!(from("http://127.0.0.1:8787", "http://127.0.0.1:9999"), Ok(()));
         assert_eq!(from("http://rv.example", "ftp://rv.example"), Err(BadMove::NoUrl));
         let mut circling = place("https://a.example");
-        let moves = (0..9).filter(|_| circling.moved("publish", "https://b.example").is_ok()).count();
+        let moves = (0..9).filter(|_| circling.moved("publish", "https://b.example", None).is_ok()).count();
         assert_eq!(moves, usize::from(MOST_MOVES));
+    }
+
+    #[test]
+    fn attack_a_server_on_the_internet_leads_nobody_home_by_a_name_either() {
+        let home = Some(IpAddr::from([192, 168, 1, 5]));
+        let mut nas = place("http://nas.local:8787");
+        assert_eq!((nas.moved("publish", "http://192.168.1.6:8787", home), nas.is_outward()), (Ok(()), false), "at home it may");
+        let mut far = place("http://rv.example");
+        assert_eq!(far.moved("publish", "http://192.168.1.6:8787", Some(IpAddr::from([45, 45, 45, 45]))), Err(BadMove::Inward));
+        far.moved("publish", "http://other.example", Some(IpAddr::from([45, 45, 45, 45]))).unwrap();
+        assert!(far.is_outward(), "what this name leads to is looked at");
+        assert_eq!(far.moved("publish", "http://127.0.0.1:1", home), Err(BadMove::Inward), "however long the chain");
+        far.failed();
+        assert!(!far.is_outward(), "the owner's own words count as they are");
+        far.failed();
+        assert!(far.is_outward());
+    }
+
+    #[test]
+    fn a_member_stays_a_member_where_its_community_went() {
+        for to in ["https://new.example/c/go", "https://new.example/c/go/m/s3cret/publish", "https://new.example/c/go/m/s3cret/"] {
+            let mut place = place("https://rv.example/c/chess/m/s3cret/");
+            assert_eq!(place.moved_to(), None);
+            place.moved("publish", to, None).unwrap();
+            assert_eq!(place.endpoint("events").as_str(), "https://new.example/c/go/m/s3cret/events", "{to}");
+            assert_eq!(place.moved_to_name().as_deref(), Some("new.example/c/go/m/***"));
+        }
     }
 
     #[test]
     fn after_a_failure_both_places_are_tried_in_turn() {
         let mut place = place("https://old.example");
-        place.moved("publish", "https://new.example").unwrap();
+        place.moved("publish", "https://new.example", None).unwrap();
         let mut host = || {
             place.failed();
             place.endpoint("x").host_str().unwrap().to_owned()

@@ -1,6 +1,6 @@
 //! The publisher: says at a server that this peer is here, in the form which that server understands.
 //!
-//! `online` as soon as the server is known, `update` a heartbeat after the last message and whenever something changes, `online` again
+//! `online` as soon as the server is known, `update` at most a heartbeat after the last message and whenever something changes, `online` again
 //! when the server was started anew, `offline` at the end. What fails is tried again soon; while the server asks for time it gets it.
 
 use std::time::Duration;
@@ -15,11 +15,11 @@ use tracing::debug;
 
 use super::link::Link;
 use super::request::{self, Failure};
-use super::retry::Backoff;
+use super::retry::{Backoff, beat};
 use super::{Known, Options};
 use crate::clock::UnixMillis;
 use crate::proto::presence::{Kind, Presence};
-use crate::proto::signed::SignedPresence;
+use crate::proto::signed::{Details, SignedPresence};
 
 /// Messages that are sent for one occasion: signed again, in plainer form, or at another place.
 pub const TRIES: usize = 4;
@@ -90,7 +90,7 @@ impl Publisher<'_> {
     fn taken(&mut self, by: Known) {
         self.taken_by = Some(by);
         self.backoff.reset();
-        self.due = Instant::now() + self.options.heartbeat;
+        self.due = Instant::now() + beat(self.options.heartbeat, rand::random());
         self.link.refused(None);
     }
 
@@ -133,7 +133,7 @@ impl Publisher<'_> {
                 self.plain = true;
                 Some(known)
             }
-            (_, Failure::Moved(to)) => self.link.change_place(|place| place.moved(PUBLISH, to)).is_ok().then_some(known),
+            (_, Failure::Moved { to, by }) => self.link.change_place(|place| place.moved(PUBLISH, to, *by)).is_ok().then_some(known),
             _ => None,
         }
     }
@@ -160,7 +160,10 @@ impl Publisher<'_> {
         let Known::Ours { server, epoch } = known else { return Ok(whole.to_json()) };
         let seq = self.options.sequences.next(server);
         let (content, addrs) = (whole.content.clone(), whole.addrs.clone());
-        let signed = SignedPresence { peer: self.me, kind, seq, epoch, content, addrs, server };
+        let (email, avatar_hash) = (whole.email.clone().unwrap_or_default(), whole.avatar_hash.clone().unwrap_or_default());
+        let (audience, since) = (self.link.place().origin(), shown.since);
+        let details = Details { audience, since, email: Some(email), avatar_hash: Some(avatar_hash) };
+        let signed = SignedPresence { peer: self.me, kind, seq, epoch, content, addrs, server, details };
         let sig = signed.sign(&self.options.key).map_err(|_| Failure::Strange("the key cannot sign"))?;
         let signed = Presence { sig: Some(sig), ..whole };
         let json = signed.to_json();

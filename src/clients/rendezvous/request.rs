@@ -1,5 +1,6 @@
 //! Requests to a server, and what can go wrong with them.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use libp2p::PeerId;
@@ -10,6 +11,7 @@ use thiserror::Error;
 
 use super::Known;
 use super::place::{BadMove, Place};
+use super::resolve::PublicOnly;
 use crate::proto::presence::label;
 use crate::proto::signed::{Epoch, MAX_NUMBER};
 
@@ -43,9 +45,14 @@ pub enum Failure {
         /// What a 409 carries.
         sign_again: Option<SignAgain>,
     },
-    /// A redirect; where to.
+    /// A redirect.
     #[error("the server moved")]
-    Moved(String),
+    Moved {
+        /// Where to.
+        to: String,
+        /// The address of who says so, as far as known.
+        by: Option<IpAddr>,
+    },
     /// A redirect that is not followed.
     #[error(transparent)]
     BadMove(#[from] BadMove),
@@ -101,18 +108,36 @@ struct Problem {
     detail: Option<String>,
 }
 
-/// A client for servers like the one at `place`. Redirects are not followed by it; certificates are verified by the system's list.
-pub fn client(place: &Place) -> Result<reqwest::Client, Failure> {
+/// How servers of a kind are reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Manners {
+    https: bool,
+    loopback: bool,
+    outward: bool,
+}
+
+impl Manners {
+    /// What the place asks for.
+    pub fn at(place: &Place) -> Self {
+        Self { https: place.is_https(), loopback: place.is_loopback(), outward: place.is_outward() }
+    }
+}
+
+/// A client for servers that are reached like this. Redirects are not followed by it; certificates are verified by the system's list.
+pub fn client(manners: Manners) -> Result<reqwest::Client, Failure> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("goop/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
         .connect_timeout(CONNECT)
         .http1_only();
-    if !place.is_https() {
+    if !manners.https {
         builder = builder.tls_certs_only(std::iter::empty::<Certificate>());
     }
-    if place.is_loopback() {
+    if manners.loopback {
         builder = builder.no_proxy();
+    }
+    if manners.outward {
+        builder = builder.dns_resolver(PublicOnly);
     }
     builder.build().map_err(|error| Failure::Unreachable(innermost(&error)))
 }
@@ -129,7 +154,7 @@ pub async fn send(request: RequestBuilder) -> Result<Response, Failure> {
     if status.is_redirection()
         && let Some(to) = header(LOCATION)
     {
-        return Err(Failure::Moved(to.to_owned()));
+        return Err(Failure::Moved { to: to.to_owned(), by: response.remote_addr().map(|addr| addr.ip()) });
     }
     let retry_after = header(RETRY_AFTER).and_then(|seconds| seconds.trim().parse().ok()).map(Duration::from_secs);
     let body = body(response).await.unwrap_or_default();

@@ -2,7 +2,8 @@
 //! draft r1 of libp2p's specs; FEDERATION B.10). Works with go-libp2p's and js-libp2p's halves.
 //!
 //! Stricter than they are: a bearer counts only for the host name it was given for and for 15 minutes; a challenge counts once; the
-//! host name is what the operator configured, never what a request says; all that was given ends with the process. Who may do what
+//! host name is what the operator configured, never what a request says; all that was given ends with the process, or the epoch where
+//! several instances are one server. Who may do what
 //! is asked with every request by whoever uses this, so that striking somebody off a list works at once.
 
 mod client;

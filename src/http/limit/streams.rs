@@ -94,6 +94,11 @@ impl StreamGate {
         self.slots().known.insert(host_key(address), now);
     }
 
+    /// From now on so many streams are offered; those that are more stay until they end.
+    pub fn limit(&self, limits: StreamLimits) {
+        self.slots().limits = limits;
+    }
+
     /// Slots that are taken.
     pub fn taken(&self) -> usize {
         self.slots().taken

@@ -9,8 +9,7 @@ use super::Actor;
 use crate::clock::{Moment, UnixMillis};
 use crate::peer::address_book::peer_of;
 use crate::peer::openings::Opening;
-use crate::peer::{Command, PeerEvent, PeerRow, Profile, SelfInfo};
-use crate::proto::chat::{ChatMessage, Pushed};
+use crate::peer::{Command, PeerRow, Profile, SelfInfo};
 use crate::proto::presence::Presence;
 use crate::proto::presence::table::Row;
 
@@ -20,10 +19,10 @@ impl Actor {
             Command::Peers(reply) => drop(reply.send(self.rows())),
             Command::Me(reply) => drop(reply.send(self.self_info())),
             Command::Open { peer, protocols, reply } => self.open(peer, Opening { protocols, reply }),
+            Command::Members { community, reply } => drop(reply.send(self.members(&community))),
             Command::Dial { addr, reply } => self.dial_address(addr, reply),
             Command::UseRelay { peer, addrs } => self.use_relay(peer, addrs),
-            Command::Record(message) => self.record(message),
-            Command::History { with, reply } => drop(reply.send(self.chats.with(with))),
+            Command::Block { peer, blocked } => self.block(peer, blocked),
             Command::AvatarChanged(avatar) => self.change_profile(|profile| profile.avatar = avatar),
             Command::NameChanged { label, email } => self.change_profile(|profile| (profile.label, profile.email) = (label, email)),
         }
@@ -33,19 +32,6 @@ impl Actor {
         self.profile.send_modify(|profile| change(Arc::make_mut(profile)));
         self.announcer.profile_changed(Moment::now());
         self.show_ourselves();
-    }
-
-    fn record(&mut self, message: ChatMessage) {
-        if message.from != self.me {
-            self.metrics.chat_received.inc();
-        }
-        match self.chats.push(message.clone(), Moment::now()) {
-            Pushed::Kept => drop(self.events.send(PeerEvent::Chat { message })),
-            Pushed::Known => {}
-            Pushed::Refused => {
-                self.metrics.chat_refused.inc();
-            }
-        }
     }
 
     fn self_info(&self) -> SelfInfo {

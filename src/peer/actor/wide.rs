@@ -10,9 +10,6 @@ use crate::peer::OpenError;
 use crate::peer::wan::Wan;
 use crate::proto::presence::table::{Row, Source};
 
-/// What is said where the budget of dials is used up (THREATS 4).
-const TOO_OFTEN: &str = "it was tried too often; wait a little";
-
 impl Actor {
     /// Presence from servers is shown, and goes no further: neither gossip nor the choice of neighbours hears of it (THREATS 70).
     pub(super) fn on_news(&mut self, server: u16, news: News) {
@@ -41,10 +38,17 @@ impl Actor {
         }
         let sources: Vec<Source> = row.sources().collect();
         if !self.wan.dials().begin(*peer, sources.into_iter(), now) {
-            return some(known, OpenError::Unreachable(TOO_OFTEN.into()));
+            return some(known, OpenError::TooOften);
         }
         known.extend(told.into_iter().filter(|addr| !self.book.of(peer).contains(addr)));
         Ok(known)
+    }
+
+    /// Who of the community `name` is here, by that community's own server.
+    pub(super) fn members(&self, name: &str) -> Option<Vec<PeerId>> {
+        let community = self.wan.community(name)?;
+        let here = self.table.iter().filter(|row| row.online && row.sources().any(|source| source == community));
+        Some(here.map(|row| row.presence.peer).collect())
     }
 
     /// Where a peer can be dialled, as far as known.

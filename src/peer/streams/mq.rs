@@ -1,8 +1,9 @@
 //! `/goop/mq/1.0.0`: one message on a topic, as goop2 sends chat since February 2026.
 //!
-//! The opener sends `{"type":"msg","id","seq","topic","payload"}` and LF; the other side answers `{"type":"ack","id","seq"}` and LF at
-//! once, before it looks at the payload: an acknowledgement says that the bytes came, nothing more. goop2 gives up after two seconds,
-//! and dies of an `id` of less than eight bytes, so that none is ever sent.
+//! The opener sends `{"type":"msg","id","seq","topic","payload"}` and LF; the other side answers `{"type":"ack","id","seq"}` and LF.
+//! goop2 does so before it looks at the payload: there an acknowledgement says that the bytes came, nothing more. Ours says that the
+//! message is kept, or that it is none that would be. goop2 gives up after two seconds, and dies of an `id` of less than eight bytes, so that
+//! none is ever sent.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -29,7 +30,7 @@ pub const MIN_ID: usize = 8;
 /// Counts the messages of this process, to whomever and on whatever topic, from 1.
 static SEQ: AtomicU64 = AtomicU64::new(1);
 
-/// A message that came and was acknowledged.
+/// A message that came.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Delivery {
     /// Chosen by the sender; may be empty.
@@ -61,19 +62,35 @@ pub async fn send(mut io: impl Duplex, id: &str, topic: &str, payload: &Value) -
     Ok(())
 }
 
-/// Read a message and acknowledge it with the `id` and `seq` it came with, whatever they are.
+impl Delivery {
+    /// The acknowledgement, with the `id` and `seq` it came with, whatever they are.
+    pub fn ack(&self) -> String {
+        format!(r#"{{"type":"ack","id":{},"seq":{}}}"#, json!(self.id), self.seq) + "\n"
+    }
+}
+
+/// Read a message and acknowledge it at once.
 pub async fn receive(mut io: impl Duplex) -> Result<Delivery, StreamError> {
-    let mut fields = read_object(&mut io).await?;
-    let delivery = Delivery {
+    let delivery = read(&mut io).await?;
+    acknowledge(io, &delivery.ack()).await?;
+    Ok(delivery)
+}
+
+/// Read a message, which is then to be acknowledged.
+pub async fn read(io: &mut impl Duplex) -> Result<Delivery, StreamError> {
+    let mut fields = read_object(io).await?;
+    Ok(Delivery {
         id: text(&mut fields, "id")?,
         seq: seq(fields.remove("seq"))?,
         topic: text(&mut fields, "topic")?,
         payload: fields.remove("payload").unwrap_or(Value::Null),
-    };
-    let ack = format!(r#"{{"type":"ack","id":{},"seq":{}}}"#, json!(delivery.id), delivery.seq) + "\n";
+    })
+}
+
+/// Write an acknowledgement.
+pub async fn acknowledge(mut io: impl Duplex, ack: &str) -> Result<(), StreamError> {
     write_all(&mut io, ack.as_bytes()).await?;
-    finish(&mut io).await?;
-    Ok(delivery)
+    finish(&mut io).await
 }
 
 fn seq(seq: Option<Value>) -> Result<i64, StreamError> {
@@ -83,7 +100,7 @@ fn seq(seq: Option<Value>) -> Result<i64, StreamError> {
     }
 }
 
-/// The chat message in a delivery that `remote` sent to `me`, which was acknowledged whatever it is; `None` for other topics, which
+/// The chat message in a delivery that `remote` sent to `me`; `None` for other topics, which
 /// are ignored. `TooLong` and `Malformed` as [`chat::receive`].
 pub fn chat_message(delivery: Delivery, remote: PeerId, me: PeerId) -> Result<Option<ChatMessage>, StreamError> {
     let to = match delivery.topic.as_str() {

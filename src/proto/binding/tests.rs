@@ -29,7 +29,16 @@ fn world() -> World {
 impl World {
     fn says(&self, seq: u64) -> SignedPresence {
         let (content, addrs) = (String::new(), Vec::new());
-        SignedPresence { peer: self.peer, kind: Kind::Update, seq, epoch: epoch(), content, addrs, server: self.server }
+        SignedPresence {
+            peer: self.peer,
+            kind: Kind::Update,
+            seq,
+            epoch: epoch(),
+            content,
+            addrs,
+            server: self.server,
+            details: Default::default(),
+        }
     }
 
     fn again(&self, seq: u64) -> Result<(), Refusal> {

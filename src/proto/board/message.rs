@@ -5,22 +5,9 @@ use std::net::IpAddr;
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 use serde::Serialize;
-use thiserror::Error;
 
-use super::extras::Extras;
 use crate::clock::UnixMillis;
-use crate::proto::presence::{Kind, Presence, PresenceError};
-
-/// Why a published message was refused. Refusing changes nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum MessageError {
-    /// Not a presence message.
-    #[error(transparent)]
-    Presence(#[from] PresenceError),
-    /// One of goop2's further keys is of the wrong type or too long, or the message is nested too deeply.
-    #[error("presence with a bad `publicKey`, `activeTemplate`, `encryptionSupported` or `videoDisabled`, or nested too deeply")]
-    Extras,
-}
+use crate::proto::presence::{Extras, Kind, Presence, PresenceError};
 
 /// A published presence message, read and judged for form.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,10 +22,22 @@ impl Message {
     /// Reads a message as it is published.
     ///
     /// # Errors
-    /// See [`MessageError`].
-    pub fn parse(json: &[u8]) -> Result<Self, MessageError> {
-        let presence = Presence::parse(json)?;
-        Ok(Self { presence, extras: Extras::parse(json)? })
+    /// See [`PresenceError`].
+    pub fn parse(json: &[u8]) -> Result<Self, PresenceError> {
+        let (presence, extras) = Presence::parse_with_extras(json)?;
+        Ok(Self { presence, extras })
+    }
+
+    /// The message as JSON that [`Message::parse`] reads again.
+    pub fn to_json(&self) -> String {
+        let mut json = self.presence.to_json();
+        let extras = serde_json::to_string(&self.extras).expect("text and truth values always have a JSON form");
+        if extras.len() > 2 {
+            json.truncate(json.len() - 1);
+            json.push(',');
+            json.push_str(&extras[1..]);
+        }
+        json
     }
 
     /// Whether it says what `other` says; kind and time of writing do not count.
@@ -66,12 +65,12 @@ pub struct Publication {
     pub at: UnixMillis,
 }
 
-/// What strangers are told about a peer; `type` comes before it. Ours is `signed`; `verified` is goop2's word for "needs no
+/// What strangers are told about a peer; `type` comes before it, and `sig` lets them verify for themselves what the peer says. Ours is `signed`; `verified` is goop2's word for "needs no
 /// registration", without which its newest peers hide everybody.
 #[derive(Serialize)]
 struct Public<'a> {
     #[serde(rename = "peerID")]
-    peer: String,
+    peer: &'a str,
     content: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<&'a str>,
@@ -86,6 +85,8 @@ struct Public<'a> {
     extras: &'a Extras,
     signed: bool,
     verified: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sig: Option<&'a str>,
 }
 
 impl Publication {
@@ -93,11 +94,11 @@ impl Publication {
     ///
     /// An email is told where `emails` says that all readers are of one closed community, or where it is signed: our peers send it
     /// only if their owner shares it, goop2's always do (THREATS 62). Of unsigned addresses only those are told that cannot make
-    /// others dial a third party (THREATS 4).
-    pub(super) fn to_public(&self, emails: bool) -> String {
+    /// others dial a third party (THREATS 4). `peer` is its id as text: to write that costs more than all the rest, so it is kept.
+    pub(super) fn to_public(&self, peer: &str, emails: bool) -> String {
         let presence = &self.message.presence;
         let public = Public {
-            peer: presence.peer.to_base58(),
+            peer,
             content: &presence.content,
             email: presence.email.as_deref().filter(|_| emails || self.signed),
             avatar_hash: presence.avatar_hash.as_deref(),
@@ -107,6 +108,7 @@ impl Publication {
             extras: &self.message.extras,
             signed: self.signed,
             verified: true,
+            sig: presence.sig.as_deref().filter(|_| self.signed),
         };
         let json = serde_json::to_string(&public).expect("text and integers always have a JSON form");
         json[1..].to_owned()
@@ -151,11 +153,22 @@ mod tests {
     }
 
     #[test]
+    fn a_message_that_was_kept_says_the_same_again() {
+        let more = r#""content":"A\"\u0001","email":"a@example.com","avatarHash":"eb22","ts":5,"addrs":["/ip4/192.0.2.1/tcp/1"]"#;
+        let extras = r#""publicKey":"abc\"","encryptionSupported":true,"videoDisabled":true,"goopClientVersion":"2.0""#;
+        for rest in ["", more, extras, &format!("{more},{extras}")] {
+            let comma = if rest.is_empty() { "" } else { "," };
+            let message = Message::parse(format!(r#"{{"type":"update","peerId":"{ALICE}"{comma}{rest}}}"#).as_bytes()).unwrap();
+            assert_eq!(Message::parse(message.to_json().as_bytes()).unwrap(), message, "{rest}");
+        }
+    }
+
+    #[test]
     fn an_unsigned_email_is_not_broadcast_to_strangers() {
         let json = format!(r#"{{"type":"online","peerId":"{ALICE}","email":"a@example.com"}}"#);
-        assert!(!published(&json, false, "192.0.2.1").to_public(false).contains("example.com"));
-        assert!(published(&json, true, "192.0.2.1").to_public(false).contains("example.com"));
-        assert!(published(&json, false, "192.0.2.1").to_public(true).contains("example.com"));
+        assert!(!published(&json, false, "192.0.2.1").to_public(ALICE, false).contains("example.com"));
+        assert!(published(&json, true, "192.0.2.1").to_public(ALICE, false).contains("example.com"));
+        assert!(published(&json, false, "192.0.2.1").to_public(ALICE, true).contains("example.com"));
     }
 
     #[test]
@@ -163,7 +176,7 @@ mod tests {
         let addrs = r#"["/ip4/192.0.2.1/tcp/1","/ip4/198.51.100.7/tcp/80","/ip4/10.0.0.1/tcp/22","/dns4/victim.example/tcp/443"]"#;
         let json = format!(r#"{{"type":"online","peerId":"{ALICE}","addrs":{addrs}}}"#);
         let told = |signed, from| {
-            let json = format!("{{{}", published(&json, signed, from).to_public(false));
+            let json = format!("{{{}", published(&json, signed, from).to_public(ALICE, false));
             serde_json::from_str::<serde_json::Value>(&json).unwrap()["addrs"].clone()
         };
         assert_eq!(told(false, "192.0.2.1"), serde_json::json!(["/ip4/192.0.2.1/tcp/1"]));
@@ -178,10 +191,11 @@ mod tests {
         let addrs = vec![addr; 20];
         let json = serde_json::json!({
             "type": "online", "peerId": ALICE, "email": "\u{1}".repeat(320), "addrs": addrs, "avatarHash": "a".repeat(64),
+            "sig": "A".repeat(crate::proto::signed::MAX_SIG),
             "publicKey": "\u{1}".repeat(256), "activeTemplate": "\u{1}".repeat(128), "goopClientVersion": "\u{1}".repeat(64),
         });
         let json = json.to_string().replacen('{', &format!(r#"{{"content":"{worst}","#), 1);
-        let line = published(&json, true, "192.0.2.1").to_public(true).len() + 32;
-        assert!((30_000..64 * 1024).contains(&line), "{line}");
+        let line = published(&json, true, "192.0.2.1").to_public(ALICE, true).len() + 32;
+        assert!((40_000..64 * 1024).contains(&line), "{line}");
     }
 }

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
+use crate::proto::presence::{Extras, Presence};
 
 const TTL: Duration = Duration::from_secs(20);
 
@@ -112,6 +113,35 @@ fn a_heartbeat_that_changes_nothing_is_not_told_on_the_stream_of_changes() {
     assert_eq!(client.names, ["snapshot", "online", "update"]);
 }
 
+/// Bytes that a reader of changes is given in the quarter of a minute after it came, in which everybody heartbeats three times.
+fn quiet_traffic(peers: u32) -> usize {
+    let mut board = board();
+    let says = |number: u32| {
+        let digest = [&[0x12, 0x20][..], &[0; 28], &number.to_be_bytes()].concat();
+        let presence = Presence::new(Kind::Update, PeerId::from_bytes(&digest).unwrap(), UnixMillis(7));
+        let message = Message { presence, extras: Extras::default() };
+        Publication { message, signed: false, from: "192.0.2.1".parse().unwrap(), at: UnixMillis(9) }
+    };
+    let mut round = |board: &mut Board, now| (0..peers).for_each(|number| assert!(board.publish(says(number), now).is_ok()));
+    round(&mut board, at(0));
+    let (_, mut reader) = joined(&mut board, Stream::Changes, None, at(0));
+    let mut given = 0;
+    for beat in 1..=3 {
+        round(&mut board, at(beat * 5000));
+        board.keep_alive();
+        board.seal();
+        while let Owed::These(bytes) = board.owed(&mut reader, at(beat * 5000)) {
+            given += bytes.len();
+        }
+    }
+    given
+}
+
+#[test]
+fn a_quiet_community_costs_its_readers_the_same_whatever_its_size() {
+    assert_eq!(quiet_traffic(16_000), quiet_traffic(1000));
+}
+
 #[test]
 fn goop2_hears_an_unchanged_heartbeat_once_per_third_of_the_ttl() {
     let mut board = board();
@@ -129,9 +159,9 @@ fn who_falls_silent_is_told_offline_after_the_ttl_and_not_before() {
     let mut board = board();
     board.publish(says("online", 1, "Alice"), at(0)).unwrap();
     board.publish(says("update", 1, "Alice"), at(10_000)).unwrap();
-    assert_eq!(board.expire(at(29_999), UnixMillis(1), 10), 0);
+    assert!(board.expire(at(29_999), UnixMillis(1), 10).is_empty());
     let (mut client, mut reader) = joined(&mut board, Stream::Changes, None, at(29_999));
-    assert_eq!(board.expire(at(30_000), UnixMillis(1), 10), 1);
+    assert_eq!(board.expire(at(30_000), UnixMillis(1), 10).len(), 1);
     board.seal();
     client.catch_up(&mut board, &mut reader, at(30_000));
     assert_eq!((client.names, client.peers.len()), (vec!["snapshot".to_owned(), "offline".to_owned()], 0));

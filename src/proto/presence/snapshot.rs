@@ -17,7 +17,7 @@ use super::{Presence, PresenceError, label};
 /// Most peers of a snapshot that are kept; further ones are ignored.
 pub const MAX_PEERS: usize = 20_000;
 /// Longest snapshot that is read, in bytes.
-pub const MAX_SNAPSHOT: usize = 16 * 1024 * 1024;
+pub const MAX_SNAPSHOT: usize = 32 * 1024 * 1024;
 
 /// Everyone who is here, as a server sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -4,8 +4,14 @@
 //! falls silent, is remembered for [`REMEMBERED`], and is then forgotten. Each source speaks for itself only: an `offline` that one
 //! reports does not silence another that still hears the peer.
 //!
-//! Of several fresh sources the smallest [`Source`] decides what the row says (the LAN before any rendezvous), so that two sources
-//! which disagree do not make the row flicker, and nobody on the internet renames a peer that the LAN hears signed (THREATS 1).
+//! Each row has one speaker among its fresh sources, so that two that disagree do not make it flicker (THREATS 1, 3):
+//!
+//! - The LAN, where it hears the peer: it hears the peer itself.
+//! - What is signed before what is not; and unsigned words never replace signed ones, whoever brings them.
+//! - Of two that are signed the one that the peer began to say later, by its own clock: a server that holds a change back, or tells an old
+//!   message again, is outdone by any other. Whoever speaks may always go on: its own messages are in order
+//!   ([`crate::proto::signed::hearing`]).
+//! - Else the smallest [`Source`].
 //!
 //! Bounds: [`MAX_ROWS`] rows. When the table is full a stranger takes the place of the row that has been offline longest; while
 //! every row is online strangers are refused, but [`PresenceTable::make_room`] lets those who are near displace others. A row has at most [`MAX_SOURCES`] sources; further ones are not noted.
@@ -59,6 +65,8 @@ pub struct Row {
     /// When any source last heard from it.
     pub last_seen: Moment,
     heard: Vec<(Source, Moment)>,
+    /// Who brought what the row says.
+    speaker: Source,
     parted: Option<Moment>,
     due: Moment,
 }
@@ -89,8 +97,18 @@ impl Row {
         }
     }
 
-    fn may_speak(&self, source: Source, now: Moment, ttl: Duration) -> bool {
-        !self.heard.iter().any(|(other, at)| *other < source && now.since(*at) < ttl)
+    /// Whether `source`, which brings this, decides from now on what the row says.
+    fn may_speak(&self, source: Source, presence: &Presence, now: Moment, ttl: Duration) -> bool {
+        let (said, speaker) = (&self.presence, self.speaker);
+        let fresh = self.heard.iter().any(|(other, at)| *other == speaker && now.since(*at) < ttl);
+        match (said.signed, presence.signed) {
+            (true, false) => false,
+            _ if source == Source::Lan || source == speaker || !fresh => true,
+            _ if speaker == Source::Lan => false,
+            (false, true) => true,
+            (true, true) => (presence.since, speaker) > (said.since, source),
+            (false, false) => source < speaker,
+        }
     }
 }
 
@@ -223,7 +241,7 @@ impl PresenceTable {
         }
         let due = now + self.ttl;
         let heard = vec![(source, now)];
-        let row = Row { presence: presence.clone(), online: true, last_seen: now, heard, parted: None, due };
+        let row = Row { presence: presence.clone(), online: true, last_seen: now, heard, speaker: source, parted: None, due };
         self.online.insert((due, presence.peer));
         self.rows.insert(presence.peer, row.clone());
         Some(Change::Online(row))
@@ -244,13 +262,12 @@ impl PresenceTable {
         if !row.online && row.parted.is_some_and(late) {
             return None;
         }
+        let speaks = row.may_speak(source, presence, now, self.ttl);
         row.hear(source, now);
-        let speaks = row.may_speak(source, now, self.ttl);
         let news = speaks && !row.says(presence);
-        if news || !row.online {
+        if speaks {
             row.presence = presence.clone();
-        } else if speaks {
-            row.presence.ts = presence.ts;
+            row.speaker = source;
         }
         if row.online {
             return news.then(|| Change::Updated(row.clone()));

@@ -60,6 +60,19 @@ fn keys_count_in_any_letter_case_and_unknown_ones_are_ignored() {
 }
 
 #[test]
+fn what_newest_goop2_adds_is_kept_for_boards_and_bounded() {
+    let extras = |more: &str| Presence::parse_with_extras(with(more).as_bytes()).map(|(_, extras)| serde_json::to_string(&extras).unwrap());
+    let read = extras(r#""PUBLICKEY":"abc","encryptionSupported":true,"activeTemplate":null,"odd":[{}]"#);
+    assert_eq!(read.as_deref(), Ok(r#"{"publicKey":"abc","encryptionSupported":true}"#));
+    let long = |key: &str, max: usize| extras(&format!(r#""{key}":"{}""#, "a".repeat(max + 1)));
+    assert_eq!(long("publicKey", MAX_PUBLIC_KEY), Err(PresenceError::Bad("publicKey")));
+    assert_eq!(long("activeTemplate", MAX_TEMPLATE), Err(PresenceError::Bad("activeTemplate")));
+    for bad in [r#""videoDisabled":"yes""#, r#""publicKey":"a","publickey":"b""#] {
+        assert!(matches!(extras(bad), Err(PresenceError::Json(_))), "{bad}");
+    }
+}
+
+#[test]
 fn null_and_empty_are_the_same_as_absent() {
     let all = r#""content":null,"email":null,"avatarHash":null,"ts":null,"addrs":null,"goopClientVersion":null"#;
     assert_eq!(parse(&with(all)).unwrap(), Presence::new(Kind::Update, five(), UnixMillis(0)));
@@ -122,6 +135,8 @@ fn attack_repeated_keys_and_trailing_bytes_are_refused() {
 fn attack_deep_nesting_ends_neither_the_stack_nor_the_program() {
     let deep = with(&format!(r#""x":{}"#, "[".repeat(MAX_BYTES - 200)));
     assert!(matches!(parse(&deep), Err(PresenceError::Json(_))));
+    let closed = with(&format!(r#""x":{}{}"#, "[".repeat(1000), "]".repeat(1000)));
+    assert!(matches!(parse(&closed), Err(PresenceError::Json(_))), "the limit holds for what nobody looks at too");
     let keys = (0..5000).map(|n| format!(r#""{n}":0"#)).collect::<Vec<_>>().join(",");
     assert!(parse(&with(&keys)).is_ok());
 }
@@ -196,6 +211,7 @@ fn anything() -> impl Strategy<Value = Presence> {
             ts: UnixMillis(ts),
             addrs,
             client_version,
+            since: UnixMillis(0),
             signed: false,
             sig: None,
         },

@@ -16,6 +16,7 @@ fn example() -> SignedPresence {
         content: "Alice".into(),
         addrs: vec!["/ip4/45.45.45.1/tcp/4001".parse().unwrap()],
         server: key(2).public().to_peer_id(),
+        details: Details::default(),
     }
 }
 

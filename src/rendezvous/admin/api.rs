@@ -38,6 +38,13 @@ pub(super) struct NewBoard {
     kind: Kind,
 }
 
+/// Where a board went.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewPlace {
+    to: String,
+}
+
 /// A new invitation: for one use and for ever, unless it says otherwise.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -105,6 +112,7 @@ fn board_json(app: &App, slug: Option<&str>) -> Value {
         "created": community.map(|community| community.created),
         "peers": peers,
         "readers": readers,
+        "moved_to": register.moved(slug),
         "members": slug.map_or(0, |slug| register.members_of(slug)),
     })
 }
@@ -151,6 +159,28 @@ pub(super) async fn found(State(app): Shared, body::Json(new): body::Json<NewBoa
 pub(super) async fn end(State(app): Shared, Path(slug): Path<String>) -> Answer {
     app.journal.note(format!("The operator ended the community {slug}"));
     done(app, move |store| store.end(&slug)).await
+}
+
+pub(super) async fn move_board(State(app): Shared, Path(slug): Path<String>, body::Json(place): body::Json<NewPlace>) -> Answer {
+    go(app, Some(slug), &place).await
+}
+
+pub(super) async fn move_open(State(app): Shared, body::Json(place): body::Json<NewPlace>) -> Answer {
+    go(app, None, &place).await
+}
+
+async fn go(app: Arc<App>, slug: Option<String>, NewPlace { to }: &NewPlace) -> Answer {
+    let place = app.new_place(slug.as_deref(), to)?;
+    app.journal.note(format!("The operator moved {} to {place}", slug.as_deref().unwrap_or("the open board")));
+    done(app, move |store| store.move_to(slug.as_deref(), &place, UnixMillis::now())).await
+}
+
+pub(super) async fn move_board_back(State(app): Shared, Path(slug): Path<String>) -> Answer {
+    done(app, move |store| store.move_back(Some(&slug))).await
+}
+
+pub(super) async fn move_open_back(State(app): Shared) -> Answer {
+    done(app, |store| store.move_back(None)).await
 }
 
 pub(super) async fn invitations(State(app): Shared) -> Answer {
@@ -241,16 +271,22 @@ pub(super) async fn unban(State(app): Shared, Path(id): Path<i64>) -> Answer {
     done(app, move |store| store.unban(id)).await
 }
 
-pub(super) async fn standby(State(app): Shared) -> StatusCode {
-    app.standby.store(true, Ordering::Relaxed);
-    app.journal.note("The operator put this server on standby");
-    StatusCode::NO_CONTENT
+pub(super) async fn standby(State(app): Shared) -> Answer {
+    stand_by(app, true, "The operator put this server on standby").await
 }
 
-pub(super) async fn resume(State(app): Shared) -> StatusCode {
-    app.standby.store(false, Ordering::Relaxed);
-    app.journal.note("The operator resumed this server");
-    StatusCode::NO_CONTENT
+pub(super) async fn resume(State(app): Shared) -> Answer {
+    stand_by(app, false, "The operator resumed this server").await
+}
+
+/// All instances of a server stand by together; one alone does so whatever its database says.
+async fn stand_by(app: Arc<App>, standby: bool, noted: &str) -> Answer {
+    app.journal.note(noted);
+    app.standby.store(standby, Ordering::Relaxed);
+    if app.sharing.is_shared() {
+        return done(app, move |store| store.set_standby(standby)).await;
+    }
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// Ends the session of this browser.

@@ -77,7 +77,12 @@ const BANS: &str = "SELECT id, slug, peer, address, reason, since, ends FROM ban
 pub(super) fn register(look: &Connection) -> rusqlite::Result<Register> {
     let communities = all(look, "SELECT slug, name, kind, created FROM communities", community)?;
     let members = all(look, &format!("SELECT {MEMBER} FROM members"), |row| Ok((row.get(6)?, member(row)?)))?;
-    Ok(Register::new(communities, members.into_iter().collect::<HashMap<_, _>>(), all(look, BANS, ban)?))
+    let moves = all(look, "SELECT slug, url FROM moves", |row| {
+        let slug: String = row.get(0)?;
+        Ok((Some(slug).filter(|slug| !slug.is_empty()), row.get(1)?))
+    })?;
+    let register = Register::new(communities, members.into_iter().collect::<HashMap<_, _>>(), all(look, BANS, ban)?);
+    Ok(register.with_moves(moves.into_iter().collect()))
 }
 
 fn all<T>(look: &Connection, query: &str, of: impl Fn(&Row) -> rusqlite::Result<T>) -> rusqlite::Result<Vec<T>> {

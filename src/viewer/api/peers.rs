@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use libp2p::multiaddr::Protocol;
@@ -17,7 +17,7 @@ use crate::http::{self, Problem, headers, media};
 use crate::identity::peer_id_from_text;
 use crate::peer::SelfInfo;
 use crate::viewer::App;
-use crate::viewer::live::Row;
+use crate::viewer::rows;
 use crate::viewer::site_origin::{self, CHUNK};
 
 /// What this node says about itself, and where its own site opens.
@@ -34,10 +34,16 @@ pub(super) async fn me(State(app): State<Arc<App>>) -> Result<Json<Me>, Problem>
     Ok(Json(Me { site: app.hosts.site_url(&me.peer_id), me }))
 }
 
-/// `GET peers`.
-pub(super) async fn list(State(app): State<Arc<App>>) -> Json<Value> {
-    let peers: Vec<_> = app.peer.peers().await.into_iter().map(|row| Row::new(row, &app.hosts)).collect();
-    Json(json!({ "peers": peers }))
+/// The query of `GET peers`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Which {
+    #[serde(default)]
+    blocked: bool,
+}
+
+/// `GET peers?blocked=`: blocked ones only with `true`.
+pub(super) async fn list(State(app): State<Arc<App>>, Query(Which { blocked }): Query<Which>) -> Json<Value> {
+    Json(json!({ "peers": rows::listed(&app, blocked).await }))
 }
 
 /// The body of `POST peers`.
@@ -79,14 +85,18 @@ pub(super) async fn file(
     Ok(download(&path, file.size, Body::from_stream(ReaderStream::with_capacity(file.body, CHUNK))))
 }
 
-/// `GET peers/{id}/avatar`: PNG, JPEG, GIF or WebP by its first bytes; anything else is 415, none 404.
+/// `GET peers/{id}/avatar`: PNG, JPEG, GIF or WebP by its first bytes; anything else is 415, none 404. Of a favourite that is away, the
+/// last one.
 pub(super) async fn avatar(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, Problem> {
     let peer = peer_id(&id)?;
     if peer == app.peer.peer_id() {
         return super::avatar::read(State(app)).await;
     }
-    let bytes = app.peer.fetch_avatar(peer).await?.ok_or_else(|| Problem::not_found("this peer has no avatar"))?;
-    picture(bytes)
+    let avatar = match app.peer.fetch_avatar(peer).await {
+        Ok(avatar) => avatar,
+        Err(away) => Some(app.peer.kept_avatar(peer).await?.ok_or(away)?),
+    };
+    picture(avatar.ok_or_else(|| Problem::not_found("this peer has no avatar"))?)
 }
 
 /// An answer that a browser may show in an `img` and nowhere else.

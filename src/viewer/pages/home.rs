@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Query, State};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::Response;
 use libp2p::PeerId;
 use serde::Deserialize;
 
 use crate::clock::UnixMillis;
 use crate::http::Problem;
+use crate::http::page::{self, Face};
 use crate::peer::{Path, PeerRow};
 use crate::proto::chat::{ChatMessage, MAX_CONTENT};
 use crate::proto::presence::label::cut_bytes;
@@ -19,13 +20,15 @@ use crate::viewer::{App, api};
 /// Peers on the page; a larger community is read through the API.
 const MAX_SHOWN: usize = 1000;
 /// Messages on the page, the newest; the others are read through the API.
-const MAX_MESSAGES: usize = 50;
+const MAX_MESSAGES: u32 = 50;
 /// Bytes of one message on the page; the rest is read through the API.
 const MAX_SAID: usize = 4 * 1024;
 
 #[derive(Template)]
 #[template(path = "home.html")]
 struct Home<'a> {
+    root: &'static str,
+    face: Face,
     token: &'a str,
     start: &'a str,
     label: String,
@@ -38,6 +41,7 @@ struct Home<'a> {
 }
 
 struct Line {
+    face: Face,
     peer_id: String,
     short: String,
     label: String,
@@ -72,30 +76,29 @@ pub(super) async fn show(State(app): State<Arc<App>>, Query(asked): Query<Asked>
     let me = app.peer.me().await?;
     let peers = app.peer.peers().await;
     let said = |message| said(message, me.peer_id, &peers);
-    let history = app.peer.history(with).await;
-    let old = history.len().saturating_sub(MAX_MESSAGES);
-    let messages = history.into_iter().skip(old).map(said).collect();
+    let messages = app.peer.history(with, None, MAX_MESSAGES).await?.into_iter().map(|kept| said(kept.message)).collect();
+    let id = me.peer_id.to_string();
     let page = Home {
+        root: "",
+        face: Face::of(&id),
         token: app.token.as_str(),
         start: &app.start,
         label: me.label,
-        peer_id: me.peer_id.to_string(),
+        peer_id: id,
         site: app.hosts.site_url(&me.peer_id),
         with: with.map(|peer| With { peer_id: peer.to_string(), short: short(&peer), name: name_of(peer, me.peer_id, &peers).into() }),
         peers: connected_first(peers).into_iter().take(MAX_SHOWN).map(|row| line(row, &app)).collect(),
         messages,
         max_content: MAX_CONTENT,
     };
-    let html = page.render().map_err(|cause| {
-        tracing::error!(%cause, "the page could not be made");
-        Problem::internal()
-    })?;
-    Ok(Html(html).into_response())
+    page::answer(&page)
 }
 
 fn line(row: PeerRow, app: &App) -> Line {
+    let peer_id = row.peer_id.to_string();
     Line {
-        peer_id: row.peer_id.to_string(),
+        face: Face::of(&peer_id),
+        peer_id,
         short: short(&row.peer_id),
         site: app.hosts.site_url(&row.peer_id),
         label: named(&row.label).into(),

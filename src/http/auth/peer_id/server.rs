@@ -31,7 +31,7 @@ const DIGEST: usize = 32;
 pub struct PeerIdServer {
     key: Keypair,
     public_key: Vec<u8>,
-    hostname: String,
+    hostname: Mutex<String>,
     secret: [u8; 32],
     spent: Mutex<LruCache<String, ()>>,
 }
@@ -45,7 +45,7 @@ pub enum PeerIdAnswer {
     Peer(PeerId, Option<HeaderValue>),
 }
 
-/// What the client carries for us between two requests. Times are milliseconds since this process started.
+/// What the client carries for us between two requests. Times are milliseconds of the machine's clock.
 #[derive(Serialize, Deserialize)]
 enum Sealed {
     Challenge { challenge: String, client_key: Option<Vec<u8>>, hostname: String, until: u64 },
@@ -53,10 +53,20 @@ enum Sealed {
 }
 
 impl PeerIdServer {
-    /// A server of this identity. `hostname` is the one that clients ask for; `secret` is random, and new with each start.
+    /// A server of this identity. `hostname` is the one that clients ask for; `secret` is random, and known to nobody else than
+    /// the instances of this server.
     pub fn new(key: Keypair, hostname: String, secret: [u8; 32]) -> Self {
         let public_key = key.public().encode_protobuf();
-        Self { key, public_key, hostname, secret, spent: Mutex::new(LruCache::new(SPENT)) }
+        Self { key, public_key, hostname: Mutex::new(hostname), secret, spent: Mutex::new(LruCache::new(SPENT)) }
+    }
+
+    /// From now on clients ask for this host name; what was given for another counts no more.
+    pub fn moved(&self, hostname: String) {
+        *self.hostname.lock().unwrap_or_else(PoisonError::into_inner) = hostname;
+    }
+
+    fn hostname(&self) -> String {
+        self.hostname.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Reads the `Authorization` of a request. `random` is fresh with each call.
@@ -80,7 +90,7 @@ impl PeerIdServer {
         let challenge = encode(&random);
         let proof = asked.as_ref().and_then(|(theirs, key)| self.proof(theirs, key));
         let client_key = asked.filter(|_| proof.is_some()).map(|(_, key)| key);
-        let (hostname, until) = (self.hostname.clone(), millis(now + CHALLENGE));
+        let (hostname, until) = (self.hostname(), millis(now + CHALLENGE));
         let opaque = self.seal(&Sealed::Challenge { challenge: challenge.clone(), client_key, hostname, until });
         let public_key = encode(&self.public_key);
         let mut header = vec![("challenge-client", challenge.as_str()), ("public-key", &public_key), ("opaque", &opaque)];
@@ -94,8 +104,8 @@ impl PeerIdServer {
         let (sig, began) = (params.bytes("sig")?, client_key.is_some());
         let client_key = client_key.or_else(|| params.bytes("public-key"))?;
         let key = PublicKey::try_decode_protobuf(&client_key).ok()?;
-        let proof = client_proof(&challenge, &self.public_key, &self.hostname);
-        if millis(now) >= until || hostname != self.hostname || !key.verify(&proof, &sig) || !self.spend(challenge) {
+        let proof = client_proof(&challenge, &self.public_key, &hostname);
+        if millis(now) >= until || hostname != self.hostname() || !key.verify(&proof, &sig) || !self.spend(challenge) {
             return None;
         }
         let ours = match params.text("challenge-server").filter(|theirs| !began && theirs.len() >= MIN_CHALLENGE) {
@@ -112,12 +122,12 @@ impl PeerIdServer {
 
     fn bearer(&self, text: &str, now: Moment) -> Option<(PeerId, Option<HeaderValue>)> {
         let Sealed::Bearer { peer, hostname, until } = self.open(text)? else { return None };
-        let counts = millis(now) < until && hostname == self.hostname;
+        let counts = millis(now) < until && hostname == self.hostname();
         PeerId::from_bytes(&peer).ok().filter(|_| counts).map(|peer| (peer, None))
     }
 
     fn proof(&self, challenge: &str, client_key: &[u8]) -> Option<String> {
-        self.key.sign(&server_proof(challenge, client_key, &self.hostname)).ok().map(|sig| encode(&sig))
+        self.key.sign(&server_proof(challenge, client_key, &self.hostname())).ok().map(|sig| encode(&sig))
     }
 
     /// `false` where it was spent before.
@@ -145,5 +155,5 @@ impl PeerIdServer {
 }
 
 fn millis(moment: Moment) -> u64 {
-    u64::try_from(moment.since(Moment::START).as_millis()).unwrap_or(u64::MAX)
+    moment.on_machine().0 / 1000
 }

@@ -110,6 +110,49 @@ fn attack_a_rendezvous_cannot_rename_whom_the_lan_hears() {
     assert!(matches!(change, Some(Change::Updated(_))), "once the LAN has fallen silent the rendezvous speaks");
 }
 
+fn signed(peer: PeerId, label: &str, since: u64) -> Presence {
+    Presence { signed: true, since: UnixMillis(since), ..says(Kind::Update, peer, label) }
+}
+
+const ONE: Source = Source::Rendezvous(1);
+
+fn said(table: &PresenceTable, peer: &PeerId) -> String {
+    table.get(peer).unwrap().presence.content.clone()
+}
+
+#[test]
+fn attack_a_server_that_strips_signatures_is_outdone_by_any_other() {
+    let (mut table, bob) = (table(), PeerId::random());
+    table.apply(HUB, &says(Kind::Update, bob, "Mallory"), at(0));
+    assert!(matches!(table.apply(ONE, &signed(bob, "Bob", 5), at(1)), Some(Change::Updated(row)) if row.presence.signed));
+    assert_eq!(table.apply(HUB, &says(Kind::Update, bob, "Mallory"), at(2)), None);
+    table.apply(ONE, &offline(bob), at(3));
+    assert_eq!(table.apply(HUB, &says(Kind::Update, bob, "Mallory"), at(90)), None);
+    assert_eq!(said(&table, &bob), "Bob");
+}
+
+#[test]
+fn attack_a_server_that_holds_a_change_back_is_outdone_by_any_other() {
+    let (mut table, bob) = (table(), PeerId::random());
+    table.apply(HUB, &signed(bob, "Bob", 5), at(0));
+    assert!(table.apply(ONE, &signed(bob, "Robert", 6), at(1)).is_some());
+    assert_eq!(table.apply(HUB, &signed(bob, "Bob", 5), at(2)), None, "told again");
+    assert_eq!(said(&table, &bob), "Robert");
+    assert!(table.apply(ONE, &signed(bob, "Bobby", 2), at(3)).is_some(), "the peer's clock went back: whoever speaks goes on");
+    table.expire(at(23));
+    table.apply(HUB, &signed(bob, "Rob", 1), at(23));
+    assert_eq!(said(&table, &bob), "Rob", "the speaker has fallen silent");
+}
+
+#[test]
+fn attack_nothing_that_a_server_tells_outdoes_the_lan() {
+    let (mut table, bob) = (table(), PeerId::random());
+    table.apply(HUB, &signed(bob, "Bob", 900), at(0));
+    assert!(table.apply(LAN, &signed(bob, "Bob of the house", 0), at(1)).is_some());
+    assert_eq!(table.apply(HUB, &signed(bob, "Bob", 901), at(2)), None);
+    assert_eq!(said(&table, &bob), "Bob of the house");
+}
+
 #[test]
 fn forgetting_a_source_takes_offline_only_what_it_alone_heard() {
     let (mut table, both, one) = (table(), PeerId::random(), PeerId::random());
@@ -228,6 +271,30 @@ fn attack_a_table_full_of_made_up_peers_still_takes_in_who_is_near() {
 }
 
 proptest! {
+    /// Five servers, one of them honest, which tells everything: whatever the others hold back, repeat or strip, in whatever order, in the
+    /// end the row says what the peer said last.
+    #[test]
+    fn one_honest_server_is_enough(steps in proptest::collection::vec((0..5u16, 0..20u64, any::<bool>()), 0..60), honest in 0..5u16) {
+        let (mut table, bob) = (table(), PeerId::random());
+        let (mut revision, mut told) = (1, [1; 5]);
+        table.apply(Source::Rendezvous(honest), &signed(bob, "1", 1), at(0));
+        for (number, back, strips) in steps {
+            let source = Source::Rendezvous(number);
+            if number == honest {
+                revision += 1;
+                table.apply(source, &signed(bob, &revision.to_string(), revision), at(1));
+            } else if strips {
+                table.apply(source, &says(Kind::Update, bob, "Mallory"), at(1));
+            } else {
+                // Of one server what is older than what it has told was dropped before.
+                let old = &mut told[usize::from(number)];
+                *old = revision.saturating_sub(back).max(*old);
+                table.apply(source, &signed(bob, &old.to_string(), *old), at(1));
+            }
+            prop_assert_eq!(said(&table, &bob), revision.to_string());
+        }
+    }
+
     /// Changes alternate for each peer, the online set is that of the model, and no wake-up is missed.
     #[test]
     fn the_table_agrees_with_a_model_that_forgets_nothing(steps in proptest::collection::vec(step(), 1..120)) {

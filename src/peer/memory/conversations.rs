@@ -1,0 +1,67 @@
+//! The list of conversations, and how one or all of them are forgotten.
+
+use libp2p::PeerId;
+use rusqlite::params;
+use serde::Serialize;
+
+use super::chats::KEPT;
+use super::{Memory, MemoryError, all, key, peer};
+use crate::proto::chat::{Kept, optional_text};
+
+/// A conversation as the list shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Conversation {
+    /// With whom; `None` is everyone.
+    #[serde(serialize_with = "optional_text")]
+    pub peer: Option<PeerId>,
+    /// How many messages are kept.
+    pub messages: u64,
+    /// How many of them the owner has not read.
+    pub unread: u64,
+    /// The newest one.
+    pub last: Kept,
+}
+
+impl Memory {
+    /// All conversations in which anything is kept, the one with the newest message first.
+    ///
+    /// # Errors
+    /// See [`MemoryError`].
+    pub fn conversations(&self) -> Result<Vec<Conversation>, MemoryError> {
+        let lists = "SELECT c.peer AS with_peer, c.messages, c.unread, m.* FROM conversations c
+            JOIN messages m ON m.number = (SELECT max(number) FROM messages WHERE peer = c.peer) ORDER BY m.number DESC";
+        self.read(|look| {
+            all(look, lists, [], |row| {
+                let count = |column| Ok::<_, rusqlite::Error>(u64::try_from(row.get::<_, i64>(column)?).unwrap_or(0));
+                let peer = peer(row, "with_peer")?;
+                Ok(Conversation { peer, messages: count("messages")?, unread: count("unread")?, last: self.kept(row)? })
+            })
+        })
+    }
+
+    /// Forgets everything that was said in one conversation; what waits in it never goes out. Answers what waited.
+    ///
+    /// # Errors
+    /// See [`MemoryError`].
+    pub fn forget_conversation(&self, with: Option<PeerId>) -> Result<Vec<Kept>, MemoryError> {
+        self.forget(&format!("{KEPT} WHERE peer = ?1 AND state = 'waiting'"), "DELETE FROM conversations WHERE peer = ?1", Some(key(with)))
+    }
+
+    /// Forgets everything that was said. Answers what waited.
+    ///
+    /// # Errors
+    /// See [`MemoryError`].
+    pub fn forget_all_conversations(&self) -> Result<Vec<Kept>, MemoryError> {
+        self.forget(&format!("{KEPT} WHERE ?1 IS NULL AND state = 'waiting'"), "DELETE FROM conversations WHERE ?1 IS NULL", None)
+    }
+
+    fn forget(&self, waiting: &str, delete: &str, key: Option<String>) -> Result<Vec<Kept>, MemoryError> {
+        let waited = self.write(|change| {
+            let waited = all(change, waiting, params![key], |row| self.kept(row))?;
+            change.execute(delete, params![key])?;
+            Ok(waited)
+        })?;
+        self.sweep();
+        Ok(waited)
+    }
+}

@@ -1,0 +1,64 @@
+use std::task::Waker;
+
+use super::*;
+use crate::proto::board::{Message, Rules};
+
+const ALICE: &str = "12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5";
+
+fn board() -> LiveBoard {
+    LiveBoard::new(None, Board::new(Rules::open(Duration::from_secs(20)), 7, Moment::START), Arc::new(Notify::new()))
+}
+
+fn at(millis: u64) -> Moment {
+    Moment::from_millis(millis)
+}
+
+fn says(content: &str) -> Publication {
+    let message = Message::parse(format!(r#"{{"type":"update","peerID":"{ALICE}","content":"{content}"}}"#).as_bytes()).unwrap();
+    Publication { message, signed: false, from: [192, 0, 2, 1].into(), at: UnixMillis(1) }
+}
+
+/// A reader who has taken all there is, and waits.
+fn waits(board: &LiveBoard) {
+    let seat = Seat { address: [192, 0, 2, 2].into(), peer: None, token: None };
+    let (number, mut reader) = board.join(seat, Stream::Changes, None, at(0));
+    while board.poll(number, &mut reader, &Context::from_waker(Waker::noop())).is_ready() {}
+}
+
+/// A reader who was woken and takes nothing.
+fn is_stuck(board: &LiveBoard) {
+    board.join(Seat { address: [192, 0, 2, 3].into(), peer: None, token: None }, Stream::Lines, None, at(0));
+}
+
+fn waits_for_the_second(board: &LiveBoard) -> Duration {
+    assert!(board.publish(says("one"), at(1000)).is_ok());
+    board.flush(at(1000));
+    assert!(board.publish(says("two"), at(1000)).is_ok());
+    board.flush(at(1000)).since(at(1000))
+}
+
+#[test]
+fn a_flush_is_paid_back_by_three_times_its_price_within_bounds() {
+    for (readers, quiet) in [(1, LEAST_QUIET), (1000, FLUSH_PRICE * QUIET * 1000), (10_000, MOST_QUIET)] {
+        let board = board();
+        (0..readers).for_each(|_| waits(&board));
+        assert_eq!(waits_for_the_second(&board), quiet, "{readers} readers");
+    }
+}
+
+#[test]
+fn attack_a_thousand_stuck_readers_delay_nobody() {
+    let board = board();
+    waits(&board);
+    (0..1000).for_each(|_| is_stuck(&board));
+    assert_eq!(waits_for_the_second(&board), LEAST_QUIET);
+}
+
+#[test]
+fn what_is_gathered_while_nobody_reads_is_bounded() {
+    let board = board();
+    for n in 0..100 {
+        assert!(board.publish(says(&format!("{n}{}", "x".repeat(4000))), at(n)).is_ok());
+        assert!(board.read(Board::gathered) <= MAX_UNREAD + 2 * 5000);
+    }
+}

@@ -1,0 +1,215 @@
+//! What the operator and members change: communities, invitations, members, applications, bans.
+
+use std::net::IpAddr;
+
+use libp2p::PeerId;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::rows::{self, Application};
+use super::{MOST, Store, StoreError, millis};
+use crate::clock::UnixMillis;
+use crate::proto::community::{Ban, Community};
+use crate::proto::invite::{Invitation, Token};
+
+impl Store {
+    /// Founds a community.
+    ///
+    /// # Errors
+    /// [`StoreError::Taken`]; see [`StoreError`].
+    pub fn found(&self, community: &Community) -> Result<(), StoreError> {
+        let Community { slug, name, kind, created } = community;
+        self.change(|change| {
+            let added = "INSERT OR IGNORE INTO communities (slug, name, kind, created) VALUES (?1, ?2, ?3, ?4)";
+            Ok(match change.execute(added, params![slug, name, kind.word(), millis(*created)])? {
+                0 => Err(StoreError::Taken),
+                _ => Ok(()),
+            })
+        })
+    }
+
+    /// Ends a community and everything that belongs to it.
+    ///
+    /// # Errors
+    /// [`StoreError::Nothing`]; see [`StoreError`].
+    pub fn end(&self, slug: &str) -> Result<(), StoreError> {
+        self.change(|change| {
+            change.execute("DELETE FROM bans WHERE slug = ?1", [slug])?;
+            change.execute("DELETE FROM moves WHERE slug = ?1", [slug])?;
+            change.execute("DELETE FROM presence WHERE slug = ?1", [slug])?;
+            something(change.execute("DELETE FROM communities WHERE slug = ?1", [slug]))
+        })
+    }
+
+    /// A community (`None`: the open board) has gone to `place`, a base URL without a slash at its end.
+    ///
+    /// # Errors
+    /// [`StoreError::Nothing`]; see [`StoreError`].
+    pub fn move_to(&self, slug: Option<&str>, place: &str, now: UnixMillis) -> Result<(), StoreError> {
+        self.change(|change| {
+            let there = "INSERT OR REPLACE INTO moves (slug, url, since)
+                SELECT ?1, ?2, ?3 WHERE ?1 = '' OR EXISTS (SELECT 1 FROM communities WHERE slug = ?1)";
+            something(change.execute(there, params![slug.unwrap_or_default(), place, millis(now)]))
+        })
+    }
+
+    /// A community (`None`: the open board) that had gone is here again.
+    ///
+    /// # Errors
+    /// [`StoreError::Nothing`]; see [`StoreError`].
+    pub fn move_back(&self, slug: Option<&str>) -> Result<(), StoreError> {
+        self.change(|change| something(change.execute("DELETE FROM moves WHERE slug = ?1", [slug.unwrap_or_default()])))
+    }
+
+    /// Writes an invitation, and answers its number.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn invite(&self, invitation: &Invitation, token: &Token) -> Result<i64, StoreError> {
+        let Invitation { slug, uses, ends, note, .. } = invitation;
+        self.change(|change| {
+            if is_full(change, "invitations", Some(slug))? {
+                return Ok(Err(StoreError::TooMany));
+            }
+            let added = "INSERT INTO invitations (slug, digest, uses, ends, note) VALUES (?1, ?2, ?3, ?4, ?5)";
+            change.execute(added, params![slug, token.digest(), uses, ends.map(millis), note])?;
+            Ok(Ok(change.last_insert_rowid()))
+        })
+    }
+
+    /// Exchanges an invitation for a membership with the personal token `token`; answers its number.
+    ///
+    /// # Errors
+    /// [`StoreError::Invite`], [`StoreError::Nothing`]; see [`StoreError`].
+    pub fn redeem(&self, slug: &str, invite: &Token, token: &Token, peer: Option<PeerId>, now: UnixMillis) -> Result<i64, StoreError> {
+        self.change(|change| {
+            let query = format!("SELECT {} FROM invitations WHERE slug = ?1 AND digest = ?2", rows::INVITATION);
+            let found = change.query_row(&query, params![slug, invite.digest()], rows::invitation).optional()?;
+            let Some(mut invitation) = found else { return Ok(Err(StoreError::Nothing)) };
+            if let Err(why) = invitation.redeem(now) {
+                return Ok(Err(why.into()));
+            }
+            change.execute("UPDATE invitations SET uses = ?1 WHERE id = ?2", params![invitation.uses, invitation.id])?;
+            add_member(change, slug, token, peer, &invitation.note, now)
+        })
+    }
+
+    /// Settles which peer a personal token publishes for; `false` where that is another already.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn bind(&self, token: i64, peer: PeerId) -> Result<bool, StoreError> {
+        let (peer, set) = (peer.to_base58(), "UPDATE members SET peer = ?1 WHERE id = ?2 AND (peer IS NULL OR peer = ?1)");
+        self.change(|change| Ok(Ok(change.execute(set, params![peer, token])? > 0)))
+    }
+
+    /// Asks for membership.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn apply(&self, slug: &str, ticket: &Token, peer: Option<PeerId>, message: &str, now: UnixMillis) -> Result<i64, StoreError> {
+        self.change(|change| {
+            if is_full(change, "applications", Some(slug))? {
+                return Ok(Err(StoreError::TooMany));
+            }
+            let added = "INSERT INTO applications (slug, digest, peer, message, asked) VALUES (?1, ?2, ?3, ?4, ?5)";
+            change.execute(added, params![slug, ticket.digest(), peer.map(|peer| peer.to_base58()), message, millis(now)])?;
+            Ok(Ok(change.last_insert_rowid()))
+        })
+    }
+
+    /// How the application behind `ticket` stands; an approved one becomes a membership with the personal token `token`, once.
+    ///
+    /// # Errors
+    /// [`StoreError::Nothing`]; see [`StoreError`].
+    pub fn collect(&self, slug: &str, ticket: &Token, token: &Token, now: UnixMillis) -> Result<Application, StoreError> {
+        self.change(|change| {
+            let query = format!("SELECT {} FROM applications WHERE slug = ?1 AND digest = ?2", rows::APPLICATION);
+            let found = change.query_row(&query, params![slug, ticket.digest()], rows::application).optional()?;
+            let Some(application) = found else { return Ok(Err(StoreError::Nothing)) };
+            if application.state == "approved" {
+                change.execute("UPDATE applications SET state = 'collected' WHERE id = ?1", [application.id])?;
+                if let Err(full) = add_member(change, slug, token, application.peer, &application.message, now)? {
+                    return Ok(Err(full));
+                }
+            }
+            Ok(Ok(application))
+        })
+    }
+
+    /// Approves or declines an application that was asked.
+    ///
+    /// # Errors
+    /// [`StoreError::Nothing`]; see [`StoreError`].
+    pub fn decide(&self, application: i64, approved: bool) -> Result<(), StoreError> {
+        let state = if approved { "approved" } else { "declined" };
+        self.change(|change| {
+            something(change.execute("UPDATE applications SET state = ?1 WHERE id = ?2 AND state = 'asked'", params![state, application]))
+        })
+    }
+
+    /// Takes back an invitation.
+    ///
+    /// # Errors
+    /// [`StoreError::Nothing`]; see [`StoreError`].
+    pub fn revoke_invitation(&self, id: i64) -> Result<(), StoreError> {
+        self.change(|change| something(change.execute("UPDATE invitations SET revoked = 1 WHERE id = ?1", [id])))
+    }
+
+    /// Takes back a personal token.
+    ///
+    /// # Errors
+    /// [`StoreError::Nothing`]; see [`StoreError`].
+    pub fn revoke_member(&self, id: i64) -> Result<(), StoreError> {
+        self.change(|change| something(change.execute("UPDATE members SET revoked = 1 WHERE id = ?1", [id])))
+    }
+
+    /// Keeps somebody out, and answers the ban's number.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn ban(&self, ban: &Ban) -> Result<i64, StoreError> {
+        let Ban { slug, peer, address, reason, since, ends, .. } = ban;
+        self.change(|change| {
+            if is_full(change, "bans", None)? {
+                return Ok(Err(StoreError::TooMany));
+            }
+            let added = "INSERT INTO bans (slug, peer, address, reason, since, ends) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+            let (peer, address) = (peer.map(|peer| peer.to_base58()), address.map(|address: IpAddr| address.to_string()));
+            change.execute(added, params![slug, peer, address, reason, millis(*since), ends.map(millis)])?;
+            Ok(Ok(change.last_insert_rowid()))
+        })
+    }
+
+    /// Lets somebody in again.
+    ///
+    /// # Errors
+    /// [`StoreError::Nothing`]; see [`StoreError`].
+    pub fn unban(&self, id: i64) -> Result<(), StoreError> {
+        self.change(|change| something(change.execute("DELETE FROM bans WHERE id = ?1", [id])))
+    }
+}
+
+fn add_member(
+    change: &Connection,
+    slug: &str,
+    token: &Token,
+    peer: Option<PeerId>,
+    note: &str,
+    now: UnixMillis,
+) -> rusqlite::Result<Result<i64, StoreError>> {
+    if is_full(change, "members", Some(slug))? {
+        return Ok(Err(StoreError::TooMany));
+    }
+    let added = "INSERT INTO members (slug, digest, peer, joined, note) VALUES (?1, ?2, ?3, ?4, ?5)";
+    change.execute(added, params![slug, token.digest(), peer.map(|peer| peer.to_base58()), millis(now), note])?;
+    Ok(Ok(change.last_insert_rowid()))
+}
+
+fn something(changed: rusqlite::Result<usize>) -> rusqlite::Result<Result<(), StoreError>> {
+    Ok(if changed? > 0 { Ok(()) } else { Err(StoreError::Nothing) })
+}
+
+fn is_full(look: &Connection, table: &str, slug: Option<&str>) -> rusqlite::Result<bool> {
+    let query = format!("SELECT count(*) >= {MOST} FROM {table} WHERE ?1 IS NULL OR slug = ?1");
+    look.query_row(&query, [slug], |row| row.get(0))
+}

@@ -1,0 +1,283 @@
+//! Text to listings, by way of the index; what counts as better is in [`crate::proto::search`].
+//!
+//! Rows of the index stand in the order of rank, so each look is "the first so many of these after that one": it costs what it answers, wherever
+//! it begins. Each [`Tier`] is one such look, without what the tiers before it have answered. The sizes of all lists count only where several
+//! common words never stand together: such a query may cost 100 ms at a million listings; [`DEADLINE`] ends it after the tier that it was in.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::dictionary::Dictionary;
+use super::store::{self, ALL, CLASSES, Entry, FEDERATED, StoreError, facet, place_of};
+use super::{Directory, store::BEST_ID};
+use crate::clock::Moment;
+use crate::proto::community::Kind;
+use crate::proto::health::Health;
+use crate::proto::names::{Lang, Tag};
+use crate::proto::search::{FIRST, PER_ORIGIN, Query, Tier, spread};
+
+mod cursor;
+mod expression;
+
+pub use cursor::{Cursor, Sort};
+use expression::Expressions;
+
+/// Most listings of one page.
+pub const MOST: usize = 50;
+/// How long a search looks into further tiers.
+pub const DEADLINE: Duration = Duration::from_millis(100);
+/// With fewer results than this, typing errors are thought of.
+const FEW: usize = 5;
+
+/// What listings must be.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// How somebody comes in.
+    pub kind: Option<Kind>,
+    /// Filed under this.
+    pub tag: Option<Tag>,
+    /// In this language, or a dialect of it.
+    pub lang: Option<Lang>,
+    /// Whether it costs money.
+    pub paid: Option<bool>,
+    /// Listed by this origin, by its number.
+    pub origin: Option<i64>,
+    /// At least this well, or exactly so; see [`Least`].
+    pub health: Option<Least>,
+}
+
+/// Which health is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Least {
+    /// Exactly this.
+    Is(Health),
+    /// This or better.
+    AtLeast(Health),
+}
+
+impl Least {
+    /// The places that such listings have: above the first, up to the second.
+    fn places(self) -> (i64, i64) {
+        match self {
+            Self::Is(health) => (place_of(health, 0), place_of(health, BEST_ID)),
+            Self::AtLeast(health) => (-1, place_of(health, BEST_ID)),
+        }
+    }
+}
+
+/// One page of results.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The listings, the best first.
+    pub entries: Vec<Entry>,
+    /// Where the next page begins; `None`: there is none.
+    pub next: Option<Cursor>,
+    /// Whether all was looked through that this page could hold; `false` where [`DEADLINE`] came first.
+    pub complete: bool,
+}
+
+/// A result before it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Hit {
+    tier: Tier,
+    place: i64,
+}
+
+impl Directory {
+    /// The listings that fit, from `cursor` on, at most `limit` of them (1 to [`MOST`]).
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn search(
+        &self,
+        query: Option<Query>,
+        filter: Filter,
+        sort: Sort,
+        cursor: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Found, StoreError> {
+        let dictionary = self.dictionary.clone();
+        let limit = limit.clamp(1, MOST);
+        self.readers.read(move |look| Search { look, dictionary, filter, limit }.run(query, sort, cursor.unwrap_or_default())).await
+    }
+}
+
+struct Search<'a> {
+    look: &'a Connection,
+    dictionary: Arc<Dictionary>,
+    filter: Filter,
+    limit: usize,
+}
+
+impl Search<'_> {
+    fn run(&self, query: Option<Query>, sort: Sort, cursor: Cursor) -> Result<Found, StoreError> {
+        match (query, sort) {
+            (Some(query), Sort::Best) => self.best(&query, &cursor),
+            (Some(query), sort) => {
+                let expressions = Expressions::new(&query, &self.dictionary);
+                self.by_age(&expressions.anywhere(), sort, &cursor)
+            }
+            (None, Sort::Best) => self.by_rank(&cursor),
+            (None, Sort::Newest) if self.filter == Filter::default() => self.newest(&cursor),
+            (None, sort) => self.by_age("", sort, &cursor),
+        }
+    }
+
+    /// Tier after tier, each in the order of rank.
+    fn best(&self, query: &Query, cursor: &Cursor) -> Result<Found, StoreError> {
+        let expressions = Expressions::new(query, &self.dictionary);
+        let (mut hits, complete) = self.tiers(&expressions, "", cursor, self.limit + 1)?;
+        hits.retain(|hit| !cursor.pulled.contains(&hit.place));
+        let mut entries = self.entries(&hits)?;
+        if cursor.is_start() && self.filter.origin.is_none() {
+            let pulled = self.others(&expressions, &entries)?;
+            return self.shared_out(entries, pulled, complete);
+        }
+        let more = entries.len() > self.limit || hits.len() > self.limit;
+        entries.truncate(self.limit);
+        let next =
+            entries.last().filter(|_| more).map(|(hit, _)| Cursor { pulled: cursor.pulled.clone(), ..Cursor::after(hit.tier, hit.place) });
+        Ok(Found { entries: entries.into_iter().map(|(_, entry)| entry).collect(), next, complete })
+    }
+
+    fn tiers(&self, expressions: &Expressions, besides: &str, cursor: &Cursor, most: usize) -> Result<(Vec<Hit>, bool), StoreError> {
+        let began = Moment::now();
+        let mut hits = Vec::new();
+        for tier in Tier::ALL.into_iter().filter(|tier| *tier >= cursor.tier) {
+            let few = hits.len() < FEW && (cursor.is_start() || cursor.tier == Tier::Near);
+            if hits.len() >= most || (tier == Tier::Near && !few) {
+                break;
+            }
+            if Moment::now().since(began) > DEADLINE {
+                return Ok((hits, false));
+            }
+            let Some(expression) = expressions.tier(tier) else { continue };
+            let after = if tier == cursor.tier { cursor.place } else { -1 };
+            let places = self.places(&format!("{expression}{besides}"), after, BEST_PLACE, false, most - hits.len())?;
+            hits.extend(places.into_iter().map(|place| Hit { tier, place }));
+        }
+        Ok((hits, true))
+    }
+
+    /// Results of origins that the first page would not show, because one or a few have so many (FEDERATION B.8).
+    fn others(&self, expressions: &Expressions, entries: &[(Hit, Entry)]) -> Result<Vec<(Hit, Entry)>, StoreError> {
+        let mut counts: HashMap<i64, usize> = HashMap::new();
+        entries.iter().take(FIRST).for_each(|(_, entry)| *counts.entry(entry.origin).or_default() += 1);
+        let drowning: Vec<i64> = counts.iter().filter(|(_, count)| **count > PER_ORIGIN).map(|(origin, _)| *origin).collect();
+        let origins: i64 = self.look.prepare_cached("SELECT count(*) FROM origins")?.query_row([], |row| row.get(0))?;
+        if drowning.is_empty() || origins as usize <= drowning.len() {
+            return Ok(Vec::new());
+        }
+        let foreign: Vec<String> =
+            drowning.iter().filter(|origin| **origin != 1).map(|origin| format!("\"{}\"", facet::origin(*origin))).collect();
+        // Of our own there may be a million: what is not ours has a list of its own.
+        let ours = if drowning.contains(&1) { format!(" AND (facets : \"{FEDERATED}\")") } else { String::new() };
+        let theirs = if foreign.is_empty() { String::new() } else { format!(" NOT (facets : ({}))", foreign.join(" OR ")) };
+        let (hits, _) = self.tiers(expressions, &format!("{ours}{theirs}"), &Cursor::default(), FIRST - PER_ORIGIN)?;
+        let fresh: Vec<Hit> = hits.into_iter().filter(|hit| entries.iter().all(|(known, _)| known.place != hit.place)).collect();
+        self.entries(&fresh)
+    }
+
+    /// The first page, on which nobody drowns others: what was pulled up takes the place of the last ones, and is not shown again later.
+    fn shared_out(&self, mut entries: Vec<(Hit, Entry)>, pulled: Vec<(Hit, Entry)>, complete: bool) -> Result<Found, StoreError> {
+        let kept = self.limit.saturating_sub(pulled.len());
+        let more = entries.len() > kept;
+        entries.truncate(kept);
+        let next = entries
+            .last()
+            .filter(|_| more)
+            .map(|(hit, _)| Cursor { pulled: pulled.iter().map(|(hit, _)| hit.place).collect(), ..Cursor::after(hit.tier, hit.place) });
+        entries.extend(pulled);
+        entries.sort_by_key(|(hit, _)| *hit);
+        let entries = spread(entries, |(_, entry)| entry.origin).into_iter().take(self.limit).map(|(_, entry)| entry).collect();
+        Ok(Found { entries, next, complete })
+    }
+
+    /// What fits the filter, in the order of rank.
+    fn by_rank(&self, cursor: &Cursor) -> Result<Found, StoreError> {
+        let places = self.places("", cursor.place, BEST_PLACE, false, self.limit + 1)?;
+        self.page(places, Cursor::at)
+    }
+
+    /// What fits, the newest or the oldest first: each class of health has such an order of its own.
+    fn by_age(&self, expression: &str, sort: Sort, cursor: &Cursor) -> Result<Found, StoreError> {
+        let newest = sort != Sort::Oldest;
+        let mut numbers = Vec::new();
+        for class in 0..CLASSES {
+            let (least, most) = (class << 40, (class + 1) << 40);
+            let (after, upto) = match (newest, cursor.place) {
+                (true, -1) => (least, most - 1),
+                (true, before) => (least, (least + before).min(most) - 1),
+                (false, after) => ((least + after).max(least), most - 1),
+            };
+            numbers.extend(self.places(expression, after, upto, newest, self.limit + 1)?.into_iter().map(|place| place & BEST_ID));
+        }
+        numbers.sort_unstable();
+        if newest {
+            numbers.reverse();
+        }
+        self.page(numbers, Cursor::at)
+    }
+
+    /// Everything, the newest first.
+    fn newest(&self, cursor: &Cursor) -> Result<Found, StoreError> {
+        let before = if cursor.place < 0 { i64::MAX } else { cursor.place };
+        self.page(store::newest(self.look, before, self.limit + 1)?, Cursor::at)
+    }
+
+    fn page(&self, mut places: Vec<i64>, cursor: impl Fn(i64) -> Cursor) -> Result<Found, StoreError> {
+        let more = places.len() > self.limit;
+        places.truncate(self.limit);
+        let next = places.last().filter(|_| more).map(|place| cursor(*place));
+        let entries = places.iter().filter_map(|place| store::by_place(self.look, *place).transpose()).collect::<Result<_, _>>()?;
+        Ok(Found { entries, next, complete: true })
+    }
+
+    fn entries(&self, hits: &[Hit]) -> Result<Vec<(Hit, Entry)>, StoreError> {
+        let read = |hit: &Hit| store::by_place(self.look, hit.place).map(|entry| entry.map(|entry| (*hit, entry))).transpose();
+        hits.iter().filter_map(read).collect()
+    }
+
+    /// Places of the index from `after` to `upto` that fit an expression (none: anything) and the filter, at most `most`.
+    fn places(&self, expression: &str, after: i64, upto: i64, backwards: bool, most: usize) -> Result<Vec<i64>, StoreError> {
+        let (above, last) = self.filter.health.map_or((-1, BEST_PLACE), Least::places);
+        let (after, upto) = (after.max(above), upto.min(last));
+        if after >= upto {
+            return Ok(Vec::new());
+        }
+        let query = match backwards {
+            false => "SELECT rowid FROM search WHERE search MATCH ?1 AND rowid > ?2 AND rowid <= ?3 ORDER BY rowid LIMIT ?4",
+            true => "SELECT rowid FROM search WHERE search MATCH ?1 AND rowid > ?2 AND rowid <= ?3 ORDER BY rowid DESC LIMIT ?4",
+        };
+        let mut query = self.look.prepare_cached(query)?;
+        let found = query.query_map((self.with_facets(expression), after, upto, most as i64), |row| row.get(0))?;
+        Ok(found.collect::<rusqlite::Result<_>>()?)
+    }
+
+    fn with_facets(&self, expression: &str) -> String {
+        let filter = &self.filter;
+        let facets = [
+            filter.kind.map(facet::kind),
+            filter.tag.as_ref().map(facet::tag),
+            filter.lang.as_ref().map(facet::lang),
+            filter.paid.map(facet::paid),
+            filter.origin.map(facet::origin),
+        ];
+        let mut facets: Vec<String> = facets.into_iter().flatten().collect();
+        if facets.is_empty() && expression.is_empty() {
+            facets.push(ALL.to_owned());
+        }
+        let facets = facets.iter().map(|facet| format!("\"{facet}\"")).collect::<Vec<_>>().join(" AND ");
+        match (expression.is_empty(), facets.is_empty()) {
+            (_, true) => expression.to_owned(),
+            (true, false) => format!("facets : ({facets})"),
+            (false, false) => format!("({expression}) AND (facets : ({facets}))"),
+        }
+    }
+}
+
+/// Beyond every place.
+const BEST_PLACE: i64 = CLASSES << 40;

@@ -1,0 +1,288 @@
+//! Every statement that changes a listing. A method finds out that something cannot be done before it writes anything.
+
+use libp2p::PeerId;
+use libp2p::identity::Keypair;
+use rusqlite::{Connection, OptionalExtension, params};
+use sha2::{Digest, Sha256};
+
+use super::entry::{by_public, health};
+use super::{Entry, StoreError, index};
+use crate::clock::UnixMillis;
+use crate::proto::directory::target::Trust;
+use crate::proto::directory::{CommunityKey, Content, Feed, Listing, ListingId, Order, Record};
+use crate::proto::health::Health;
+
+/// Rows of the audit log that are kept.
+pub(super) const AUDIT: i64 = 100_000;
+/// Listings of the same look that are compared; among more, the oldest speak for all.
+const ALIKE: usize = 8;
+/// How long a tombstone is kept, in milliseconds: 30 days (FEDERATION B.6).
+const TOMBSTONE: i64 = 30 * 86_400_000;
+
+/// The version of a listing that a change is meant for; `None`: whatever it is.
+pub type Version = Option<u64>;
+
+/// A listing that was made or changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its public id.
+    pub id: ListingId,
+    /// Its number in this hub's store.
+    pub number: i64,
+    /// The number of the statement.
+    pub version: u64,
+}
+
+/// Where changes are made; see the head of this file.
+pub struct Desk<'a> {
+    pub(in crate::superhub) change: &'a Connection,
+    key: &'a Keypair,
+    feed: &'a mut Feed,
+    /// The wall time of the transaction.
+    pub now: UnixMillis,
+    learnt: &'a mut Vec<String>,
+    said: bool,
+}
+
+/// What was seen at an endpoint last.
+struct Seen {
+    endpoint: i64,
+    health: Health,
+}
+
+impl<'a> Desk<'a> {
+    pub(super) fn new(change: &'a Connection, key: &'a Keypair, feed: &'a mut Feed, now: UnixMillis, learnt: &'a mut Vec<String>) -> Self {
+        Self { change, key, feed, now, learnt, said: false }
+    }
+
+    /// Lists a community; `trust` says whether the operator answers for its address. `who` is noted.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn list(&mut self, listing: Listing, trust: Trust, who: &str) -> Result<Listed, StoreError> {
+        self.list_as(rand::random(), listing, trust, who)
+    }
+
+    /// The same with the `community` bytes that it had before.
+    pub(in crate::superhub) fn list_as(
+        &mut self,
+        community: CommunityKey,
+        listing: Listing,
+        trust: Trust,
+        who: &str,
+    ) -> Result<Listed, StoreError> {
+        let (record, sealed) = self.say(community, Content::Listed(Box::new(listing)))?;
+        let Content::Listed(listing) = &record.content else { return Err(StoreError::Nothing) };
+        let (skeleton, seen) = (look(listing), self.endpoint(listing, trust)?);
+        let added = "INSERT INTO listings (public, origin, sealed, created, skeleton, similar, endpoint) VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6) \
+                     ON CONFLICT (public) DO UPDATE SET sealed = ?2, deleted = NULL, skeleton = ?4, similar = ?5, endpoint = ?6 RETURNING id";
+        let similar = self.alike(skeleton, i64::MAX, listing)?;
+        let (id, now) = (record.id(), stored(self.now));
+        let columns = params![id.as_bytes(), sealed, now, skeleton, similar, seen.endpoint];
+        let number: i64 = self.change.prepare_cached(added)?.query_row(columns, |row| row.get(0))?;
+        self.place(number, listing, seen.health)?;
+        self.note(who, "listed", Some(&id), listing.name.as_str())?;
+        Ok(Listed { id, number, version: record.order.seq })
+    }
+
+    /// Changes a listing of this hub.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn edit(&mut self, entry: &Entry, listing: Listing, trust: Trust, who: &str) -> Result<Listed, StoreError> {
+        let (record, sealed) = self.say(entry.record.community, Content::Listed(Box::new(listing)))?;
+        let Content::Listed(listing) = &record.content else { return Err(StoreError::Nothing) };
+        let (skeleton, seen) = (look(listing), self.endpoint(listing, trust)?);
+        let similar = self.alike(skeleton, entry.number, listing)?;
+        let set = "UPDATE listings SET sealed = ?2, skeleton = ?3, similar = ?4, endpoint = ?5 WHERE id = ?1";
+        self.change.prepare_cached(set)?.execute(params![entry.number, sealed, skeleton, similar, seen.endpoint])?;
+        self.place(entry.number, listing, seen.health)?;
+        self.note(who, "changed", Some(&entry.id), listing.name.as_str())?;
+        Ok(Listed { id: entry.id, number: entry.number, version: record.order.seq })
+    }
+
+    /// Makes a tombstone of a listing of this hub.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn remove(&mut self, entry: &Entry, reason: &str, who: &str) -> Result<(), StoreError> {
+        let (_, sealed) = self.say(entry.record.community, Content::Deleted(reason.to_owned()))?;
+        self.unplace(entry.number)?;
+        let set = "UPDATE listings SET sealed = ?2, deleted = ?3, place = NULL, endpoint = NULL WHERE id = ?1";
+        self.change.prepare_cached(set)?.execute(params![entry.number, sealed, stored(self.now)])?;
+        self.change.prepare_cached("UPDATE registrations SET lapses = NULL WHERE listing = ?1")?.execute([entry.number])?;
+        self.note(who, "removed", Some(&entry.id), reason)
+    }
+
+    /// The live listing of this hub with this id, in the version that is meant.
+    ///
+    /// # Errors
+    /// [`StoreError::Nothing`], [`StoreError::Gone`], [`StoreError::Foreign`], [`StoreError::Changed`].
+    pub fn own(&self, id: &ListingId, version: Version) -> Result<Entry, StoreError> {
+        let entry = by_public(self.change, id)?.ok_or(StoreError::Nothing)?;
+        let is = entry.record.order.seq;
+        match () {
+            () if entry.origin != 1 => Err(StoreError::Foreign),
+            () if entry.record.listing().is_none() => Err(StoreError::Gone),
+            () if version.is_some_and(|meant| meant != is) => Err(StoreError::Changed(is)),
+            () => Ok(entry),
+        }
+    }
+
+    /// Writes into the audit log who did what; the oldest row beyond [`AUDIT`] goes.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn note(&mut self, who: &str, what: &str, listing: Option<&ListingId>, detail: &str) -> Result<(), StoreError> {
+        let added = "INSERT INTO audit (at, who, what, listing, detail) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let public = listing.map(|id| id.as_bytes().to_vec());
+        self.change.prepare_cached(added)?.execute(params![stored(self.now), who, what, public, detail])?;
+        let last = self.change.last_insert_rowid();
+        self.change.prepare_cached("DELETE FROM audit WHERE id <= ?1")?.execute([last - AUDIT])?;
+        Ok(())
+    }
+
+    /// What was seen at an endpoint counts from now on; its listings move to where they rank. Answers whether that changed.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn observed(&mut self, seen: &Observed) -> Result<bool, StoreError> {
+        let before = "SELECT health FROM endpoints WHERE id = ?1";
+        let before: Option<i64> = self.change.prepare_cached(before)?.query_row([seen.endpoint], |row| row.get(0)).optional()?;
+        let set = "UPDATE endpoints SET health = ?2, misses = ?3, peer = ifnull(?4, peer), checked = ?5, due = ?6 WHERE id = ?1";
+        let columns =
+            params![seen.endpoint, seen.health as i64, seen.misses, seen.peer.map(PeerId::to_bytes), stored(self.now), stored(seen.due)];
+        self.change.prepare_cached(set)?.execute(columns)?;
+        Ok(before.is_some_and(|before| before != seen.health as i64))
+    }
+
+    /// Moves those listings of an endpoint that do not stand where its health puts them, at most `most`; answers how many there were.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn move_listings(&mut self, endpoint: i64, most: usize) -> Result<usize, StoreError> {
+        let query = "SELECT l.public, e.health FROM listings l JOIN endpoints e ON e.id = l.endpoint \
+                     WHERE l.endpoint = ?1 AND l.deleted IS NULL AND (l.place >> 40) <> e.health LIMIT ?2";
+        let row = |row: &rusqlite::Row| Ok((ListingId::from_bytes(row.get(0)?), health(row.get(1)?)));
+        let found: Vec<_> = self.change.prepare_cached(query)?.query_map((endpoint, most as i64), row)?.collect::<rusqlite::Result<_>>()?;
+        for (id, health) in &found {
+            if let Some(entry) = by_public(self.change, id)?
+                && let Some(listing) = entry.record.listing()
+            {
+                self.put(entry.number, listing, entry.origin, *health)?;
+            }
+        }
+        Ok(found.len())
+    }
+
+    /// Forgets tombstones that every hub has had time to see, and endpoints that nobody uses; a thousand of each at a time.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn forget(&mut self) -> Result<(), StoreError> {
+        let old = "SELECT id FROM listings WHERE deleted < ?1 LIMIT 1000";
+        let before = stored(self.now).saturating_sub(TOMBSTONE);
+        self.change.execute(&format!("UPDATE registrations SET listing = NULL WHERE listing IN ({old})"), [before])?;
+        self.change.execute(&format!("DELETE FROM listings WHERE id IN ({old})"), [before])?;
+        let unused = "DELETE FROM endpoints WHERE id IN (SELECT e.id FROM endpoints e WHERE e.due < ?1 AND NOT EXISTS \
+                      (SELECT 1 FROM listings l WHERE l.endpoint = e.id) LIMIT 1000)";
+        self.change.execute(unused, [stored(self.now)])?;
+        Ok(())
+    }
+
+    /// Ends the transaction: the last number that was given stands in it.
+    pub(super) fn close(&mut self) -> Result<(), StoreError> {
+        if self.said {
+            let set = "INSERT INTO feed (one, feed, seq, issued) VALUES (1, ?1, ?2, ?3) ON CONFLICT (one) DO UPDATE SET feed = ?1, seq = ?2, issued = ?3";
+            let columns = [self.feed.feed as i64, self.feed.seq as i64, stored(self.feed.issued)];
+            self.change.prepare_cached(set)?.execute(columns)?;
+        }
+        Ok(())
+    }
+
+    /// Signs a statement with the next number.
+    fn say(&mut self, community: CommunityKey, content: Content) -> Result<(Record, Vec<u8>), StoreError> {
+        let (seq, issued) = self.feed.next(self.now)?;
+        let order = Order { key_epoch: 0, feed: self.feed.feed, seq };
+        let record = Record { origin: self.key.public().to_peer_id(), order, community, issued, content };
+        let sealed = record.sign(self.key).map_err(|error| StoreError::Failed(error.to_string()))?;
+        self.said = true;
+        Ok((record, sealed))
+    }
+
+    /// The first endpoint of a listing, noted for the prober.
+    fn endpoint(&mut self, listing: &Listing, trust: Trust) -> Result<Seen, StoreError> {
+        let address = listing.endpoints.first().map(|one| one.as_str()).unwrap_or_default();
+        let noted = "INSERT INTO endpoints (address, trusted, due) VALUES (?1, ?2, ?3) \
+                     ON CONFLICT (address) DO UPDATE SET trusted = max(trusted, ?2) RETURNING id, health";
+        let trusted = trust == Trust::Operator;
+        let row = |row: &rusqlite::Row| Ok(Seen { endpoint: row.get(0)?, health: health(row.get(1)?) });
+        Ok(self.change.prepare_cached(noted)?.query_row(params![address, trusted, stored(self.now)], row)?)
+    }
+
+    /// The oldest listing of somebody else, older than `number`, whose name looks like this one's.
+    fn alike(&self, skeleton: i64, number: i64, listing: &Listing) -> Result<Option<i64>, StoreError> {
+        let query = "SELECT id, public FROM listings WHERE skeleton = ?1 AND id < ?2 AND deleted IS NULL ORDER BY id LIMIT ?3";
+        let row = |row: &rusqlite::Row| Ok((row.get::<_, i64>(0)?, ListingId::from_bytes(row.get(1)?)));
+        let mut query = self.change.prepare_cached(query)?;
+        let found = query.query_map((skeleton, number, ALIKE as i64), row)?.collect::<rusqlite::Result<Vec<_>>>()?;
+        for (number, id) in found {
+            let other = by_public(self.change, &id)?;
+            let somebody_else =
+                |other: &Entry| other.origin != 1 || other.record.listing().is_some_and(|one| one.rendezvous_id != listing.rendezvous_id);
+            if other.as_ref().is_some_and(somebody_else) {
+                return Ok(Some(number));
+            }
+        }
+        Ok(None)
+    }
+
+    fn place(&mut self, number: i64, listing: &Listing, health: Health) -> Result<(), StoreError> {
+        let words = self.put(number, listing, 1, health)?;
+        self.learnt.extend(words);
+        Ok(())
+    }
+
+    /// Puts a listing where it ranks, and away from where it was.
+    fn put(&mut self, number: i64, listing: &Listing, origin: i64, health: Health) -> Result<Vec<String>, StoreError> {
+        self.unplace(number)?;
+        let place = index::place_of(health, number);
+        let words = index::add(self.change, place, listing, origin)?;
+        self.change.prepare_cached("UPDATE listings SET place = ?2 WHERE id = ?1")?.execute((number, place))?;
+        Ok(words)
+    }
+
+    fn unplace(&mut self, number: i64) -> Result<(), StoreError> {
+        let place: Option<i64> =
+            self.change.prepare_cached("SELECT place FROM listings WHERE id = ?1")?.query_row([number], |row| row.get(0))?;
+        Ok(place.map_or(Ok(()), |place| index::remove(self.change, place))?)
+    }
+}
+
+/// What the prober saw at an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observed {
+    /// The number of the endpoint.
+    pub endpoint: i64,
+    /// How the server does from now on.
+    pub health: Health,
+    /// Answers that it missed in a row.
+    pub misses: u32,
+    /// Who answered, where anybody said so.
+    pub peer: Option<PeerId>,
+    /// When it is looked at again.
+    pub due: UnixMillis,
+}
+
+/// What a name looks like, as a number.
+fn look(listing: &Listing) -> i64 {
+    let digest: [u8; 32] = Sha256::digest(listing.name.skeleton().as_bytes()).into();
+    let mut first = [0; 8];
+    first.copy_from_slice(&digest[..8]);
+    i64::from_be_bytes(first)
+}
+
+/// A time as SQLite keeps it.
+pub(in crate::superhub) fn stored(at: UnixMillis) -> i64 {
+    i64::try_from(at.0).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,78 @@
+//! What of a listing is in the index, and where: [`place_of`] is the rank.
+
+use rusqlite::{Connection, params};
+
+use crate::proto::community::Kind;
+use crate::proto::directory::Listing;
+use crate::proto::health::Health;
+use crate::proto::names::{Lang, Tag};
+use crate::proto::search::words;
+
+/// Bits of a listing's number in its place.
+const ID_BITS: u32 = 40;
+/// The largest number of a listing.
+pub(in crate::superhub) const BEST_ID: i64 = (1 << ID_BITS) - 1;
+/// How many classes of health there are; a place's upper bits.
+pub(in crate::superhub) const CLASSES: i64 = Health::ALL.len() as i64;
+/// The facet that every listing has.
+pub(in crate::superhub) const ALL: &str = "a:";
+/// The facet of what other hubs list.
+pub(in crate::superhub) const FEDERATED: &str = "f:";
+
+/// The row of a listing in the index: those whose servers do well come first, then the older ones.
+pub(in crate::superhub) fn place_of(health: Health, id: i64) -> i64 {
+    (health as i64) << ID_BITS | (id & BEST_ID)
+}
+
+/// The words that stand for what a listing is; none of them can be a word of its text, which holds no colon.
+pub(in crate::superhub) mod facet {
+    use super::{Kind, Lang, Tag};
+
+    pub(in crate::superhub) fn kind(kind: Kind) -> String {
+        format!("k:{}", kind.word())
+    }
+
+    pub(in crate::superhub) fn tag(tag: &Tag) -> String {
+        format!("t:{}", tag.as_str())
+    }
+
+    /// A language, which stands for its dialects too.
+    pub(in crate::superhub) fn lang(lang: &Lang) -> String {
+        format!("l:{}", lang.as_str())
+    }
+
+    pub(in crate::superhub) fn origin(origin: i64) -> String {
+        format!("o:{origin}")
+    }
+
+    pub(in crate::superhub) fn paid(paid: bool) -> String {
+        format!("p:{}", u8::from(paid))
+    }
+}
+
+fn facets(listing: &Listing, origin: i64) -> String {
+    let mut all = vec![ALL.to_owned(), facet::kind(listing.kind), facet::paid(listing.paid), facet::origin(origin)];
+    all.extend((origin != 1).then(|| FEDERATED.to_owned()));
+    all.extend(listing.tags.iter().map(facet::tag));
+    if let Some(lang) = &listing.lang {
+        all.push(facet::lang(lang));
+        all.extend((lang.primary() != lang.as_str()).then(|| format!("l:{}", lang.primary())));
+    }
+    all.join(" ")
+}
+
+/// Puts a listing into the index; answers its words.
+pub(super) fn add(change: &Connection, place: i64, listing: &Listing, origin: i64) -> rusqlite::Result<Vec<String>> {
+    let name: Vec<String> = words(listing.name.as_str()).collect();
+    let tags: Vec<String> = listing.tags.iter().flat_map(|tag| words(tag.as_str()).collect::<Vec<_>>()).collect();
+    let text: Vec<String> = words(listing.summary.as_str()).collect();
+    let added = "INSERT INTO search (rowid, name, tags, text, facets) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let columns = params![place, name.join(" "), tags.join(" "), text.join(" "), facets(listing, origin)];
+    change.prepare_cached(added)?.execute(columns)?;
+    Ok([name, tags, text].concat())
+}
+
+/// Takes a listing out of the index.
+pub(super) fn remove(change: &Connection, place: i64) -> rusqlite::Result<()> {
+    change.prepare_cached("DELETE FROM search WHERE rowid = ?1")?.execute([place]).map(drop)
+}

@@ -1,0 +1,152 @@
+//! A database that is full, damaged or locked while servers run over it: each request hears it in a sentence, the boards serve on, and
+//! nothing that was acknowledged is lost (THREATS 53, 54).
+#![allow(clippy::unwrap_used, reason = "a test fails where it stands")]
+
+mod harness;
+mod instances;
+
+use std::os::unix::fs::FileExt;
+use std::time::Duration;
+
+use goop::clock::Moment;
+use goop::proto::presence::Kind;
+use harness::disk::SmallDisk;
+use harness::{SOON, need};
+use instances::{Farm, Instance, Signer, WITHIN, message};
+use rusqlite::Connection;
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+async fn is_ready(instance: &Instance, wanted: u16) {
+    let ready = async {
+        while instance.get("/readyz").await.0 != wanted {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    assert!(timeout(SOON, ready).await.is_ok(), "readyz is not {wanted}: {}", instance.goop.log());
+    assert_eq!(instance.get("/healthz").await.0, 200);
+}
+
+async fn found(instance: &Instance, slug: &str) -> (u16, Value) {
+    instance.admin_answer("POST", "boards", json!({ "slug": slug, "type": "open" })).await
+}
+
+/// The slugs of all communities.
+async fn communities(instance: &Instance) -> Vec<String> {
+    let (_, boards) = instance.admin_answer("GET", "boards", Value::Null).await;
+    let boards = boards["boards"].as_array().unwrap();
+    boards.iter().filter_map(|board| board["slug"].as_str()).map(str::to_owned).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_full_disk_the_boards_serve_on_and_nothing_acknowledged_is_lost() {
+    if !need(rustix::process::geteuid().is_root(), "root, to mount a small file system") {
+        return;
+    }
+    let disk = SmallDisk::new("1m");
+    let farm = Farm::new(20).database_in(disk.path());
+    let (one, two) = (farm.start(), farm.start());
+    assert_eq!(found(&one, "before").await.0, 201);
+    let mut alice = Signer::new(&one).await;
+    assert_eq!(one.publish_text(&alice.says(Kind::Online, "Alice")).await.0, 204);
+    two.shows(&["Alice"], WITHIN).await;
+    disk.fill();
+    let mut kept = vec!["before".to_owned()];
+    let mut refused = None;
+    for n in 0..2000 {
+        let slug = format!("c{n}");
+        match found(&one, &slug).await {
+            (201, _) => kept.push(slug),
+            other => {
+                refused = Some(other);
+                break;
+            }
+        }
+    }
+    let (status, problem) = refused.expect("a full disk is noticed");
+    assert_eq!((status, &problem["code"]), (507, &json!("disk-full")), "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("full"));
+    is_ready(&one, 503).await;
+    for instance in [&one, &two] {
+        assert_eq!(instance.publish(&message("online", 1, "Bob")).await, 204);
+        assert_eq!(instance.publish_text(&alice.says(Kind::Update, "Alice")).await.0, 204, "judged alone");
+        instance.shows(&["Alice", "Bob"], WITHIN).await;
+    }
+    disk.clear();
+    is_ready(&one, 200).await;
+    assert_eq!(found(&one, "after").await.0, 201);
+    kept.push("after".to_owned());
+    assert_eq!(one.publish(&message("online", 2, "Carol")).await, 204);
+    two.shows(&["Alice", "Bob", "Carol"], SOON).await;
+    one.kill();
+    let again = farm.start();
+    let mut known = communities(&again).await;
+    (known.sort(), kept.sort());
+    assert_eq!(known, kept);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_damaged_under_running_servers_is_told_and_the_boards_serve_on() {
+    let farm = Farm::new(20);
+    let (one, two) = (farm.start(), farm.start());
+    assert_eq!(found(&one, "before").await.0, 201);
+    for path in ["", "-wal"] {
+        let path = format!("{}{path}", farm.database().display());
+        let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+        let length = file.metadata().unwrap().len();
+        file.write_all_at(&vec![0x5a; length as usize], 0).unwrap();
+    }
+    // What SQLite still has in memory may serve for a while.
+    let told = async {
+        for n in 0.. {
+            let (status, problem) = found(&one, &format!("c{n}")).await;
+            assert!([201, 503].contains(&status), "{status} {problem}");
+            if status == 503 {
+                return problem;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Value::Null
+    };
+    let problem = timeout(SOON, told).await.expect("it is noticed");
+    assert_eq!(problem["code"], "database");
+    for instance in [&one, &two] {
+        assert_eq!(instance.publish(&message("online", 1, "Bob")).await, 204);
+        let mut alice = Signer::new(instance).await;
+        assert_eq!(instance.publish_text(&alice.says(Kind::Online, "Alice")).await.0, 204);
+    }
+    is_ready(&one, 503).await;
+    one.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_somebody_else_holds_the_database_the_boards_serve_on() {
+    let farm = Farm::new(20);
+    let (one, two) = (farm.start(), farm.start());
+    let mut alice = Signer::new(&one).await;
+    let holder = Connection::open(farm.database()).unwrap();
+    holder.busy_timeout(SOON).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    is_ready(&one, 503).await;
+    let began = Moment::now();
+    assert_eq!(one.publish_text(&alice.says(Kind::Online, "Alice")).await.0, 204);
+    assert!(Moment::now().since(began) < Duration::from_secs(2), "nobody waits for the database");
+    assert_eq!(found(&one, "chess").await.0, 503);
+    holder.execute_batch("ROLLBACK").unwrap();
+    is_ready(&one, 200).await;
+    two.shows(&["Alice"], SOON).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_database_is_left_as_it_is_and_instances_serve_what_they_can() {
+    let farm = Farm::new(20);
+    std::fs::write(farm.database(), [b'x'; 10_000]).unwrap();
+    let one = farm.start();
+    assert_eq!(one.publish(&message("online", 1, "Bob")).await, 204);
+    let mut alice = Signer::new(&one).await;
+    assert_eq!(one.publish_text(&alice.says(Kind::Online, "Alice")).await.0, 204);
+    assert_eq!(found(&one, "chess").await.0, 503);
+    is_ready(&one, 503).await;
+    one.stop();
+    assert_eq!(std::fs::read(farm.database()).unwrap(), [b'x'; 10_000]);
+}

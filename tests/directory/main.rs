@@ -1,0 +1,6 @@
+//! The directory of a super hub: what is kept, how it is found, what HTTP says of it, who lists themselves.
+#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
+
+mod search;
+mod stage;
+mod store;
