@@ -124,15 +124,16 @@ impl Node {
         let mut ready = Ready::of(&identity.peer_id());
         let mut peer = None;
         let mut token = None;
+        let guests = public.board.as_ref().map(Rendezvous::guests);
         let relay = if loaded.config.presence.rendezvous_only {
-            let relay = relay::without_peer(loaded, &identity, &mut tasks, &stop).await?;
+            let relay = relay::without_peer(loaded, &identity, guests, &mut tasks, &stop).await?;
             if loaded.config.p2p.relay_server {
                 ready = ready.with_relay(relay.as_ref());
             }
             relay
         } else {
             let servers = rendezvous_servers(loaded, public.board.as_ref());
-            let (nat, relay) = relay::of_peer(&loaded.config.p2p, &identity);
+            let (nat, relay) = relay::of_peer(&loaded.config.p2p, &identity, guests);
             let options = peer_options(loaded, &identity, servers, nat);
             let handle = peer::start(options, &metrics, &mut tasks, stop.child_token()).await?;
             let viewer = open_viewer(loaded, &handle, metrics, &mut tasks, stop.child_token())?;

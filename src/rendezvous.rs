@@ -44,7 +44,7 @@ use crate::http::auth::password::PasswordError;
 use crate::http::client_ip::{UnnamedProxy, is_forwarded};
 use crate::http::limit::{PublishLimit, PublishRates, StreamGate, StreamLimits};
 use crate::http::{self, HttpMetrics, Limits};
-use crate::p2p::relay::RelayHandle;
+use crate::p2p::relay::{Guests, RelayHandle};
 use crate::proto::binding::Bindings;
 use crate::proto::signed::Epoch;
 use crate::shutdown::Tasks;
@@ -280,6 +280,12 @@ impl Rendezvous {
     /// Where it listens.
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// Who is on one of the boards, for a relay that keeps its places for them.
+    pub fn guests(&self) -> Guests {
+        let app = self.app.clone();
+        Guests::new(move |peer| app.boards.all().iter().any(|board| board.read(|board| board.row(peer).is_some())))
     }
 
     /// How many peers are here and how many event streams are read, on all boards together. Whoever gets an answer knows that no
