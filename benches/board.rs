@@ -20,6 +20,7 @@ use axum::http::StatusCode;
 use axum::response::Sse;
 use axum::response::sse::Event;
 use axum::routing::{get, post};
+use axum::serve::ListenerExt;
 use futures::{Stream, StreamExt};
 use serde_json::Value;
 use tokio::sync::broadcast::{Sender, channel};
@@ -202,6 +203,7 @@ async fn plain_serve() {
     let router = Router::new().route("/publish", post(plain_publish)).route("/events", get(plain_events)).with_state(tell);
     let listener = goop::http::listen("127.0.0.1:0".parse().unwrap()).unwrap();
     println!("http://{}", listener.local_addr().unwrap());
+    let listener = listener.tap_io(|socket| socket.set_nodelay(true).unwrap());
     axum::serve(listener, router).await.unwrap();
 }
 
