@@ -193,7 +193,7 @@ async fn register_from(hub: &Hub, key: &Keypair, draft: &Value, number: usize) -
 /// How many connections a server has taken.
 async fn board_requests(board: &Board) -> u64 {
     let metrics = reqwest::get(format!("{}/metrics", board.url)).await.unwrap().text().await.unwrap();
-    let line = metrics.lines().find(|line| line.starts_with("rendezvous_http_accepted_total")).unwrap_or_default();
+    let line = metrics.lines().find(|line| line.contains("http_connections_accepted_total")).unwrap_or_default();
     line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 

@@ -93,7 +93,7 @@ async fn guard(app: &App, request: Request, next: Next, owners: bool) -> Respons
     let Some(Client(socket)) = head.extensions.get::<Client>().copied() else { return Problem::internal().into_response() };
     let (who, info) = match identify(app, &head, app.client(socket.ip(), &head.headers), owners).await {
         Ok(known) => known,
-        Err(denied) => return denied,
+        Err(denied) => return denied.into_response(),
     };
     head.extensions.insert(who);
     let mut response = next.run(Request::from_parts(head, body)).await;
@@ -103,7 +103,7 @@ async fn guard(app: &App, request: Request, next: Next, owners: bool) -> Respons
     response
 }
 
-async fn identify(app: &App, head: &Parts, client: IpAddr, owners: bool) -> Result<(Who, Option<HeaderValue>), Response> {
+async fn identify(app: &App, head: &Parts, client: IpAddr, owners: bool) -> Result<(Who, Option<HeaderValue>), Denied> {
     let authorization = origin::only(&head.headers, &header::AUTHORIZATION);
     if authorization.is_some_and(is_ours) {
         return by_peer_id(app, head, authorization, owners);
@@ -116,23 +116,23 @@ async fn identify(app: &App, head: &Parts, client: IpAddr, owners: bool) -> Resu
             challenges.retain(|line| !line.to_str().is_ok_and(is_ours));
             Err(unauthorized(app, challenges))
         }
-        Err(denied) => Err(denied.into_response()),
+        Err(denied) => Err(denied),
     }
 }
 
-fn by_peer_id(app: &App, head: &Parts, authorization: Option<&str>, owners: bool) -> Result<(Who, Option<HeaderValue>), Response> {
+fn by_peer_id(app: &App, head: &Parts, authorization: Option<&str>, owners: bool) -> Result<(Who, Option<HeaderValue>), Denied> {
     let (peer, info) = match app.peer_id.answer(authorization, rand::random(), Moment::now()) {
         PeerIdAnswer::Peer(peer, info) => (peer, info),
-        PeerIdAnswer::Challenge(challenge) => return Err(with_challenges(vec![challenge])),
+        PeerIdAnswer::Challenge(challenge) => return Err(Denied::Unknown { challenges: vec![challenge] }),
     };
     if !matches!(head.method, Method::GET | Method::HEAD) && of_foreign_page(&head.headers, origin::host(head).unwrap_or_default()) {
         let detail = "pages of other origins may not change anything here";
-        return Err(Problem::new(StatusCode::FORBIDDEN, "foreign-origin", detail).into_response());
+        return Err(Denied::Refused(Problem::new(StatusCode::FORBIDDEN, "foreign-origin", detail)));
     }
     match () {
         () if app.options.peers.contains(&peer) => Ok((Who::Operator(peer.to_base58()), info)),
         () if owners => Ok((Who::Owner(peer), info)),
-        () => Err(Denied::NotListed(peer).into_response()),
+        () => Err(Denied::NotListed(peer)),
     }
 }
 
@@ -141,20 +141,11 @@ fn of_foreign_page(headers: &HeaderMap, host: &str) -> bool {
 }
 
 /// 401, and every way to be known.
-fn unauthorized(app: &App, mut challenges: Vec<HeaderValue>) -> Response {
+fn unauthorized(app: &App, mut challenges: Vec<HeaderValue>) -> Denied {
     if let PeerIdAnswer::Challenge(challenge) = app.peer_id.answer(None, rand::random(), Moment::now()) {
         challenges.push(challenge);
     }
-    with_challenges(challenges)
-}
-
-fn with_challenges(challenges: Vec<HeaderValue>) -> Response {
-    let detail = "this takes the operator's password, or Peer ID auth as the rendezvous server that is listed";
-    let mut response = Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail).into_response();
-    for line in challenges {
-        response.headers_mut().append(header::WWW_AUTHENTICATE, line);
-    }
-    response
+    Denied::Unknown { challenges }
 }
 
 /// Whether this address may ask at all, now.
