@@ -187,6 +187,8 @@ pub async fn start(
             "Chat messages that were refused: too long, not understood, or too many of one peer",
             handle.talk.refused.clone(),
         );
+        let help = "Offers of files that were refused: too many, too large, or not understood";
+        room.register("file_offers_refused", help, handle.files.refused.clone());
         room.register("connections_refused_per_address", "Inbound connections of addresses that had enough", crowded);
     });
     if let Some(discovery) = &discovery {

@@ -234,6 +234,7 @@ fn impossible_combinations_are_told_where_they_were_made() {
         assert!(told[0].starts_with("goop.toml:2: paths.site_root: everyone may read the site"), "{site}: {told:?}");
     }
     assert!(toml_faults("[identity]\nkey_file = \"site/secret/k\"")[0].contains("everyone may read the site"));
+    assert!(toml_faults("[paths]\ndownloads = \"site/in\"")[0].contains("everyone may read the site"), "what others sent is not for everyone");
 }
 
 #[test]

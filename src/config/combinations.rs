@@ -54,7 +54,8 @@ fn no_public_role(loaded: &Loaded) -> Option<Fault> {
 /// Everyone may read the site, so nothing of ours may lie in it.
 fn site(loaded: &Loaded) -> Option<Fault> {
     let site = lexically_clean(&loaded.data.site(&loaded.config));
-    let ours = [loaded.data.identity_key(&loaded.config), loaded.data.run_json(), loaded.config_file.clone()];
+    let downloads = loaded.data.downloads(&loaded.config);
+    let ours = [loaded.data.identity_key(&loaded.config), loaded.data.run_json(), loaded.config_file.clone(), downloads];
     let inside = ours.iter().find(|file| lexically_clean(file).starts_with(&site))?;
     let message = format!("everyone may read the site, and {} would lie in it: choose a folder of its own", inside.display());
     fault(loaded, "paths.site_root", message)

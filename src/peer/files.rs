@@ -15,6 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use libp2p::PeerId;
+use prometheus_client::metrics::counter::Counter;
 use serde::Serialize;
 use tokio::sync::{Notify, Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
@@ -87,6 +88,8 @@ pub struct Files {
     under_way: Mutex<HashMap<i64, UnderWay>>,
     sending: Semaphore,
     wake: Notify,
+    /// Offers of others that were refused: too many, too large, or not understood.
+    pub refused: Counter,
 }
 
 impl Files {
@@ -94,7 +97,7 @@ impl Files {
     pub fn new(memory: Memory, events: broadcast::Sender<PeerEvent>, folders: Folders, site: SiteRoot) -> Self {
         let offers = Mutex::new(RateTable::new(OFFERS_PER_PEER, OFFERING_PEERS));
         let (under_way, sending, wake) = (Mutex::default(), Semaphore::new(MAX_SENDING), Notify::new());
-        Self { memory, events, folders, site, offers, under_way, sending, wake }
+        Self { memory, events, folders, site, offers, under_way, sending, wake, refused: Counter::default() }
     }
 
     /// The transfer as its owner sees it.

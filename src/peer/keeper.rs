@@ -89,7 +89,12 @@ impl Keeper {
     /// Writes down what changed about a favourite.
     async fn note(&mut self, row: &PeerRow) {
         let (peer, now) = (row.peer_id, seen(row));
-        let same = |noted: &Seen| (&noted.label, &noted.avatar_hash, &noted.addrs) == (&now.label, &now.avatar_hash, &now.addrs);
+        let sorted = |seen: &Seen| {
+            let mut addrs = seen.addrs.clone();
+            addrs.sort();
+            addrs
+        };
+        let same = |noted: &Seen| (&noted.label, &noted.avatar_hash, sorted(noted)) == (&now.label, &now.avatar_hash, sorted(&now));
         if !self.handle.memory().is_favourite(&peer) || (row.online && self.noted.get(&peer).is_some_and(same)) {
             return;
         }

@@ -43,6 +43,12 @@ async fn csrf_a_request_that_changes_something_needs_the_token_and_no_foreign_pa
         "DELETE /api/v1/site/a.txt",
         "PUT /api/v1/avatar",
         "DELETE /api/v1/avatar",
+        "POST /api/v1/chat/read",
+        "DELETE /api/v1/chat/1",
+        "DELETE /api/v1/conversations",
+        "PUT /api/v1/contacts/x",
+        "POST /api/v1/files?to=x&name=y",
+        "POST /api/v1/files/1/accept",
     ];
     let body = r#"{"content":"hi"}"#;
     for write in writes {

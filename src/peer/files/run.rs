@@ -150,7 +150,8 @@ impl Runner {
 
     async fn expire(&mut self, transfer: Transfer) {
         if transfer.state.is_open() {
-            let why = Some("nobody decided in time".to_owned());
+            let why =
+                Some(if transfer.state == State::Linked { "the link was good for seven days" } else { "its time is over" }.to_owned());
             noted(self.handle.files.step(transfer.number, Step::Expire, Outcome { why, ..Outcome::default() }).await);
         } else {
             let _ = self.handle.memory().ask(move |memory| memory.was_told(transfer.number)).await;

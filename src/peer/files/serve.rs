@@ -19,7 +19,11 @@ impl Files {
     /// Answers one stream of `peer`.
     pub async fn serve(&self, peer: PeerId, mut io: Box<dyn Duplex>) -> Result<(), StreamError> {
         match file::hear(&mut io).await? {
-            Request::Offer(offer) => file::answer(io, self.consider(peer, offer).await).await,
+            Request::Offer(offer) => {
+                let verdict = self.consider(peer, offer).await;
+                self.refused.inc_by(u64::from(verdict.is_err()));
+                file::answer(io, verdict).await
+            }
             Request::End { id, how } => file::answer(io, self.hear_end(peer, id, how).await).await,
             Request::Get { id, from } => self.give(peer, id, from, io).await,
         }
