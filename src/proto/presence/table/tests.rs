@@ -146,7 +146,11 @@ fn when_the_best_source_falls_silent_the_next_one_decides() {
     table.apply(LAN, &signed(bob, "Bob at home", 0), at(0));
     let away = Presence { addrs: vec![addr.clone()], ..signed(bob, "Bob away", 5) };
     assert_eq!(table.apply(HUB, &away, at(10)), None);
-    assert_eq!(table.get(&bob).unwrap().signed_addrs(), [addr.clone()], "where he can be dialled is known though the LAN speaks");
+    assert_eq!(
+        table.get(&bob).unwrap().signed_addrs(),
+        std::slice::from_ref(&addr),
+        "where he can be dialled is known though the LAN speaks"
+    );
     assert!(matches!(&table.expire(at(20))[..], [Change::Updated(row)] if row.presence.content == "Bob away"));
     table.apply(LAN, &signed(bob, "Bob at home", 0), at(21));
     assert!(matches!(table.apply(LAN, &offline(bob), at(22)), Some(Change::Updated(row)) if row.presence.content == "Bob away"));
