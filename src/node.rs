@@ -194,7 +194,9 @@ impl Public {
         }
         let prepared = Rendezvous::prepare(board_options(loaded, identity, addr, explicit), metrics)?;
         let beside = match hub {
-            Some(hub) => Some((superhub::ROLE, SuperHub::open(hub, prepared.door(), prepared.addr(), tasks, stop.child_token())?.router())),
+            Some(hub) => {
+                Some((superhub::ROLE, SuperHub::open(hub, prepared.door(), prepared.addr(), metrics, tasks, stop.child_token())?.router()))
+            }
             None => None,
         };
         let mut names = vec!["rendezvous"];

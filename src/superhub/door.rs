@@ -63,7 +63,7 @@ impl Alone {
         let admin = Arc::new(admin_door(&door, &options, addr)?);
         let (url, common) = (url(&options.http, addr), common(&options, admin.clone(), metrics.clone()));
         let per_address = if options.http.trusted_proxies.is_empty() { CONNECTIONS / 4 } else { CONNECTIONS };
-        let hub = SuperHub::open(options, admin, addr, tasks, stop.clone())?;
+        let hub = SuperHub::open(options, admin, addr, metrics, tasks, stop.clone())?;
         let counters = HttpMetrics::default();
         metrics.register("superhub_http", |room| counters.register(room));
         let limits = Limits { connections: CONNECTIONS, per_address, ..Limits::default() };
