@@ -17,6 +17,7 @@ use goop::clock::Moment;
 use rusqlite::Connection;
 
 #[path = "directory/hub.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
 mod hub;
 #[path = "directory/listings.rs"]
 mod listings;
@@ -29,6 +30,9 @@ const CLIENTS: u64 = 8;
 /// Between two keys of one client, where it is a person.
 const KEY: Duration = Duration::from_millis(100);
 
+/// Gets the folder, and how many listings there are to be.
+type Scenario = fn(&Path, u64);
+
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let (flags, wanted): (Vec<_>, Vec<_>) = args.iter().partition(|arg| arg.starts_with('-'));
@@ -40,7 +44,7 @@ fn main() {
     std::fs::create_dir_all(&folder).unwrap();
     let count: u64 = std::env::var("GOOP_BENCH_LISTINGS").map_or(1_000_000, |count| count.parse().unwrap());
     println!("| figure | seen |\n|---|---|");
-    let scenarios: [(&str, fn(&Path, u64)); 6] =
+    let scenarios: [(&str, Scenario); 6] =
         [("fill", fill), ("one", one), ("search", search), ("plain", plain), ("start", start), ("kill", kill)];
     for (_, run) in scenarios.iter().filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|one| one == name)) {
         run(&folder, count);

@@ -3,7 +3,7 @@
 //!
 //! - `directory`: what is listed, how it is found, who lists themselves.
 //! - `monitor`: what is seen of the servers that are listed.
-//! - `door`: what a hub answers where no rendezvous server stands beside it.
+//! - `door`: what a hub answers where no rendezvous server stands beside it. `metrics`: what is counted.
 //!
 //! All public roles of a node share one listener: [`SuperHub::open`] answers the routes, and whoever has the listener merges them.
 
@@ -27,13 +27,16 @@ use crate::http::limit::{KeyedLimit, TABLE};
 use crate::proto::directory::target::Trust;
 use crate::proto::rate::Rate;
 use crate::shutdown::Tasks;
+use crate::telemetry::Metrics;
 
 pub mod directory;
 mod door;
+mod metrics;
 pub mod monitor;
 
 use directory::{Directory, StoreError};
 pub use door::{Alone, DoorOptions};
+pub use metrics::SuperHubMetrics;
 use monitor::Prober;
 
 /// The name of this role.
@@ -99,6 +102,8 @@ pub(crate) struct App {
     pub(crate) proxies: TrustedProxies,
     /// How the hub behaves.
     pub(crate) options: Options,
+    /// What is counted.
+    pub(crate) metrics: SuperHubMetrics,
 }
 
 impl App {
@@ -127,6 +132,7 @@ impl SuperHub {
         options: Options,
         door: Arc<AdminDoor>,
         addr: SocketAddr,
+        metrics: &Metrics,
         tasks: &mut Tasks,
         stop: CancellationToken,
     ) -> Result<Self, SuperHubError> {
@@ -140,7 +146,9 @@ impl SuperHub {
             registered: Mutex::new(KeyedLimit::new(REGISTERED, TABLE)),
             proxies: TrustedProxies::new(options.http.trusted_proxies.clone()),
             options,
+            metrics: SuperHubMetrics::default(),
         });
+        metrics.register("superhub", |room| app.metrics.register(room));
         tasks.spawn("directory caretaker", monitor::run(app.clone(), app.options.probe, stop));
         let routes = directory::api::routes(&app).with_state(app);
         Ok(Self { router: routes.layer(middleware::map_response(directory::api::finish)) })

@@ -116,7 +116,10 @@ mod tests {
     use tokio::sync::{broadcast, mpsc};
 
     use super::*;
+    use crate::peer::files::Folders;
+    use crate::peer::memory::Memory;
     use crate::peer::site_root::SiteRoot;
+    use crate::proto::chat::Limits;
 
     /// Stands in for the actor: everybody in the community is dialled until nobody else asks, and then has no address.
     async fn dialled(mut commands: mpsc::Receiver<Command>, members: Vec<PeerId>) -> usize {
@@ -140,9 +143,11 @@ mod tests {
         let (commands, asked) = mpsc::channel(256);
         let members: Vec<PeerId> = (0..200).map(|_| PeerId::random()).collect();
         let actor = tokio::spawn(dialled(asked, members));
-        let handle = PeerHandle::new(PeerId::random(), commands, broadcast::channel(1).0, SiteRoot::new("/nowhere".into()));
+        let memory = Memory::in_memory(PeerId::random(), Limits::default()).unwrap();
+        let folders = Folders { downloads: "/nowhere".into(), spool: "/nowhere".into() };
+        let handle = PeerHandle::new(commands, broadcast::channel(1).0, SiteRoot::new("/nowhere".into()), memory, folders);
         let sent = handle.say(Audience::Community("rv.example".into()), "hello".into()).await.unwrap();
-        assert_eq!((sent.message.delivered, sent.missed), (0, vec![Missed { why: "no address is known", peers: 200 }]));
+        assert_eq!((sent.kept.message.delivered, sent.missed), (0, vec![Missed { why: "no address is known", peers: 200 }]));
         drop(handle);
         assert_eq!(actor.await.unwrap(), WIDTH);
     }

@@ -68,7 +68,7 @@ impl Alone {
         let external = options.http.external_url.as_ref().map(|url| url.url().as_str().trim_end_matches('/').to_owned());
         let common = common(&options, admin.clone(), metrics.clone());
         let per_address = if options.http.trusted_proxies.is_empty() { CONNECTIONS / 4 } else { CONNECTIONS };
-        let hub = SuperHub::open(options, admin, addr, tasks, stop.clone())?;
+        let hub = SuperHub::open(options, admin, addr, metrics, tasks, stop.clone())?;
         let counters = HttpMetrics::default();
         metrics.register("superhub_http", |room| counters.register(room));
         let limits = Limits { connections: CONNECTIONS, per_address, ..Limits::default() };

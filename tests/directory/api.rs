@@ -337,7 +337,7 @@ async fn beside_a_rendezvous_server_both_answer_at_one_door() {
     let folder = tempfile::tempdir().unwrap();
     let (metrics, mut tasks, stop) = (Metrics::default(), Tasks::default(), CancellationToken::new());
     let prepared = Rendezvous::prepare(board_options(&stage::key()), &metrics).unwrap();
-    let hub = SuperHub::open(options(folder.path()), prepared.door(), prepared.addr(), &mut tasks, stop.clone()).unwrap();
+    let hub = SuperHub::open(options(folder.path()), prepared.door(), prepared.addr(), &metrics, &mut tasks, stop.clone()).unwrap();
     let board = prepared.serve(Some(("superhub", hub.router())), &metrics, &mut tasks, stop.clone());
     let url = board.url();
     let get = async |path: &str| reqwest::get(format!("{url}{path}")).await.unwrap();

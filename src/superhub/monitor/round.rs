@@ -111,10 +111,12 @@ async fn look_at(app: &App, due: Due) {
     if matches!(asked, Err(AskError::TooSoon(_))) {
         return;
     }
+    app.metrics.probed.inc();
     let observed = judge(&due, asked.ok(), UnixMillis::now(), rand::random_range(0.8..1.2));
     let endpoint = observed.endpoint;
     let kept = async {
         if app.directory.change(0, move |desk| desk.observed(&observed)).await? {
+            app.metrics.turned.inc();
             while app.directory.change(0, move |desk| desk.move_listings(endpoint, MOVED)).await? == MOVED {}
         }
         Ok::<_, StoreError>(())

@@ -53,6 +53,7 @@ pub(super) async fn import(State(app): State<Arc<App>>, Extension(who): Extensio
         let listed: Result<Vec<ListingId>, _> = app.directory.change(CHUNK as u64, list).await;
         ids.extend(listed.map_err(|error| Problem::from(error).member("listed", ids.len() as u64))?);
     }
+    app.metrics.changed.inc_by(ids.len() as u64);
     let answer = json!({ "listed": ids.len(), "ids": ids, "refused": refusals, "refusals": refused });
     Ok((StatusCode::OK, Json(answer)).into_response())
 }

@@ -111,6 +111,7 @@ pub(super) async fn search(
     may_ask(&app, socket.ip(), &headers)?;
     let Params(asked) = params.map_err(|wrong| Problem::bad_request(wrong.body_text()))?;
     let found = find(&app.directory, &asked).await?;
+    app.metrics.searched.inc();
     let communities: Vec<View<'_>> = found.entries.iter().filter_map(View::of).collect();
     let next = found.next.map(|next| next.to_string());
     Ok(Json(json!({ "communities": communities, "next": next, "complete": found.complete })).into_response())
@@ -137,10 +138,16 @@ pub(super) async fn create(
 ) -> Answer {
     ours(&app, &draft)?;
     match who {
-        Who::Owner(peer) => super::requests::register(&app, peer, app.client(socket.ip(), &headers), draft).await,
+        Who::Owner(peer) => {
+            let registered = super::requests::register(&app, peer, app.client(socket.ip(), &headers), draft).await;
+            let counter = if registered.is_ok() { &app.metrics.registered } else { &app.metrics.refused };
+            counter.inc();
+            registered
+        }
         Who::Operator(name) => {
             let listing = draft.listing()?;
             let listed = app.directory.change(1, move |desk| desk.list(listing, Trust::Operator, &name)).await?;
+            app.metrics.changed.inc();
             changed(&app, StatusCode::CREATED, listed.id).await
         }
     }
@@ -170,6 +177,7 @@ pub(super) async fn change(
         desk.edit(&entry, listing, trust, &who.name()).map(drop)
     };
     app.directory.change(1, change).await?;
+    app.metrics.changed.inc();
     changed(&app, StatusCode::OK, id).await
 }
 
@@ -180,6 +188,7 @@ pub(super) async fn remove(State(app): Shared, Extension(who): Extension<Who>, P
         desk.withdraw(&entry, &who)
     };
     app.directory.change(1, change).await?;
+    app.metrics.changed.inc();
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
