@@ -12,6 +12,7 @@
 use std::convert::Infallible;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -19,6 +20,7 @@ use axum::http::StatusCode;
 use axum::response::Sse;
 use axum::response::sse::Event;
 use axum::routing::{get, post};
+use axum::serve::ListenerExt;
 use futures::{Stream, StreamExt};
 use serde_json::Value;
 use tokio::sync::broadcast::{Sender, channel};
@@ -26,25 +28,43 @@ use tokio_stream::wrappers::BroadcastStream;
 
 const GOOP: &str = env!("CARGO_BIN_EXE_goop");
 
-/// A load: its name, whether the plain server can carry it too, and the driver's options.
-struct Load(&'static str, bool, &'static str);
+/// A load.
+struct Load {
+    name: &'static str,
+    /// Whether the plain server carries it too.
+    plain: bool,
+    /// The driver's options.
+    options: &'static str,
+    /// Those of another driver that attacks meanwhile; empty: none does.
+    attack: &'static str,
+}
+
+const fn both(name: &'static str, options: &'static str) -> Load {
+    Load { name, plain: true, options, attack: "" }
+}
+
+const fn ours(name: &'static str, options: &'static str) -> Load {
+    Load { name, plain: false, options, attack: "" }
+}
+
+const GOOD: &str = "--subscribers 1000 --publishes 50 --seconds 15";
 
 const LOADS: [Load; 15] = [
-    Load("fan-out", true, "--subscribers 1000 --publishes 4200"),
-    Load("slow", true, "--subscribers 1000 --publishes 50"),
-    Load("changes", false, "--subscribers 1000 --publishes 4200 --stream /api/v1/events"),
-    Load("many", true, "--subscribers 9000 --publishes 20"),
-    Load("publish", true, "--subscribers 0 --publishes 0 --peers 20000"),
-    Load("publish-one-by-one", true, "--subscribers 0 --publishes 0 --peers 20000 --connections 64 --pipeline 1"),
-    Load("signed", false, "--subscribers 0 --publishes 0 --peers 20000 --signed"),
-    Load("join", false, "--subscribers 0 --publishes 1 --seconds 1 --peers 10000 --joins 50 --stream /api/v1/events"),
-    Load("memory", true, "--subscribers 9000 --publishes 1 --seconds 2"),
-    Load("quiet-1000", false, "--subscribers 100 --heartbeats --peers 1000 --publishes 200 --seconds 30 --stream /api/v1/events"),
-    Load("quiet-16000", false, "--subscribers 100 --heartbeats --peers 16000 --publishes 3200 --seconds 30 --stream /api/v1/events"),
-    Load("19000", false, "--subscribers 19000 --processes 3 --publishes 100 --seconds 20"),
-    Load("school", false, "--one-address --subscribers 500 --peers 500 --heartbeats --publishes 100 --seconds 60"),
-    Load("good-alone", false, "--subscribers 100 --publishes 50 --seconds 20"),
-    Load("good-among-bad", false, "--subscribers 100 --publishes 50 --seconds 20 --slow-readers 1000 --half-open 10000"),
+    both("fan-out", "--subscribers 1000 --publishes 4300"),
+    both("slow", "--subscribers 1000 --publishes 50"),
+    ours("changes", "--subscribers 1000 --publishes 4300 --stream /api/v1/events"),
+    both("many", "--subscribers 9000 --publishes 20"),
+    both("publish", "--subscribers 0 --publishes 0 --peers 20000"),
+    both("one-by-one", "--subscribers 0 --publishes 0 --peers 20000 --connections 64 --pipeline 1"),
+    ours("signed", "--subscribers 0 --publishes 0 --peers 20000 --signed"),
+    ours("join", "--subscribers 0 --publishes 1 --seconds 1 --peers 10000 --joins 50 --stream /api/v1/events"),
+    both("memory", "--subscribers 9000 --publishes 1 --seconds 2"),
+    ours("quiet-1000", "--subscribers 100 --heartbeats --peers 1000 --publishes 200 --seconds 30 --stream /api/v1/events"),
+    ours("quiet-16000", "--subscribers 100 --heartbeats --peers 16000 --publishes 3200 --seconds 30 --stream /api/v1/events"),
+    ours("19000", "--subscribers 19000 --processes 3 --publishes 100 --seconds 15"),
+    ours("school", "--one-address --subscribers 500 --peers 500 --heartbeats --publishes 100 --seconds 60"),
+    ours("good-alone", GOOD),
+    Load { name: "good-among-bad", plain: false, options: GOOD, attack: "--slow-readers 1000 --half-open 10000" },
 ];
 
 fn main() {
@@ -62,12 +82,13 @@ fn main() {
          newcomer's ms, worst | bytes/s each |"
     );
     println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
-    for Load(name, both, options) in LOADS.iter().filter(|Load(name, ..)| is_wanted(name)) {
+    for Load { name, plain: too, options, attack } in LOADS.iter().filter(|load| is_wanted(load.name)) {
         // A school has the limits of any server; other loads are more than it would take.
         let goop = if *name == "school" { goop(&[], "0") } else { goop(&LIFTED, "0") };
+        let attackers = Some(attack).filter(|attack| !attack.is_empty()).map(|attack| attackers(&goop, attack));
         row(name, "goop", &drive(&goop, options));
-        drop(goop);
-        if *both {
+        drop((attackers, goop));
+        if *too {
             row(name, "plain axum", &drive(&plain(), options));
         }
     }
@@ -76,17 +97,20 @@ fn main() {
     }
 }
 
-struct Server {
-    child: Child,
-    url: String,
-    _data: Option<tempfile::TempDir>,
+/// A process that ends with its owner.
+struct Owned(Child);
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+struct Server {
+    process: Owned,
+    url: String,
+    _data: Option<tempfile::TempDir>,
 }
 
 fn started(command: &mut Command) -> (Child, String) {
@@ -113,19 +137,28 @@ fn goop(settings: &[&str], port: &str) -> Server {
     }
     let (child, ready) = started(&mut command);
     let ready: Value = serde_json::from_str(&ready).unwrap();
-    Server { child, url: ready["public"].as_str().unwrap().to_owned(), _data: Some(data) }
+    Server { process: Owned(child), url: ready["public"].as_str().unwrap().to_owned(), _data: Some(data) }
 }
 
 fn plain() -> Server {
     let (child, url) = started(Command::new(std::env::current_exe().unwrap()).arg("plain-serve"));
-    Server { child, url, _data: None }
+    Server { process: Owned(child), url, _data: None }
 }
 
 fn drive(server: &Server, load: &str) -> Value {
-    let pid = server.child.id().to_string();
+    let pid = server.process.0.id().to_string();
     let driver = Command::new(GOOP).args(["bench", "board", "--url", &server.url, "--pid", &pid]).args(load.split(' ')).output().unwrap();
     assert!(driver.status.success(), "{}", String::from_utf8_lossy(&driver.stderr));
     serde_json::from_slice(&driver.stdout).unwrap()
+}
+
+/// Attackers in a process of their own, so that they cost the driver nothing; answered when they are all there.
+fn attackers(server: &Server, attack: &str) -> Owned {
+    let mut command = Command::new(GOOP);
+    command.args(["bench", "board", "--url", &server.url, "--subscribers", "0", "--peers", "1", "--publishes", "0.01", "--seconds", "60"]);
+    let attackers = Owned(command.args(attack.split(' ')).stdout(Stdio::null()).spawn().unwrap());
+    std::thread::sleep(Duration::from_secs(7));
+    attackers
 }
 
 fn row(name: &str, server: &str, figures: &Value) {
@@ -170,6 +203,7 @@ async fn plain_serve() {
     let router = Router::new().route("/publish", post(plain_publish)).route("/events", get(plain_events)).with_state(tell);
     let listener = goop::http::listen("127.0.0.1:0".parse().unwrap()).unwrap();
     println!("http://{}", listener.local_addr().unwrap());
+    let listener = listener.tap_io(|socket| socket.set_nodelay(true).unwrap());
     axum::serve(listener, router).await.unwrap();
 }
 

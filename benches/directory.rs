@@ -40,7 +40,8 @@ fn main() {
     std::fs::create_dir_all(&folder).unwrap();
     let count: u64 = std::env::var("GOOP_BENCH_LISTINGS").map_or(1_000_000, |count| count.parse().unwrap());
     println!("| figure | seen |\n|---|---|");
-    let scenarios: [(&str, fn(&Path, u64)); 6] = [("fill", fill), ("one", one), ("search", search), ("plain", plain), ("start", start), ("kill", kill)];
+    let scenarios: [(&str, fn(&Path, u64)); 6] =
+        [("fill", fill), ("one", one), ("search", search), ("plain", plain), ("start", start), ("kill", kill)];
     for (_, run) in scenarios.iter().filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|one| one == name)) {
         run(&folder, count);
     }
@@ -93,13 +94,23 @@ fn search(folder: &Path, count: u64) {
     std::thread::sleep(Duration::from_secs(8));
     for (how, pause) in [("a key every 100 ms", KEY), ("as fast as they can", Duration::ZERO)] {
         let mut waits: Vec<Duration> = std::thread::scope(|scope| {
-            let typing = (0..CLIENTS).map(|client| scope.spawn({ let hub = &hub; move || type_names(hub, client, count, pause) })).collect::<Vec<_>>();
+            let typing = (0..CLIENTS)
+                .map(|client| {
+                    scope.spawn({
+                        let hub = &hub;
+                        move || type_names(hub, client, count, pause)
+                    })
+                })
+                .collect::<Vec<_>>();
             typing.into_iter().flat_map(|client| client.join().unwrap()).collect()
         });
         waits.sort_unstable();
         let at = |share: f64| waits[((waits.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
         let (p50, p99, worst) = (at(0.5), at(0.99), at(1.0));
-        row(&format!("search, {CLIENTS} clients, {how}: p50 / p99 / worst of {}", waits.len()), format!("{p50:.2} / {p99:.2} / {worst:.2} ms"));
+        row(
+            &format!("search, {CLIENTS} clients, {how}: p50 / p99 / worst of {}", waits.len()),
+            format!("{p50:.2} / {p99:.2} / {worst:.2} ms"),
+        );
     }
     for query in ["c", "ch", "che", "ches", "chess", "chess cl", "chwss", "photografy", "community berlin"] {
         row(&format!("`{query}`, best of 20"), format!("{:.2} ms", best(&hub, query)));
@@ -131,7 +142,9 @@ fn plain(folder: &Path, count: u64) {
     let there = path.exists();
     let plain = Connection::open(&path).unwrap();
     if !there {
-        plain.execute_batch("PRAGMA journal_mode = OFF; CREATE VIRTUAL TABLE plain USING fts5 (name, tags, text, prefix = '2 3'); BEGIN").unwrap();
+        plain
+            .execute_batch("PRAGMA journal_mode = OFF; CREATE VIRTUAL TABLE plain USING fts5 (name, tags, text, prefix = '2 3'); BEGIN")
+            .unwrap();
         let mut insert = plain.prepare("INSERT INTO plain VALUES (?1, ?2, ?3)").unwrap();
         for number in 0..count {
             let (name, tags, text) = listings::columns(number);
@@ -149,7 +162,10 @@ fn plain(folder: &Path, count: u64) {
         };
         let theirs = (0..5).map(|_| time()).fold(f64::MAX, f64::min);
         let ours = best(&hub, start);
-        row(&format!("`{start}`: plain FTS5 in its process, goop over HTTP, ratio"), format!("{theirs:.1} ms, {ours:.2} ms, {:.0} times", theirs / ours));
+        row(
+            &format!("`{start}`: plain FTS5 in its process, goop over HTTP, ratio"),
+            format!("{theirs:.1} ms, {ours:.2} ms, {:.0} times", theirs / ours),
+        );
     }
 }
 
@@ -176,6 +192,7 @@ fn kill(_folder: &Path, _count: u64) {
         assert_eq!(hub.missing(acknowledged), 0, "round {round}: an acknowledged listing is gone");
         acknowledged += hub.write_until_killed(acknowledged, Duration::from_millis(40 + round % 7 * 10));
     }
-    let whole: String = Connection::open(folder.path().join("directory.db")).unwrap().query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    let whole: String =
+        Connection::open(folder.path().join("directory.db")).unwrap().query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     row("killed 200 times while writing: acknowledged, missing, integrity_check", format!("{acknowledged}, 0, {whole}"));
 }

@@ -8,6 +8,7 @@ pub mod config;
 pub mod demo;
 pub mod get;
 pub mod hash_password;
+pub mod hub;
 pub mod id;
 mod local;
 pub mod man;
@@ -123,6 +124,12 @@ pub enum Command {
         /// What to do with it.
         #[command(subcommand)]
         command: config::ConfigCommand,
+    },
+    /// List this data folder's rendezvous server on a super hub
+    Hub {
+        /// What to do.
+        #[command(subcommand)]
+        command: hub::HubCommand,
     },
     /// Measure a server of yours under load
     Bench {

@@ -17,6 +17,7 @@ pub mod http;
 pub mod identity;
 mod json_members;
 mod layers;
+pub mod listing;
 mod load;
 pub mod multiaddr;
 pub mod net;
@@ -65,6 +66,8 @@ pub struct Config {
     pub http: http::HttpConfig,
     /// `[superhub]`
     pub superhub: superhub::SuperhubConfig,
+    /// `[listing]`
+    pub listing: listing::ListingConfig,
     /// `[discovery]`
     pub discovery: discovery::DiscoveryConfig,
 }
@@ -87,7 +90,7 @@ impl Config {
         self.sections_mut().into_iter().find(|(known, _)| *known == name).map(|(_, section)| section)
     }
 
-    fn sections_mut(&mut self) -> [(&'static str, &mut dyn Section); 9] {
+    fn sections_mut(&mut self) -> [(&'static str, &mut dyn Section); 10] {
         [
             ("identity", &mut self.identity),
             ("profile", &mut self.profile),
@@ -97,6 +100,7 @@ impl Config {
             ("viewer", &mut self.viewer),
             ("http", &mut self.http),
             ("superhub", &mut self.superhub),
+            ("listing", &mut self.listing),
             ("discovery", &mut self.discovery),
         ]
     }

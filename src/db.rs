@@ -23,7 +23,7 @@ pub use error::DbError;
 use error::told;
 
 /// How long a change waits for another process's.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// An open database.
 #[derive(Debug)]
@@ -132,6 +132,14 @@ impl Db {
         self.sound()?;
         let looked = look(&self.connection());
         self.noted(looked)
+    }
+
+    /// From now on a change waits no longer than `patience` for another process's: this one is about to end.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn hurry(&self, patience: Duration) -> Result<(), DbError> {
+        self.read(|connection| connection.busy_timeout(patience))
     }
 
     /// Whether a change could begin now, asked for at most `patience`.

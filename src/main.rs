@@ -23,6 +23,7 @@ fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Send(args) => cli::send::run(cli, args, out),
         Command::Bench { command } => cli::bench::run(command, out),
         Command::HashPassword => cli::hash_password::run(out),
+        Command::Hub { command } => cli::hub::run(cli, command, out),
         Command::Config { command } => cli::config::run(cli, *command, out),
         Command::Completions { shell } => cli::completions::run(*shell, out),
         Command::Man { command } => cli::man::run(command, out),

@@ -4,16 +4,15 @@
 //! whose parts are not all alive stops (THREATS 57): half a node is worse than none.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use bytes::Bytes;
 use thiserror::Error;
-use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use crate::clients::superhub::keep_listed;
 use crate::config::base_url::BaseUrl;
 use crate::config::files::read_bounded;
 use crate::config::{DataDir, Loaded};
@@ -21,19 +20,22 @@ use crate::identity::{DataLock, Identity, IdentityError, LockError};
 use crate::p2p::{P2pError, nat};
 use crate::peer::files::Folders;
 use crate::peer::{self, PeerError, PeerHandle, Profile};
-use crate::rendezvous::{self, ReloadAnswer, Rendezvous, RendezvousError};
+use crate::rendezvous::{Rendezvous, RendezvousError};
 use crate::shutdown::{DEADLINE, Ended, Tasks};
+use crate::superhub::SuperHubError;
 use crate::systemd::{self, Sockets};
 use crate::telemetry::Metrics;
 use crate::viewer::{self, MAX_OWN_AVATAR, Viewer, ViewerError};
 
 mod open_files;
+mod public;
 mod relay;
 mod reload;
 mod run_file;
 mod site_folder;
 mod vital;
 
+use public::{House, Public};
 pub use reload::Reloader;
 pub use run_file::{Ready, RunFile, RunFileError};
 pub use vital::Vital;
@@ -76,6 +78,9 @@ pub enum NodeError {
     /// The rendezvous server did not start.
     #[error(transparent)]
     Rendezvous(#[from] RendezvousError),
+    /// The super hub did not start.
+    #[error(transparent)]
+    SuperHub(#[from] SuperHubError),
     /// The viewer did not start.
     #[error(transparent)]
     Viewer(#[from] ViewerError),
@@ -100,7 +105,7 @@ impl Node {
     ///
     /// # Errors
     /// See [`NodeError`].
-    pub async fn start_on(loaded: &Loaded, mut sockets: Sockets) -> Result<Self, NodeError> {
+    pub async fn start_on(loaded: &Loaded, sockets: Sockets) -> Result<Self, NodeError> {
         let data = &loaded.data;
         data.create().map_err(|error| NodeError::Data { path: data.root.display().to_string(), error })?;
         open_files::raise_limit();
@@ -114,22 +119,21 @@ impl Node {
         }
         let (mut tasks, stop, metrics) = (Tasks::default(), CancellationToken::new(), Metrics::default());
         let (reload, asked) = mpsc::channel(1);
-        let public = open_rendezvous(loaded, &identity, &mut sockets, reload, &metrics, &mut tasks, &stop)?;
-        if !sockets.is_empty() {
-            return Err(NodeError::IdleSockets);
-        }
+        let house = House { loaded, identity: &identity, metrics: &metrics, stop: &stop };
+        let public = Public::open(&house, sockets, reload, &mut tasks)?;
         let mut ready = Ready::of(&identity.peer_id());
         let mut peer = None;
         let mut token = None;
+        let guests = public.board.as_ref().map(Rendezvous::guests);
         let relay = if loaded.config.presence.rendezvous_only {
-            let relay = relay::without_peer(loaded, &identity, &mut tasks, &stop).await?;
+            let relay = relay::without_peer(loaded, &identity, guests, &mut tasks, &stop).await?;
             if loaded.config.p2p.relay_server {
                 ready = ready.with_relay(relay.as_ref());
             }
             relay
         } else {
-            let servers = rendezvous_servers(loaded, public.as_ref());
-            let (nat, relay) = relay::of_peer(&loaded.config.p2p, &identity);
+            let servers = rendezvous_servers(loaded, public.board.as_ref());
+            let (nat, relay) = relay::of_peer(&loaded.config.p2p, &identity, guests);
             let options = peer_options(loaded, &identity, servers, nat);
             let handle = peer::start(options, &metrics, &mut tasks, stop.child_token()).await?;
             let viewer = open_viewer(loaded, &handle, metrics, &mut tasks, stop.child_token())?;
@@ -139,14 +143,17 @@ impl Node {
             peer = Some(handle);
             relay
         };
-        if let Some(public) = &public {
-            if let Some(relay) = relay {
-                public.name_relay(relay);
-            }
-            ready = ready.with_public("rendezvous", public.url(), public.local_url());
+        if let (Some(board), Some(relay)) = (&public.board, relay) {
+            board.name_relay(relay);
         }
+        let (listing, listed) = watch::channel(loaded.config.listing.clone());
+        if let Some(board) = &public.board {
+            tasks.spawn("listing", keep_listed(listed, board.url(), identity.keypair.clone(), stop.child_token()));
+        }
+        ready = public.tell(ready);
+        let public = public.board;
         let run_file = RunFile::write(&data.run_json(), &ready, token.as_deref())?;
-        let reloader = Some(Reloader::new(loaded, peer.clone(), public.clone(), asked));
+        let reloader = Some(Reloader::new(loaded, peer.clone(), public.clone(), listing, asked));
         Ok(Self { ready, peer, public, reloader, run_file, tasks, stop, _lock: lock })
     }
 
@@ -197,55 +204,6 @@ impl Node {
         }
         info!("stopped");
     }
-}
-
-fn open_rendezvous(
-    loaded: &Loaded,
-    identity: &Identity,
-    sockets: &mut Sockets,
-    reload: mpsc::Sender<ReloadAnswer>,
-    metrics: &Metrics,
-    tasks: &mut Tasks,
-    stop: &CancellationToken,
-) -> Result<Option<Rendezvous>, NodeError> {
-    let (presence, http) = (&loaded.config.presence, &loaded.config.http);
-    if !presence.hosts_rendezvous() {
-        return Ok(None);
-    }
-    let options = rendezvous::Options {
-        addr: SocketAddr::new(presence.rendezvous_bind, presence.rendezvous_port),
-        explicit: loaded.is_explicit("presence.rendezvous_port"),
-        server: identity.peer_id(),
-        ttl: presence.ttl_seconds,
-        allow_unsigned: presence.allow_unsigned,
-        http: http.clone(),
-        doors: rendezvous::DoorOptions {
-            key: Some(identity.keypair.clone()),
-            password: presence.admin_password.clone(),
-            peers: loaded.config.superhub.admin_peers.clone(),
-            database: Some(database(loaded)),
-            shared: presence.peer_db_path.is_some(),
-            reload: Some(reload),
-        },
-    };
-    let stop = stop.child_token();
-    let server = match handed_over(sockets)? {
-        sockets if sockets.is_empty() => Rendezvous::start(options, metrics, tasks, stop)?,
-        sockets => Rendezvous::start_on(sockets, options, metrics, tasks, stop)?,
-    };
-    Ok(Some(server))
-}
-
-/// The public listener's sockets, where the service manager has opened them.
-fn handed_over(sockets: &mut Sockets) -> Result<Vec<TcpListener>, RendezvousError> {
-    let cannot = |cause| RendezvousError::Listen { addr: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), cause };
-    sockets.take_public().into_iter().map(|socket| TcpListener::from_std(socket).map_err(cannot)).collect()
-}
-
-/// Where a server remembers what it must: the file that several share, or its own.
-fn database(loaded: &Loaded) -> PathBuf {
-    let shared = loaded.config.presence.peer_db_path.as_deref();
-    shared.map_or_else(|| loaded.data.database(), |path| loaded.data.path(path))
 }
 
 /// The servers that are configured, and the one of this node, which stands before them.

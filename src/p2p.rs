@@ -48,8 +48,9 @@ const CONNECTING: Duration = Duration::from_secs(5);
 const MAX_NEGOTIATING: usize = 128;
 /// Streams that one connection may have open; the other side may leave 256 KiB unread in each. One too many ends the connection.
 const MAX_STREAMS: usize = 256;
-/// Connections to one peer: one through a relay, one for each direction and transport that punching may succeed on at once, and the
-/// one by which AutoNAT asks back.
+/// Connections to one peer (THREATS 49 says two, which stands between neighbours too where one fell silent and is dialled anew). Across
+/// routers there are three: through the relay, direct, and a second direct one, where TCP and QUIC are punched at once (with two each
+/// side could refuse the other's), the first fell silent, or AutoNAT asks back.
 const MAX_PER_PEER: u32 = 3;
 /// Connections are refused above this share of the machine's memory.
 const MAX_MEMORY_SHARE: f64 = 0.9;
@@ -152,7 +153,7 @@ fn build(options: Options) -> Result<Swarm<Behaviour>, P2pError> {
             identify: identify(key),
             ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_EVERY).with_timeout(PING_TIMEOUT)),
             relay_client,
-            relay_server: nat.relay_server.then(|| relay::server(me)).into(),
+            relay_server: nat.relay_server.then(|| relay::server(me, nat.guests)).into(),
             punch: wary::Wary::new(dcutr::Behaviour::new(me)),
             autonat: abroad.then(|| wary::Wary::new(autonat::Behaviour::new(me, nat::autonat_config()))).into(),
             upnp: Toggle::from((abroad && nat.upnp).then(upnp::tokio::Behaviour::default)),

@@ -18,12 +18,13 @@
 //! What is read or verified is done outside every lock; no reader ever holds up another.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
+use axum::Router;
 use axum::http::HeaderMap;
 use libp2p::PeerId;
 use libp2p::identity::Keypair;
@@ -43,7 +44,7 @@ use crate::http::auth::password::PasswordError;
 use crate::http::client_ip::{UnnamedProxy, is_forwarded};
 use crate::http::limit::{PublishLimit, PublishRates, StreamGate, StreamLimits};
 use crate::http::{self, HttpMetrics, Limits};
-use crate::p2p::relay::RelayHandle;
+use crate::p2p::relay::{Guests, RelayHandle};
 use crate::proto::binding::Bindings;
 use crate::proto::signed::Epoch;
 use crate::shutdown::Tasks;
@@ -171,8 +172,10 @@ pub(crate) struct App {
     sharing: Sharing,
     /// When the database was last asked whether it works, and what it said.
     probed: tokio::sync::Mutex<Option<(Moment, Option<String>)>>,
-    /// Who may operate.
-    pub(crate) door: AdminDoor,
+    /// Who may operate; other public roles beside this one have the same door.
+    pub(crate) door: Arc<AdminDoor>,
+    /// The public roles of this server.
+    pub(crate) roles: Vec<&'static str>,
     /// The relay that is named to peers.
     pub(crate) relay: OnceLock<RelayHandle>,
     /// Whether publishing rests until the operator resumes it.
@@ -194,6 +197,58 @@ pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A rendezvous server that listens and does not answer yet: another public role may join it at the same door.
+pub struct Prepared {
+    app: App,
+    listeners: Vec<TcpListener>,
+    addr: SocketAddr,
+}
+
+impl Prepared {
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Who may operate.
+    pub fn door(&self) -> Arc<AdminDoor> {
+        self.app.door.clone()
+    }
+
+    /// Answers from now on, and ends with `stop`. What `beside` has a route for is its own; its role is told with the others.
+    pub fn serve(
+        mut self,
+        beside: Option<(&'static str, Router)>,
+        metrics: &Metrics,
+        tasks: &mut Tasks,
+        stop: CancellationToken,
+    ) -> Rendezvous {
+        self.app.roles.extend(beside.iter().map(|(role, _)| *role));
+        let (app, addr) = (Arc::new(self.app), self.addr);
+        app.let_doors_count(Moment::now());
+        let exchange = sharing::begin(&app);
+        let counters = HttpMetrics::default();
+        metrics.register("rendezvous", |room| {
+            app.metrics.register(room);
+            room.register_collector(Box::new(census::Census::of(&app)));
+        });
+        metrics.register("rendezvous_http", |room| counters.register(room));
+        let (limits, ours) = (connection_limits(&app.options.http), routes::answers(app.clone()));
+        match beside {
+            None => tasks.spawn("rendezvous listener", http::serve(self.listeners, ours, limits, counters, stop.clone())),
+            Some((_, beside)) => {
+                let all = beside.fallback_service(ours);
+                tasks.spawn("public listener", http::serve(self.listeners, all, limits, counters, stop.clone()));
+            }
+        }
+        tasks.spawn("rendezvous fan-out", fanout::run(app.clone(), stop.clone()));
+        tasks.spawn("rendezvous hours", hours::keep(app.clone(), stop.clone()));
+        tasks.spawn("rendezvous sharing", sharing::run(app.clone(), exchange, stop.clone()));
+        tasks.spawn("rendezvous sweep", fanout::sweep(app.clone(), stop));
+        Rendezvous { app, addr }
+    }
+}
+
 /// A running rendezvous server; a cheap clone is the same one. It ends with the tasks it was started with.
 #[derive(Clone)]
 pub struct Rendezvous {
@@ -207,45 +262,30 @@ impl Rendezvous {
     /// # Errors
     /// When the address cannot be listened on.
     pub fn start(options: Options, metrics: &Metrics, tasks: &mut Tasks, stop: CancellationToken) -> Result<Self, RendezvousError> {
-        let listener = listen(options.addr, options.explicit)?;
-        Self::start_on(vec![listener], options, metrics, tasks, stop)
+        Ok(Self::prepare(Vec::new(), options, metrics)?.serve(None, metrics, tasks, stop))
     }
 
-    /// The same on sockets that listen already; where they do counts, and not what `options` say. At least one.
+    /// Listens on these sockets; where they do counts then, and not what `options` say, which counts where there are none.
     ///
     /// # Errors
-    /// When the first has no address, or the options cannot be used.
-    pub fn start_on(
-        listeners: Vec<TcpListener>,
-        options: Options,
-        metrics: &Metrics,
-        tasks: &mut Tasks,
-        stop: CancellationToken,
-    ) -> Result<Self, RendezvousError> {
-        let addr = listeners.first().map_or(Err(io::ErrorKind::NotConnected.into()), TcpListener::local_addr);
-        let addr = addr.map_err(|cause| RendezvousError::Listen { addr: options.addr, cause })?;
-        let app = Arc::new(App::new(options, metrics, addr)?);
-        app.let_doors_count(Moment::now());
-        let exchange = sharing::begin(&app);
-        let counters = HttpMetrics::default();
-        metrics.register("rendezvous", |room| {
-            app.metrics.register(room);
-            room.register_collector(Box::new(census::Census::of(&app)));
-        });
-        metrics.register("rendezvous_http", |room| counters.register(room));
-        let limits = connection_limits(&app.options.http);
-        let serving = http::serve(listeners, routes::answers(app.clone()), limits, counters, stop.clone());
-        tasks.spawn("rendezvous listener", serving);
-        tasks.spawn("rendezvous fan-out", fanout::run(app.clone(), stop.clone()));
-        tasks.spawn("rendezvous hours", hours::keep(app.clone(), stop.clone()));
-        tasks.spawn("rendezvous sharing", sharing::run(app.clone(), exchange, stop.clone()));
-        tasks.spawn("rendezvous sweep", fanout::sweep(app.clone(), stop));
-        Ok(Self { app, addr })
+    /// When the address cannot be listened on, or the options cannot be used.
+    pub fn prepare(mut listeners: Vec<TcpListener>, options: Options, metrics: &Metrics) -> Result<Prepared, RendezvousError> {
+        if listeners.is_empty() {
+            listeners.push(listen(options.addr, options.explicit)?);
+        }
+        let addr = listeners[0].local_addr().map_err(|cause| RendezvousError::Listen { addr: options.addr, cause })?;
+        Ok(Prepared { app: App::new(options, metrics, addr)?, listeners, addr })
     }
 
     /// Where it listens.
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// Who is on one of the boards, for a relay that keeps its places for them.
+    pub fn guests(&self) -> Guests {
+        let app = self.app.clone();
+        Guests::new(move |peer| app.boards.all().iter().any(|board| board.read(|board| board.row(peer).is_some())))
     }
 
     /// How many peers are here and how many event streams are read, on all boards together. Whoever gets an answer knows that no
@@ -268,12 +308,7 @@ impl Rendezvous {
 
     /// The URL for programs of this machine: that of the address; a wildcard address is told as loopback.
     pub fn local_url(&self) -> String {
-        let ip = match self.addr.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-            ip => ip,
-        };
-        format!("http://{}", SocketAddr::new(ip, self.addr.port()))
+        http::local_url(self.addr)
     }
 }
 
@@ -296,7 +331,8 @@ impl App {
             store,
             sharing: Sharing::new(instance),
             probed: tokio::sync::Mutex::default(),
-            door,
+            door: Arc::new(door),
+            roles: vec!["rendezvous"],
             relay: OnceLock::new(),
             standby: AtomicBool::new(false),
             options,
@@ -346,14 +382,8 @@ fn connection_limits(config: &HttpConfig) -> Limits {
 }
 
 fn listen(wanted: SocketAddr, explicit: bool) -> Result<TcpListener, RendezvousError> {
-    match http::listen(wanted) {
-        Err(cause) if cause.kind() == io::ErrorKind::AddrInUse && explicit => Err(RendezvousError::InUse(wanted)),
-        Err(cause) if cause.kind() == io::ErrorKind::AddrInUse => {
-            let free = SocketAddr::new(wanted.ip(), 0);
-            let listener = http::listen(free).map_err(|cause| RendezvousError::Listen { addr: free, cause })?;
-            tracing::warn!(taken = %wanted, moved_to = ?listener.local_addr().ok(), "the usual port is in use; moved to a free one");
-            Ok(listener)
-        }
-        listening => listening.map_err(|cause| RendezvousError::Listen { addr: wanted, cause }),
-    }
+    http::listen_or_move(wanted, explicit).map_err(|cause| match cause.kind() {
+        io::ErrorKind::AddrInUse if explicit => RendezvousError::InUse(wanted),
+        _ => RendezvousError::Listen { addr: wanted, cause },
+    })
 }

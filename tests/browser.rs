@@ -321,3 +321,22 @@ async fn a_page_that_outlives_its_node_can_send_again_and_keeps_its_draft() {
     browser.close().await;
     assert_eq!(after.get(&format!("/api/v1/chat?peer={ann}")).await.json()["messages"][0]["content"], "half a thought");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_home_page_fits_a_phone_weighs_little_and_axe_finds_nothing() {
+    let Some(browser) = Browser::open().await else { return };
+    let stage = Stage::set().await;
+    let long = "x".repeat(300);
+    stage.play.lock().unwrap().rows = ["Ada", "Björn", "Chiyo", &long].map(|name| row(new_peer(), name)).to_vec();
+    stage.post_json("/api/v1/chat", &json!({ "content": long }).to_string()).await;
+    browser.go(&stage.viewer.url()).await;
+    browser.until("document.querySelectorAll('#messages time').length === 1").await;
+    let weight = "return performance.getEntries().reduce((sum, entry) => sum + (entry.transferSize ?? 0), 0)";
+    let bytes = browser.run(weight, vec![]).await.as_u64().unwrap();
+    let wide = browser.too_wide().await;
+    let findings = browser.findings().await.unwrap_or_default();
+    browser.picture("home", &["light", "phone-dark"]).await;
+    browser.close().await;
+    assert_eq!((wide, findings), (json!(0), vec![]));
+    assert!((1000..60_000).contains(&bytes), "{bytes} bytes over the wire");
+}

@@ -50,7 +50,7 @@ fn topic() -> IdentTopic {
 impl Scene {
     async fn set(relay_data: [bool; 2]) -> Self {
         let mut tasks = Tasks::default();
-        let options = Options { key: Keypair::generate_ed25519(), listen_port: 0, loopback_only: true, external: vec![] };
+        let options = Options { key: Keypair::generate_ed25519(), listen_port: 0, loopback_only: true, external: vec![], guests: None };
         let mut handle = start(options, &mut tasks, CancellationToken::new()).unwrap();
         assert!(handle.ready().await);
         let said = handle.announcement().unwrap();

@@ -52,22 +52,23 @@ CREATE VIRTUAL TABLE search USING fts5 (
 );
 CREATE VIRTUAL TABLE words USING fts5vocab (search, row);
 
--- Rendezvous servers that list themselves.
+-- Rendezvous servers that list themselves: what each wants for which board.
 CREATE TABLE registrations (
-    peer     BLOB NOT NULL,             -- whose key asked
-    address  TEXT NOT NULL,             -- for which board
-    host     TEXT NOT NULL,
-    state    TEXT NOT NULL,             -- waiting, listed, refused
-    draft    TEXT NOT NULL,             -- what it wants to be listed as (JSON)
-    asked    INTEGER NOT NULL,
-    listing  INTEGER REFERENCES listings (id),
-    lapses   INTEGER,                   -- when the lease ends
-    PRIMARY KEY (peer, address)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX registrations_waiting ON registrations (state, asked);
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    peer    BLOB NOT NULL,              -- whose key asked
+    address TEXT NOT NULL,              -- for which board
+    host    TEXT NOT NULL,
+    state   TEXT NOT NULL,              -- waiting, listed, refused
+    draft   TEXT NOT NULL,              -- what it wants to be listed as (JSON)
+    asked   INTEGER NOT NULL,
+    listing INTEGER REFERENCES listings (id),
+    lapses  INTEGER,                    -- when the lease ends
+    UNIQUE (peer, address)
+) STRICT;
+CREATE INDEX registrations_waiting ON registrations (state, id);
 CREATE INDEX registrations_host ON registrations (host, state);
 CREATE INDEX registrations_lapses ON registrations (lapses) WHERE lapses IS NOT NULL;
-CREATE INDEX registrations_listing ON registrations (listing);
+CREATE INDEX registrations_listing ON registrations (listing) WHERE listing IS NOT NULL;
 
 -- Who changed what; the oldest rows are forgotten.
 CREATE TABLE audit (

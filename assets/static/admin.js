@@ -46,11 +46,19 @@ function showInvitation({ link, qr: code }) {
   byId("invitation").showModal();
 }
 
+// What came of reading the configuration anew.
+function told({ applied, needs_restart: waiting }) {
+  if (!applied) return "";
+  const keys = (words, list) => (list.length ? `${words}: ${list.join(", ")}.` : "");
+  const news = [keys("Now counts", applied), keys("Waits for a restart", waiting)].filter(Boolean).join(" ");
+  return news || "The configuration was read anew; nothing has changed.";
+}
+
 // Whoever pressed a button that is gone by now stands at the list it was in.
 async function refresh(form) {
   const fresh = await fetched(location.pathname);
   const within = form?.closest("[data-part]")?.id;
-  const whole = form && /\/boards(\/[a-z0-9-]+)?$/.test(form.getAttribute("action"));
+  const whole = form && /\/boards(\/[a-z0-9-]+(\/move)?)?$/.test(form.getAttribute("action"));
   if (whole) renew(byId("boards"), fresh.getElementById("boards"), true);
   renew(byId("ban-slug"), fresh.getElementById("ban-slug"));
   for (const part of document.querySelectorAll("[data-part]")) renew(part, fresh.getElementById(part.id), part.id === within);
@@ -69,7 +77,7 @@ async function submit(form) {
     button.disabled = false;
     await refresh(form);
     if (form.dataset.show === "invitation") showInvitation(said);
-    else tell(form.dataset.done, "good");
+    else tell(told(said) || form.dataset.done, "good");
   } catch (problem) {
     const words = `This was not done: ${problem.message || "the server does not answer"}.`;
     if (wrong) wrong.textContent = words;

@@ -3,19 +3,94 @@
 use serde_json::{Value, json};
 
 const TOPICS: [&str; 40] = [
-    "chess", "go", "rust", "music", "gaming", "linux", "photography", "art", "books", "gardening", "coffee", "cycling", "history", "running", "cooking",
-    "yoga", "film", "science", "football", "climbing", "hiking", "knitting", "poetry", "robotics", "astronomy", "sailing", "theatre", "languages", "travel",
-    "investing", "parenting", "cats", "dogs", "anime", "comics", "design", "python", "security", "radio", "baking",
+    "chess",
+    "go",
+    "rust",
+    "music",
+    "gaming",
+    "linux",
+    "photography",
+    "art",
+    "books",
+    "gardening",
+    "coffee",
+    "cycling",
+    "history",
+    "running",
+    "cooking",
+    "yoga",
+    "film",
+    "science",
+    "football",
+    "climbing",
+    "hiking",
+    "knitting",
+    "poetry",
+    "robotics",
+    "astronomy",
+    "sailing",
+    "theatre",
+    "languages",
+    "travel",
+    "investing",
+    "parenting",
+    "cats",
+    "dogs",
+    "anime",
+    "comics",
+    "design",
+    "python",
+    "security",
+    "radio",
+    "baking",
 ];
 const SUFFIXES: [&str; 16] = [
-    "club", "community", "group", "circle", "friends", "network", "society", "meetup", "crew", "guild", "league", "lab", "hub", "house", "team", "union",
+    "club",
+    "community",
+    "group",
+    "circle",
+    "friends",
+    "network",
+    "society",
+    "meetup",
+    "crew",
+    "guild",
+    "league",
+    "lab",
+    "hub",
+    "house",
+    "team",
+    "union",
 ];
 const PLACES: [&str; 24] = [
-    "berlin", "paris", "london", "tokyo", "lagos", "lima", "oslo", "prague", "rome", "madrid", "vienna", "cairo", "delhi", "seoul", "boston", "chicago",
-    "cheltenham", "chennai", "hamburg", "lisbon", "dublin", "kyiv", "athens", "zurich",
+    "berlin",
+    "paris",
+    "london",
+    "tokyo",
+    "lagos",
+    "lima",
+    "oslo",
+    "prague",
+    "rome",
+    "madrid",
+    "vienna",
+    "cairo",
+    "delhi",
+    "seoul",
+    "boston",
+    "chicago",
+    "cheltenham",
+    "chennai",
+    "hamburg",
+    "lisbon",
+    "dublin",
+    "kyiv",
+    "athens",
+    "zurich",
 ];
 const SYLLABLES: [&str; 24] = [
-    "ka", "che", "lo", "mi", "ra", "to", "ber", "sin", "do", "vel", "ma", "pu", "ti", "ner", "gol", "es", "an", "qui", "zo", "fa", "li", "no", "ster", "ham",
+    "ka", "che", "lo", "mi", "ra", "to", "ber", "sin", "do", "vel", "ma", "pu", "ti", "ner", "gol", "es", "an", "qui", "zo", "fa", "li",
+    "no", "ster", "ham",
 ];
 const LANGS: [&str; 12] = ["en", "de", "fr", "es", "pt-br", "ja", "it", "nl", "pl", "tr", "uk", "hi"];
 /// Words that are made up, beside those above.
@@ -27,7 +102,9 @@ pub struct Random(u64);
 impl Random {
     pub fn new(seed: u64) -> Self {
         let mut random = Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-        (0..4).for_each(|_| drop(random.next()));
+        for _ in 0..4 {
+            random.next();
+        }
         random
     }
 
@@ -69,7 +146,8 @@ pub fn columns(number: u64) -> (String, String, String) {
         2 => format!("{} {topic} {}", random.one(&PLACES), random.word()),
         _ => format!("{} {} {}", random.word(), random.word(), random.one(&SUFFIXES)),
     };
-    let words: Vec<String> = (0..8 + random.below(8)).map(|_| if random.below(5) == 0 { random.one(&TOPICS).into() } else { random.word() }).collect();
+    let words: Vec<String> =
+        (0..8 + random.below(8)).map(|_| if random.below(5) == 0 { random.one(&TOPICS).into() } else { random.word() }).collect();
     let tags = format!("{topic} {}", random.word());
     (name, tags, words.join(" "))
 }

@@ -12,7 +12,7 @@ section! {
     HttpConfig in "http" {
         /// Addresses or networks of proxies whose word on the client's address counts. Empty: nobody's.
         trusted_proxies: Vec<Network> = Vec::new();
-        /// The URL under which others reach the public listener, where a proxy stands before it.
+        /// The URL under which others reach the public listener. Set it on every public server: signed presence for another name is then refused.
         external_url: Option<BaseUrl> = None;
         /// An extra address and port for /metrics. Empty: only the public listener's, for the operator.
         metrics_addr: Option<SocketAddr> = None;

@@ -34,7 +34,7 @@ section! {
         rendezvous_only: bool = false;
         /// The password of the operator, as plain text or as an argon2 string (goop hash-password). Empty: the admin pages stay shut.
         admin_password: Secret = Secret::default();
-        /// A SQLite file in which several rendezvous servers share what they know. Empty: memory only.
+        /// A SQLite file on a local disk over which several processes with the same key are one server. Empty: this one is alone.
         peer_db_path: Option<PathBuf> = None;
         /// Whether peers that do not sign their presence (goop2) are listed. A peer that has signed is protected either way.
         allow_unsigned: bool = true;

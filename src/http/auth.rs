@@ -216,7 +216,7 @@ impl AdminDoor {
             let detail = "pages of other origins may not change anything here";
             return Err(Denied::Refused(Problem::new(StatusCode::FORBIDDEN, "foreign-origin", detail)));
         }
-        if has_body(&head.headers) && !body::is_json(&head.headers) {
+        if has_body(&head.headers) && !body::is_json(&head.headers) && !body::is_ndjson(&head.headers) {
             return Err(Denied::Refused(Problem::unsupported_media("the body must be application/json")));
         }
         Ok(())

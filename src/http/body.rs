@@ -142,11 +142,20 @@ fn is_too_slow(cause: &(dyn Error + 'static)) -> bool {
 
 /// Whether the body is declared to be JSON in UTF-8.
 pub fn is_json(headers: &HeaderMap) -> bool {
+    is_of_type(headers, "application/json")
+}
+
+/// Whether the body is declared to be one JSON value a line; like JSON, no page of another origin can send it unasked.
+pub fn is_ndjson(headers: &HeaderMap) -> bool {
+    is_of_type(headers, "application/x-ndjson")
+}
+
+fn is_of_type(headers: &HeaderMap, wanted: &str) -> bool {
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(Ok(mime)), None) = (types.next().map(|mime| mime.to_str()), types.next()) else { return false };
     let (essence, parameters) = mime.split_once(';').unwrap_or((mime, ""));
     let charset = parameters.trim().to_ascii_lowercase();
-    essence.trim().eq_ignore_ascii_case("application/json") && (charset.is_empty() || charset == "charset=utf-8")
+    essence.trim().eq_ignore_ascii_case(wanted) && (charset.is_empty() || charset == "charset=utf-8")
 }
 
 /// A JSON body of at most `MAX` bytes: one value of exactly this shape, with no key twice and nothing behind it (THREATS 12, 13).

@@ -7,7 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -88,6 +88,28 @@ pub fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
     socket.bind(&addr.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
+}
+
+/// The same, where the port matters less: one that is in use is left for a free one, which is said, unless somebody chose it (`explicit`).
+pub fn listen_or_move(addr: SocketAddr, explicit: bool) -> io::Result<TcpListener> {
+    match listen(addr) {
+        Err(cause) if cause.kind() == io::ErrorKind::AddrInUse && !explicit => {
+            let listener = listen(SocketAddr::new(addr.ip(), 0))?;
+            tracing::warn!(taken = %addr, moved_to = ?listener.local_addr().ok(), "the usual port is in use; moved to a free one");
+            Ok(listener)
+        }
+        listening => listening,
+    }
+}
+
+/// The URL of a listener for programs of this machine: that of its address; a wildcard address is told as loopback.
+pub fn local_url(addr: SocketAddr) -> String {
+    let ip = match addr.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    format!("http://{}", SocketAddr::new(ip, addr.port()))
 }
 
 /// Answers with `service` on all `listeners` until `stop` is cancelled and every connection has ended, at most `limits.drain` later.

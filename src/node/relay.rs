@@ -11,7 +11,7 @@ use crate::config::Loaded;
 use crate::config::p2p::P2pConfig;
 use crate::identity::Identity;
 use crate::p2p::nat;
-use crate::p2p::relay::{self, RelayHandle};
+use crate::p2p::relay::{self, Guests, RelayHandle};
 use crate::shutdown::Tasks;
 
 /// How long the start waits for a relay's first address; a host without any has none yet.
@@ -19,10 +19,11 @@ const LISTENING: Duration = Duration::from_secs(2);
 
 /// How peers behind routers are reached, and the relay that a board of this node names: the peer itself if it relays, else the first
 /// that is configured.
-pub(super) fn of_peer(config: &P2pConfig, identity: &Identity) -> (nat::Options, Option<RelayHandle>) {
+pub(super) fn of_peer(config: &P2pConfig, identity: &Identity, guests: Option<Guests>) -> (nat::Options, Option<RelayHandle>) {
     let (found_at, addrs) = watch::channel(Vec::new());
     let options = nat::Options {
         relay_server: config.relay_server,
+        guests,
         found_at: config.relay_server.then_some(found_at),
         relay_data: config.relay_data,
         upnp: config.upnp,
@@ -37,6 +38,7 @@ pub(super) fn of_peer(config: &P2pConfig, identity: &Identity) -> (nat::Options,
 pub(super) async fn without_peer(
     loaded: &Loaded,
     identity: &Identity,
+    guests: Option<Guests>,
     tasks: &mut Tasks,
     stop: &CancellationToken,
 ) -> Result<Option<RelayHandle>, NodeError> {
@@ -49,6 +51,7 @@ pub(super) async fn without_peer(
         listen_port: config.listen_port,
         loopback_only: config.loopback_only,
         external: external(config),
+        guests,
     };
     let mut own = relay::start(options, tasks, stop.child_token())?;
     let _ = tokio::time::timeout(LISTENING, own.ready()).await;

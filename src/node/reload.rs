@@ -2,15 +2,19 @@
 //! nothing, and says so.
 
 use libp2p::PeerId;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
+use crate::config::listing::ListingConfig;
 use crate::config::{Config, Loaded};
 use crate::peer::PeerHandle;
 use crate::rendezvous::{Fresh, LIVE, ReloadAnswer, Reloaded, Rendezvous};
 
 /// Keys whose change a peer applies at once.
 const LIVE_IN_PEER: [&str; 3] = ["profile.label", "profile.email", "profile.share_email"];
+
+/// The section whose changes a node that hosts a rendezvous server applies at once.
+const LISTING: &str = "listing.";
 
 /// A node that can be told to read its configuration anew.
 pub struct Reloader {
@@ -20,14 +24,21 @@ pub struct Reloader {
     current: Config,
     peer: Option<PeerHandle>,
     public: Option<Rendezvous>,
+    listing: watch::Sender<ListingConfig>,
     /// Operators that ask for it.
     pub asked: mpsc::Receiver<ReloadAnswer>,
 }
 
 impl Reloader {
-    pub(super) fn new(loaded: &Loaded, peer: Option<PeerHandle>, public: Option<Rendezvous>, asked: mpsc::Receiver<ReloadAnswer>) -> Self {
+    pub(super) fn new(
+        loaded: &Loaded,
+        peer: Option<PeerHandle>,
+        public: Option<Rendezvous>,
+        listing: watch::Sender<ListingConfig>,
+        asked: mpsc::Receiver<ReloadAnswer>,
+    ) -> Self {
         let config = loaded.config.clone();
-        Self { started: config.clone(), current: config, peer, public, asked }
+        Self { started: config.clone(), current: config, peer, public, listing, asked }
     }
 
     /// Applies what can be applied of a configuration that was read, and says which changes wait for a restart; or why it could not be
@@ -64,6 +75,7 @@ impl Reloader {
             let partly = public.reload(&self.of_public(fresh)).map_err(|error| error.to_string())?;
             reloaded.needs_restart.extend(partly.into_iter().map(str::to_owned));
         }
+        self.listing.send_if_modified(|known| std::mem::replace(known, fresh.listing.clone()) != fresh.listing);
         let of_peer = reloaded.applied.iter().any(|key| LIVE_IN_PEER.contains(&key.as_str()));
         if let Some(peer) = self.peer.as_ref().filter(|_| of_peer) {
             peer.name_changed(fresh.profile.label_or_id(&peer.peer_id()), fresh.profile.shared_email().map(str::to_owned)).await;
@@ -73,7 +85,7 @@ impl Reloader {
     }
 
     fn is_live(&self, key: &str) -> bool {
-        (self.peer.is_some() && LIVE_IN_PEER.contains(&key)) || (self.public.is_some() && LIVE.contains(&key))
+        (self.peer.is_some() && LIVE_IN_PEER.contains(&key)) || (self.public.is_some() && (key.starts_with(LISTING) || LIVE.contains(&key)))
     }
 
     /// A password that stays the same puts nobody out.

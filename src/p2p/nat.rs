@@ -10,11 +10,15 @@ use libp2p::{Multiaddr, PeerId, autonat};
 use serde::Serialize;
 use tokio::sync::watch;
 
+use super::relay::Guests;
+
 /// How a node takes part in reaching others. The default takes part, and relays for nobody.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Be a relay for others.
     pub relay_server: bool,
+    /// Whom a relay keeps its places for; `None`: everybody alike.
+    pub guests: Option<Guests>,
     /// Where a relay tells under which addresses others find it.
     pub found_at: Option<watch::Sender<Vec<Multiaddr>>>,
     /// Let streams travel through relays; else relays only help to make direct connections.
@@ -29,7 +33,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { relay_server: false, found_at: None, relay_data: true, upnp: true, external: Vec::new(), relays: Vec::new() }
+        Self { relay_server: false, guests: None, found_at: None, relay_data: true, upnp: true, external: Vec::new(), relays: Vec::new() }
     }
 }
 

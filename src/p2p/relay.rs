@@ -22,8 +22,10 @@ use super::{MAX_MEMORY_SHARE, P2pError, PING_TIMEOUT, ip_limit, nat};
 use crate::shutdown::Tasks;
 
 mod announcement;
+mod guests;
 
 pub use announcement::{Announcement, RelayHandle};
+pub use guests::Guests;
 
 /// Longest life of one relayed connection.
 pub const MAX_CIRCUIT: Duration = Duration::from_secs(30 * 60);
@@ -43,7 +45,7 @@ const PING_EVERY: Duration = Duration::from_secs(15);
 
 /// The relay's behaviour with our limits. Per peer: thirty requests at once, then one in thirty seconds; per address: 128 at once,
 /// then one a second.
-pub(super) fn server(me: PeerId) -> relay::Behaviour {
+pub(super) fn server(me: PeerId, guests: Option<Guests>) -> relay::Behaviour {
     let limits = relay::Config {
         max_reservations: MAX_RESERVATIONS,
         max_reservations_per_peer: 2,
@@ -56,11 +58,12 @@ pub(super) fn server(me: PeerId) -> relay::Behaviour {
         circuit_src_rate_limiters: Vec::new(),
     };
     let (per_peer, per_ip) = (NonZeroU32::MIN.saturating_add(29), NonZeroU32::MIN.saturating_add(127));
-    let limits = limits
+    let mut limits = limits
         .reservation_rate_per_peer(per_peer, Duration::from_secs(30))
         .reservation_rate_per_ip(per_ip, Duration::from_secs(1))
         .circuit_src_per_peer(per_peer, Duration::from_secs(30))
         .circuit_src_per_ip(per_ip, Duration::from_secs(1));
+    limits.reservation_rate_limiters.extend(guests.map(Guests::limiter));
     relay::Behaviour::new(me, limits)
 }
 
@@ -85,6 +88,8 @@ pub struct Options {
     pub loopback_only: bool,
     /// Where others reach it though it cannot know.
     pub external: Vec<Multiaddr>,
+    /// Whom it keeps its places for; `None`: everybody alike.
+    pub guests: Option<Guests>,
 }
 
 #[derive(NetworkBehaviour)]
@@ -105,7 +110,7 @@ struct RelayOnly {
 pub fn start(options: Options, tasks: &mut Tasks, stop: CancellationToken) -> Result<RelayHandle, P2pError> {
     let peer_id = options.key.public().to_peer_id();
     let (port, loopback_only) = (options.listen_port, options.loopback_only);
-    let mut swarm = super::listening(port, loopback_only, || build(options.key))?;
+    let mut swarm = super::listening(port, loopback_only, || build(options.key, options.guests))?;
     options.external.into_iter().for_each(|addr| swarm.add_external_address(addr));
     let known = swarm.external_addresses().cloned().collect();
     let (tell, addrs) = watch::channel(known);
@@ -113,7 +118,7 @@ pub fn start(options: Options, tasks: &mut Tasks, stop: CancellationToken) -> Re
     Ok(RelayHandle::new(peer_id, addrs))
 }
 
-fn build(key: Keypair) -> Result<Swarm<RelayOnly>, P2pError> {
+fn build(key: Keypair, guests: Option<Guests>) -> Result<Swarm<RelayOnly>, P2pError> {
     let me = key.public().to_peer_id();
     let behaviour = RelayOnly {
         limits: connection_limits::Behaviour::new(limits()),
@@ -121,7 +126,7 @@ fn build(key: Keypair) -> Result<Swarm<RelayOnly>, P2pError> {
         ip_limit: ip_limit::Behaviour::new(MAX_OPEN_PER_IP),
         identify: super::identify(&key),
         ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_EVERY).with_timeout(PING_TIMEOUT)),
-        relay: server(me),
+        relay: server(me, guests),
         autonat: Wary::new(autonat::Behaviour::new(me, nat::autonat_config())),
     };
     super::swarm(key, |_, _| behaviour)

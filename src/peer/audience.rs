@@ -110,3 +110,40 @@ fn why(error: &ChatError) -> &'static str {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::{broadcast, mpsc};
+
+    use super::*;
+    use crate::peer::site_root::SiteRoot;
+
+    /// Stands in for the actor: everybody in the community is dialled until nobody else asks, and then has no address.
+    async fn dialled(mut commands: mpsc::Receiver<Command>, members: Vec<PeerId>) -> usize {
+        let (mut most, mut waiting) = (0, Vec::new());
+        loop {
+            match tokio::time::timeout(std::time::Duration::from_millis(100), commands.recv()).await {
+                Ok(Some(Command::Members { reply, .. })) => drop(reply.send(Some(members.clone()))),
+                Ok(Some(Command::Open { reply, .. })) => waiting.push(reply),
+                Ok(Some(_)) => {}
+                Ok(None) => return most,
+                Err(_quiet) => {
+                    most = most.max(waiting.len());
+                    waiting.drain(..).for_each(|reply| drop(reply.send(Err(OpenError::NoAddress))));
+                }
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_a_large_community_64_are_dialled_at_a_time_and_the_reasons_are_told_together() {
+        let (commands, asked) = mpsc::channel(256);
+        let members: Vec<PeerId> = (0..200).map(|_| PeerId::random()).collect();
+        let actor = tokio::spawn(dialled(asked, members));
+        let handle = PeerHandle::new(PeerId::random(), commands, broadcast::channel(1).0, SiteRoot::new("/nowhere".into()));
+        let sent = handle.say(Audience::Community("rv.example".into()), "hello".into()).await.unwrap();
+        assert_eq!((sent.message.delivered, sent.missed), (0, vec![Missed { why: "no address is known", peers: 200 }]));
+        drop(handle);
+        assert_eq!(actor.await.unwrap(), WIDTH);
+    }
+}

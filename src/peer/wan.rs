@@ -149,8 +149,7 @@ impl Wan {
 
     /// Where the peer of `row` may be dialled at the word of a server; `ours` and `loopback` as in [`dialable`].
     pub fn addresses(row: &Row, ours: impl Fn(IpAddr) -> bool, loopback: bool) -> Vec<Multiaddr> {
-        let signed = if row.presence.signed { row.presence.addrs.as_slice() } else { &[] };
-        dialable(signed, &row.presence.peer, ours, loopback)
+        dialable(&row.signed_addrs(), &row.presence.peer, ours, loopback)
     }
 
     /// The budget of dials.

@@ -23,6 +23,8 @@ const QUIET: u32 = 3;
 const LEAST_QUIET: Duration = Duration::from_millis(1);
 /// Nobody waits longer than this for others to be woken together, though many thousand readers then cost more than a third of a core.
 const MOST_QUIET: Duration = Duration::from_millis(150);
+/// Who has not asked for more for this long is stuck, and costs a flush nothing.
+const STUCK: Duration = Duration::from_secs(1);
 /// What is gathered at most while nobody reads, in bytes.
 const MAX_UNREAD: usize = 64 * 1024;
 
@@ -40,8 +42,10 @@ struct Inner {
     free: Vec<usize>,
     /// When readers were last given something.
     flushed: Moment,
-    /// How many of them waited for it. Who does not read is not waited for: a thousand stuck readers delay nobody (THREATS 8).
-    woken: u32,
+    /// How many of them then were not [`STUCK`]: a thousand who take nothing delay nobody (THREATS 8).
+    active: u32,
+    /// When they were last given a sign of life.
+    kept_alive: Moment,
     /// Whether the fan-out knows that there is news.
     announced: bool,
 }
@@ -49,6 +53,8 @@ struct Inner {
 struct Occupant {
     seat: Seat,
     waker: Option<Waker>,
+    /// When it last asked for more.
+    asked: Moment,
     ended: bool,
 }
 
@@ -65,7 +71,15 @@ pub struct Seat {
 
 impl LiveBoard {
     pub(super) fn new(slug: Option<String>, board: Board, news: Arc<Notify>) -> Self {
-        let inner = Inner { board, seats: Vec::new(), free: Vec::new(), flushed: Moment::START, woken: 0, announced: false };
+        let inner = Inner {
+            board,
+            seats: Vec::new(),
+            free: Vec::new(),
+            flushed: Moment::START,
+            active: 0,
+            kept_alive: Moment::START,
+            announced: false,
+        };
         Self { slug, inner: Mutex::new(inner), news }
     }
 
@@ -143,7 +157,7 @@ impl LiveBoard {
     pub(super) fn join(&self, seat: Seat, stream: Stream, last_event_id: Option<&str>, now: Moment) -> (usize, Reader) {
         let mut inner = self.lock();
         let reader = inner.board.join(stream, last_event_id, now);
-        let occupant = Some(Occupant { seat, waker: None, ended: false });
+        let occupant = Some(Occupant { seat, waker: None, asked: now, ended: false });
         let number = match inner.free.pop() {
             Some(number) => number,
             None => {
@@ -164,8 +178,11 @@ impl LiveBoard {
 
     /// What the reader of seat `number` gets next; `None` ends its stream.
     pub(super) fn poll(&self, number: usize, reader: &mut Reader, cx: &Context<'_>) -> Poll<Option<Bytes>> {
-        let mut inner = self.lock();
-        match inner.board.owed(reader, Moment::now()) {
+        let (now, mut inner) = (Moment::now(), self.lock());
+        if let Some(occupant) = &mut inner.seats[number] {
+            occupant.asked = now;
+        }
+        match inner.board.owed(reader, now) {
             Owed::These(bytes) => return Poll::Ready(Some(bytes)),
             Owed::Ended => return Poll::Ready(None),
             Owed::Nothing => {}
@@ -189,13 +206,17 @@ impl LiveBoard {
         if now < due {
             return due;
         }
-        if !inner.board.has_news() {
+        // News on one stream is silence on the other: heartbeats are told to goop2's readers only.
+        if now >= inner.kept_alive + KEEP_ALIVE {
+            inner.kept_alive = now;
             inner.board.keep_alive();
         }
         inner.board.seal();
+        let is_active = |occupant: &&Occupant| occupant.waker.is_some() || now.since(occupant.asked) < STUCK;
+        let active = inner.seats.iter().flatten().filter(is_active).count();
+        inner.active = u32::try_from(active).unwrap_or(u32::MAX);
         let wakers = inner.wakers();
         (inner.flushed, inner.announced) = (now, false);
-        inner.woken = u32::try_from(wakers.len()).unwrap_or(u32::MAX);
         let next = inner.due();
         drop(inner);
         wakers.into_iter().for_each(Waker::wake);
@@ -230,8 +251,11 @@ impl Inner {
 
     /// When readers are to be given something: news when the last flush is paid back, else a sign of life.
     fn due(&self) -> Moment {
-        let wait = if self.board.has_news() { (FLUSH_PRICE * QUIET * self.woken).clamp(LEAST_QUIET, MOST_QUIET) } else { KEEP_ALIVE };
-        self.flushed + wait
+        if self.board.has_news() {
+            self.flushed + (FLUSH_PRICE * QUIET * self.active).clamp(LEAST_QUIET, MOST_QUIET)
+        } else {
+            self.kept_alive + KEEP_ALIVE
+        }
     }
 
     fn wakers(&mut self) -> Vec<Waker> {

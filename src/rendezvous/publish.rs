@@ -34,7 +34,7 @@ async fn take(app: &App, visitor: &Visitor, request: Request) -> Result<Publishe
     let mut now = Moment::now();
     let signed = app.admit_message(visitor, &mut message, now)?;
     if let Some(signed) = &signed {
-        now = app.sharing.agree(&signed.presence, signed.first, app.epoch, now).await.map_err(Refusal::from)?;
+        now = app.sharing.agree(&signed.presence, signed.first, app.epoch, now).await?;
     }
     let (peer, unsigned) = (message.presence.peer, signed.is_none().then_some(visitor.address));
     let publication = Publication { message, signed: signed.is_some(), from: visitor.address, at: UnixMillis::now() };

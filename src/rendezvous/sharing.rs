@@ -15,6 +15,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -24,9 +25,9 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::store::{Asked, Verdict};
-use super::{App, LiveBoard, locked};
+use super::{App, LiveBoard, Refusal, locked};
 use crate::clock::{Moment, UnixMillis};
-use crate::proto::binding::{BOUND_FOR, Refusal};
+use crate::proto::binding::{self, BOUND_FOR};
 use crate::proto::board::{Lapsed, Published};
 use crate::proto::signed::{Epoch, SignedPresence};
 
@@ -54,6 +55,8 @@ pub(super) struct Sharing {
     instance: Option<u64>,
     pending: Mutex<Pending>,
     asked: Notify,
+    /// Whether the last numbers are being written.
+    ends: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -74,7 +77,7 @@ enum Note {
 impl Sharing {
     /// The instance with this number, or the only one.
     pub(super) fn new(instance: Option<u64>) -> Self {
-        Self { instance, pending: Mutex::default(), asked: Notify::new() }
+        Self { instance, pending: Mutex::default(), asked: Notify::new(), ends: AtomicBool::new(false) }
     }
 
     /// Whether there may be other instances.
@@ -85,8 +88,12 @@ impl Sharing {
     /// Has the number of a signed message written that counts here; answers as of when it counts. `first`: its peer was not bound.
     ///
     /// # Errors
-    /// [`Refusal::SignAgain`] where another instance knows a higher number.
+    /// [`binding::Refusal::SignAgain`] where another instance knows a higher number; [`Refusal::Standby`] where this one ends, so that no
+    /// number counts that is not written.
     pub(super) async fn agree(&self, signed: &SignedPresence, first: bool, epoch: Epoch, now: Moment) -> Result<Moment, Refusal> {
+        if self.ends.load(Ordering::SeqCst) {
+            return Err(Refusal::Standby);
+        }
         if !first && !self.is_shared() {
             return Ok(now);
         }
@@ -101,7 +108,7 @@ impl Sharing {
         }
         self.asked.notify_one();
         match timeout(PATIENCE, told).await {
-            Ok(Ok(Verdict::Again(seq))) => Err(Refusal::SignAgain { epoch, seq }),
+            Ok(Ok(Verdict::Again(seq))) => Err(binding::Refusal::SignAgain { epoch, seq }.into()),
             Ok(Ok(Verdict::Counts(at))) => Ok(at),
             _ => Ok(Moment::now()),
         }

@@ -17,7 +17,7 @@ pub(super) async fn describe(State(app): State<Arc<App>>, visitor: Visitor) -> J
     let http = &settings.http;
     Json(json!({
         "peer_id": app.server.to_string(),
-        "roles": ["rendezvous"],
+        "roles": app.roles,
         "version": env!("CARGO_PKG_VERSION"),
         "epoch": app.epoch.get(),
         "protocols": PROTOCOLS,

@@ -26,10 +26,15 @@ use crate::db::Db;
 use crate::proto::directory::ListingId;
 use crate::shutdown::Tasks;
 
+pub(super) mod api;
 mod dictionary;
+mod registration;
 mod search;
 mod store;
 
+pub use api::{Draft, rfc3339};
+pub use registration::{MOST_OF_HOST, MOST_WAITING, RegistrationState, Request, Waiting};
+pub(super) use search::MOST as MOST_OF_PAGE;
 pub use search::{Cursor, Filter, Found, Least, Sort};
 pub use store::{Desk, Entry, Listed, Observed, StoreError, Version};
 

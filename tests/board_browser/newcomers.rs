@@ -28,7 +28,7 @@ async fn a_link_leads_in_and_the_personal_page_is_live() {
     browser.watch().await;
     browser.go(invitation["link"].as_str().unwrap()).await;
     browser.until(&format!("document.getElementById('invite').value === {}", invitation["invite"])).await;
-    browser.picture("join").await;
+    browser.picture("join", &["light", "phone-dark"]).await;
     let looks = (browser.too_wide().await, browser.findings().await.unwrap_or_default());
     browser.driver.find(By::Id("invite")).await.unwrap().send_keys(Key::Enter + "").await.unwrap();
     browser.until(LIVE).await;
@@ -39,7 +39,7 @@ async fn a_link_leads_in_and_the_personal_page_is_live() {
     let said = server.post(&format!("{mine}publish"), message("online", 1, "Alto").to_string()).await;
     assert_eq!(said.status(), 204);
     browser.until("document.getElementById('peers').textContent.includes('Alto')").await;
-    browser.picture("member").await;
+    browser.picture("member", &["dark", "phone"]).await;
     let pages = (looks, browser.too_wide().await, browser.findings().await.unwrap_or_default(), browser.harm().await);
     browser.go(invitation["link"].as_str().unwrap()).await;
     browser.driver.find(By::Id("invite")).await.unwrap().send_keys(Key::Enter + "").await.unwrap();

@@ -88,7 +88,7 @@ async fn by_the_keyboard_alone_somebody_logs_in_founds_a_community_and_invites()
     browser.press("for the altos" + Key::Enter).await;
     browser.until("document.getElementById('invitation').open && document.querySelector('#invitation .qr path')").await;
     let link = browser.run("return document.querySelector('#invitation code').textContent", vec![]).await;
-    browser.picture("admin-invitation").await;
+    browser.picture("admin-invitation", &["light", "phone-dark"]).await;
     browser.press(Key::Escape + "").await;
     browser.until("!document.getElementById('invitation').open").await;
     browser.until("document.querySelector('#b-choir-invitations').textContent.includes('for the altos')").await;
@@ -122,7 +122,7 @@ async fn every_change_says_what_became_of_it_and_what_destroys_asks_first() {
         browser.until("document.getElementById('confirm').open").await;
         press("#confirm [value=yes]").await;
     };
-    browser.picture("admin").await;
+    browser.picture("admin", &["light", "dark", "phone"]).await;
 
     press("[action$=\"1/approve\"] button").await;
     browser.until(&told("The application was approved.")).await;
@@ -156,6 +156,15 @@ async fn every_change_says_what_became_of_it_and_what_destroys_asks_first() {
     browser.run(rename, vec![]).await;
     press("[action$=\"/boards/club\"][data-method=PATCH] button").await;
     browser.until("document.getElementById('b-club-title').textContent === 'The other club'").await;
+    browser.run("document.getElementById('to-club').value = 'https://other.example/c/club'; return 1", vec![]).await;
+    press("[action$=\"/boards/club/move\"] button").await;
+    agree().await;
+    browser.until("document.getElementById('b-club').textContent.includes('moved to https://other.example/c/club')").await;
+    press("[action$=\"/boards/club/move\"][data-method=DELETE] button").await;
+    browser.until(&told("The community is here again.")).await;
+    press("[action$=\"/reload\"] button").await;
+    browser.until("document.getElementById('told').textContent.startsWith('This was not done: ')").await;
+
     press("[action$=\"/boards/club\"][data-method=DELETE] button").await;
     agree().await;
     browser.until("!document.getElementById('b-club')").await;
@@ -232,11 +241,10 @@ async fn the_operator_s_pages_fit_a_phone_and_axe_finds_nothing() {
     api(&server, Method::POST, "bans", json!({ "peer_id": peer(7).to_base58(), "reason": long })).await;
     api(&server, Method::POST, "invitations", json!({ "slug": "choir" })).await;
     browser.go(&server.url("/admin")).await;
-    browser.picture("admin-login").await;
+    browser.picture("admin-login", &["light", "phone-dark"]).await;
     let mut findings = vec![(browser.too_wide().await, browser.findings().await.unwrap_or_default())];
     log_in(&browser, &server).await;
     browser.run("document.querySelectorAll('details').forEach((details) => details.open = true); return 1", vec![]).await;
-    browser.picture("admin-open").await;
     findings.push((browser.too_wide().await, browser.findings().await.unwrap_or_default()));
     browser.close().await;
     assert_eq!(findings, vec![(json!(0), vec![]), (json!(0), vec![])]);

@@ -1,5 +1,6 @@
 //! `/`: what everybody sees.
 
+use goop::config::base_url::BaseUrl;
 use serde_json::{Value, json};
 
 use crate::chromium::{Browser, payloads};
@@ -30,7 +31,10 @@ fn row(number: u16) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_comes_changes_and_goes_is_seen_on_an_open_page() {
     let Some(browser) = Browser::open().await else { return };
-    let server = Server::start(|options| options.ttl = LONG);
+    let server = Server::start(|options| {
+        options.ttl = LONG;
+        options.http.external_url = Some(BaseUrl::parse("https://goop.example.org").unwrap());
+    });
     publish(&server, numbered(0, &NAMES)).await;
     browser.go(&server.url("/")).await;
     browser.until(LIVE).await;
@@ -42,7 +46,7 @@ async fn who_comes_changes_and_goes_is_seen_on_an_open_page() {
     browser.until(&format!("{}.textContent.startsWith('Renamed…')", row(50))).await;
     server.publish(&message("offline", 50, "")).await;
     browser.until(&format!("!{} && document.getElementById('count').textContent === '12'", row(50))).await;
-    browser.picture("board").await;
+    browser.picture("board", &["light", "dark", "phone", "phone-dark"]).await;
     browser.close().await;
 }
 

@@ -18,6 +18,10 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
+/// How a page is pictured: width and colour scheme.
+const LOOKS: [(&str, u32, &str); 4] =
+    [("light", 1100, "light"), ("dark", 1100, "dark"), ("phone", 360, "light"), ("phone-dark", 360, "dark")];
+
 /// How long anything may take on a loaded machine.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
 
@@ -103,16 +107,14 @@ impl Browser {
         self.driver.action_chain().send_keys(keys).perform().await.unwrap();
     }
 
-    /// Takes pictures of the page that is open, wide and narrow, light and dark, where somebody asks for them.
-    pub(crate) async fn picture(&self, name: &str) {
+    /// Takes pictures of the page that is open in these of [`LOOKS`], where somebody asks for them.
+    pub(crate) async fn picture(&self, name: &str, looks: &[&str]) {
         let Some(folder) = std::env::var_os("GOOP_TEST_SCREENSHOTS") else { return };
         std::fs::create_dir_all(&folder).unwrap();
-        for (look, width, scheme) in
-            [("light", 1100, "light"), ("dark", 1100, "dark"), ("phone", 360, "light"), ("phone-dark", 360, "dark")]
-        {
+        for (look, width, scheme) in LOOKS.into_iter().filter(|(look, ..)| looks.contains(look)) {
             self.appear(width, 740, scheme).await;
             let tall = self.run("await document.fonts.ready; return document.documentElement.scrollHeight", vec![]).await;
-            let clip = json!({ "x": 0, "y": 0, "width": width, "height": tall.as_f64().unwrap().min(2400.0), "scale": 1 });
+            let clip = json!({ "x": 0, "y": 0, "width": width, "height": tall.as_f64().unwrap().min(1500.0), "scale": 1 });
             let taken =
                 self.command("Page.captureScreenshot", json!({ "format": "png", "captureBeyondViewport": true, "clip": clip })).await;
             let png = BASE64_STANDARD.decode(taken["data"].as_str().unwrap()).unwrap();

@@ -18,6 +18,8 @@ use crate::talk::{ALICE, answer, ask, get, host, json, line_with, post, send, se
 const AT_ONCE: Duration = Duration::from_secs(1);
 /// How long Caddy may take to start on a loaded machine.
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
+/// How often it is started, each time on another port.
+const TRIES: usize = 10;
 /// Two clients, at addresses of their own.
 const HERE: Ipv4Addr = Ipv4Addr::new(127, 1, 2, 3);
 const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(127, 1, 2, 4);
@@ -30,26 +32,39 @@ struct Caddy {
 }
 
 impl Caddy {
-    /// Before the server at `upstream`; `None` where this machine has no Caddy. Of the example, only the name of the site and of
-    /// the server are replaced, and nothing of this machine's own is touched.
+    /// Before the server at `upstream`; `None` where this machine has no Caddy.
     fn before(upstream: &str, scheme: &str) -> Option<Self> {
         if !has("caddy", "version") {
             return None;
         }
+        // A port that was free may be somebody else's by the time Caddy asks for it.
+        Some((0..TRIES).find_map(|_| Self::start(upstream, scheme)).expect("Caddy starts"))
+    }
+
+    /// Of the example, only the names of the site and of the server are replaced, and nothing of this machine's own is touched.
+    fn start(upstream: &str, scheme: &str) -> Option<Self> {
         let (home, host) = (TempDir::new().unwrap(), free_host());
         let example = fs::read_to_string(in_repository("docs/Caddyfile.example")).unwrap();
-        let private = format!("\n{{\n\tadmin off\n\tskip_install_trust\n\thttp_port {}\n", port(&free_host()));
-        fs::write(home.path().join("Caddyfile"), example.replacen("\n{\n", &private, 1)).unwrap();
+        let options = format!("admin off\n\tskip_install_trust\n\tdefault_bind 127.0.0.1\n\thttp_port {}\n", port(&free_host()));
+        fs::write(home.path().join("Caddyfile"), example.replacen("\n{\n", &format!("\n{{\n\t{options}"), 1)).unwrap();
+        let log = home.path().join("log");
         let mut caddy = Command::new("caddy");
         caddy.args(["run", "--adapter", "caddyfile", "--config"]).arg(home.path().join("Caddyfile"));
-        let site = format!("{scheme}://localhost:{}", port(&host));
-        caddy.env("GOOP_SITE", site).env("GOOP_UPSTREAM", upstream).env("HOME", home.path()).env("XDG_DATA_HOME", home.path());
-        let log = home.path().join("log");
-        caddy.env("XDG_CONFIG_HOME", home.path()).stdout(Stdio::null()).stderr(fs::File::create(&log).unwrap());
-        let caddy = Self { child: caddy.spawn().unwrap(), host, _home: home };
-        let connected = || TcpStream::connect(&caddy.host).map_err(|error| format!("{error}\n{}", fs::read_to_string(&log).unwrap()));
-        eventually(STARTS_WITHIN, "Caddy listens", connected);
-        Some(caddy)
+        caddy.env("GOOP_SITE", format!("{scheme}://localhost:{}", port(&host))).env("GOOP_UPSTREAM", upstream);
+        for name in ["HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"] {
+            caddy.env(name, home.path());
+        }
+        caddy.stdout(Stdio::null()).stderr(fs::File::create(&log).unwrap());
+        let mut caddy = Self { child: caddy.spawn().unwrap(), host, _home: home };
+        let said = || fs::read_to_string(&log).unwrap();
+        let (listens, _) = eventually(STARTS_WITHIN, "Caddy listens, or ends", || {
+            if caddy.child.try_wait().unwrap().is_some() {
+                eprintln!("Caddy did not start:\n{}", said());
+                return Ok(false);
+            }
+            TcpStream::connect(&caddy.host).map(|_| true).map_err(|error| format!("{error}\n{}", said()))
+        });
+        listens.then_some(caddy)
     }
 
     fn url(&self) -> String {
@@ -101,7 +116,7 @@ fn events_come_through_at_once_each_by_itself() {
     let goop = trusting().start();
     let Some(caddy) = Caddy::before(&host(&goop), "http") else { return };
     for (path, first) in [("/events", ": ok"), ("/api/v1/events", "event: snapshot")] {
-        let mut open = || {
+        let open = || {
             let asked = Moment::now();
             let mut stream = ask(&caddy.host, &format!("GET {path}"), "").unwrap();
             line_with(&mut stream, first);
@@ -139,7 +154,7 @@ fn a_stream_is_resumed_by_last_event_id() {
 
 #[test]
 fn limits_and_bans_see_the_clients_own_address() {
-    let goop = trusting().arg("--set").arg("http.publish_per_minute_per_ip=6").start();
+    let goop = trusting().arg("--set").arg("http.publish_per_minute_per_ip=1").start();
     let Some(caddy) = Caddy::before(&host(&goop), "http") else { return };
     assert!((0..50).any(|_| publish_from(HERE, &caddy, "") != "204"), "an address has a limit");
     assert_eq!(publish_from(HERE, &caddy, ""), "429");
@@ -187,8 +202,11 @@ fn who_leaves_gives_the_stream_back() {
 
 #[test]
 fn a_stop_ends_streams_and_after_a_restart_peers_are_back() {
-    let upstream = free_host().replace("localhost", "127.0.0.1");
-    let start = || Plan::new(&Place::Here).arg("--rendezvous-only").arg("--port").arg(port(&upstream)).start();
+    // An address that nobody else uses, so that the port is still free for the second start.
+    let [.., high, low] = std::process::id().to_be_bytes();
+    let (address, free) = (Ipv4Addr::new(127, 9, high, low).to_string(), free_host());
+    let upstream = format!("{address}:{}", port(&free));
+    let start = || Plan::new(&Place::Here).arg("--rendezvous-only").arg("--bind").arg(&address).arg("--port").arg(port(&free)).start();
     let goop = start();
     let Some(caddy) = Caddy::before(&upstream, "http") else { return };
     let peer = Plan::new(&Place::Here).arg("--rendezvous-wan").arg(&caddy.url()).start();

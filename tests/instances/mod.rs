@@ -10,6 +10,7 @@ use goop::proto::presence::{Kind, Presence};
 use goop::proto::signed::{Epoch, SignedPresence};
 use libp2p::PeerId;
 use libp2p::identity::Keypair;
+use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::timeout;
@@ -181,6 +182,13 @@ impl Instance {
         let request = if body.is_null() { request } else { request.json(&body) };
         let answer = timeout(SOON, request.send()).await.expect("an answer").unwrap();
         (answer.status().as_u16(), answer.json().await.unwrap_or_default())
+    }
+
+    /// Asks for an operator's page with this `Authorization`; answers the status and the headers.
+    pub(crate) async fn authorized(&self, authorization: &str) -> (u16, HeaderMap) {
+        let request = self.http.get(format!("{}/api/v1/admin/stats", self.url)).header("authorization", authorization);
+        let answer = timeout(SOON, request.send()).await.expect("an answer").unwrap();
+        (answer.status().as_u16(), answer.headers().clone())
     }
 
     /// GET; answers the status and what was said.

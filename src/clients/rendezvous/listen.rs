@@ -23,7 +23,8 @@ use super::{Known, News, Stream};
 use crate::clock::Moment;
 use crate::proto::presence::snapshot::{MAX_SNAPSHOT, Snapshot};
 use crate::proto::presence::{MAX_BYTES, Presence};
-use crate::proto::signed::hearing::Hearing;
+use crate::proto::rate::TokenBucket;
+use crate::proto::signed::hearing::{Hearing, VERIFIED};
 use crate::proto::signed::{EPOCH_HEADER, Epoch};
 
 /// The stream of servers of ours.
@@ -51,11 +52,13 @@ struct Listener<'a> {
     /// The last event of the changes that was taken, and of which server.
     last: Option<(PeerId, String)>,
     hearing: Hearing,
+    verifying: TokenBucket,
 }
 
 /// Listens until `stop`, or until nobody takes the news.
 pub async fn run(link: &Link, me: PeerId, news: &mpsc::Sender<News>, stop: &CancellationToken) {
-    let mut listener = Listener { link, news, backoff: Backoff::default(), last: None, hearing: Hearing::new(me) };
+    let (hearing, verifying) = (Hearing::new(me), TokenBucket::new(VERIFIED, Moment::now()));
+    let mut listener = Listener { link, news, backoff: Backoff::default(), last: None, hearing, verifying };
     let _ = stop.run_until_cancelled(listener.run()).await;
 }
 
@@ -133,7 +136,7 @@ impl Listener<'_> {
 
     async fn take(&mut self, known: Known, event: Event, by: Option<IpAddr>) -> Result<(), Failure> {
         let news = match (known, event.event.as_str()) {
-            (Known::Goop2, "message") | (Known::Ours { .. }, "online" | "update" | "offline") => self.told(&event.data),
+            (Known::Goop2, "message") | (Known::Ours { .. }, "online" | "update" | "offline") => self.told(&event.data).await,
             (Known::Ours { .. }, "snapshot") => Some(self.snapshot(&event.data).await?),
             (Known::Ours { .. }, "moved") => return Err(self.moved(&event.data, by)),
             _ => None,
@@ -149,9 +152,9 @@ impl Listener<'_> {
         Ok(())
     }
 
-    fn told(&mut self, data: &str) -> Option<News> {
+    async fn told(&mut self, data: &str) -> Option<News> {
         match Presence::parse(data.as_bytes()) {
-            Ok(presence) => self.hearing.believe(presence).map(Box::new).map(News::Told),
+            Ok(presence) => self.believe(presence).await.map(Box::new).map(News::Told),
             Err(error) => {
                 debug!(%error, "a rendezvous told something strange");
                 None
@@ -163,12 +166,21 @@ impl Listener<'_> {
         let told = Snapshot::parse(data.as_bytes()).map_err(|_| Failure::Strange("the snapshot is malformed"))?;
         let mut peers = Vec::with_capacity(told.peers.len());
         for (nth, presence) in told.peers.into_iter().enumerate() {
-            peers.extend(self.hearing.believe(presence));
+            peers.extend(self.believe(presence).await);
             if nth % VERIFIED_AT_ONCE == 0 {
                 tokio::task::yield_now().await;
             }
         }
         Ok(News::Snapshot(Snapshot { complete: told.complete, peers }))
+    }
+
+    /// What is proven of a message; waits where there was too much to verify.
+    async fn believe(&mut self, told: Presence) -> Option<Presence> {
+        while told.sig.is_some() && !self.verifying.take(Moment::now()) {
+            let now = Moment::now();
+            tokio::time::sleep(self.verifying.next_token(now).since(now)).await;
+        }
+        self.hearing.believe(told)
     }
 
     fn moved(&self, data: &str, by: Option<IpAddr>) -> Failure {

@@ -24,7 +24,7 @@ async fn a_relay_that_is_nothing_else_says_who_and_where_it_is_and_ends() {
     let (mut tasks, stop) = (Tasks::default(), CancellationToken::new());
     let key = Keypair::generate_ed25519();
     let me = key.public().to_peer_id();
-    let options = Options { key, listen_port: 0, loopback_only: true, external: vec![] };
+    let options = Options { key, listen_port: 0, loopback_only: true, external: vec![], guests: None };
     let mut relay = start(options, &mut tasks, stop.clone()).unwrap();
     assert!(relay.ready().await);
     let said = relay.announcement().unwrap();

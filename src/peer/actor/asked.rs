@@ -69,7 +69,7 @@ impl Actor {
     }
 
     pub(super) fn shown(&self, row: &Row) -> PeerRow {
-        let Presence { peer, email, avatar_hash, .. } = row.presence.clone();
+        let Presence { peer, email, avatar_hash, .. } = row.presence.as_ref().clone();
         let ago = u64::try_from(Moment::now().since(row.last_seen).as_millis()).unwrap_or(u64::MAX);
         PeerRow {
             peer_id: peer,

@@ -122,7 +122,7 @@ fn quiet_traffic(peers: u32) -> usize {
         let message = Message { presence, extras: Extras::default() };
         Publication { message, signed: false, from: "192.0.2.1".parse().unwrap(), at: UnixMillis(9) }
     };
-    let mut round = |board: &mut Board, now| (0..peers).for_each(|number| assert!(board.publish(says(number), now).is_ok()));
+    let round = |board: &mut Board, now| (0..peers).for_each(|number| assert!(board.publish(says(number), now).is_ok()));
     round(&mut board, at(0));
     let (_, mut reader) = joined(&mut board, Stream::Changes, None, at(0));
     let mut given = 0;

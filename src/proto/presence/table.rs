@@ -4,33 +4,35 @@
 //! falls silent, is remembered for [`REMEMBERED`], and is then forgotten. Each source speaks for itself only: an `offline` that one
 //! reports does not silence another that still hears the peer.
 //!
-//! Each row has one speaker among its fresh sources, so that two that disagree do not make it flicker (THREATS 1, 3):
+//! A row says what the best of its fresh sources told last, so that two that disagree do not make it flicker (THREATS 1, 3). The best is:
 //!
 //! - The LAN, where it hears the peer: it hears the peer itself.
-//! - What is signed before what is not; and unsigned words never replace signed ones, whoever brings them.
-//! - Of two that are signed the one that the peer began to say later, by its own clock: a server that holds a change back, or tells an old
-//!   message again, is outdone by any other. Whoever speaks may always go on: its own messages are in order
-//!   ([`crate::proto::signed::hearing`]).
-//! - Else the smallest [`Source`].
+//! - One that told something signed. Unsigned words never replace signed ones, whoever brings them and however long they stand alone.
+//! - Of those the one with what the peer began to say later, by its own clock: a server that holds a change back is outdone by any other.
+//!   What each server tells is in order already ([`crate::proto::signed::hearing`]).
+//! - The smallest [`Source`].
 //!
 //! Bounds: [`MAX_ROWS`] rows. When the table is full a stranger takes the place of the row that has been offline longest; while
-//! every row is online strangers are refused, but [`PresenceTable::make_room`] lets those who are near displace others. A row has at most [`MAX_SOURCES`] sources; further ones are not noted.
+//! every row is online strangers are refused, but [`PresenceTable::make_room`] lets those who are near displace others. A row has at
+//! most [`MAX_SOURCES`] sources, the best ones.
 //!
 //! Cost: hearing a known peer is one look-up and moves nothing; [`PresenceTable::expire`] touches only rows that are due, each at
 //! most once per source and TTL.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use libp2p::PeerId;
+use libp2p::{Multiaddr, PeerId};
 
 use super::{Kind, Presence};
-use crate::clock::Moment;
+use crate::clock::{Moment, UnixMillis};
 
 /// Most rows of a table: the largest community of a rendezvous, and a LAN beside it.
 pub const MAX_ROWS: usize = 24_000;
-/// Most sources that one row notes.
+/// Most sources that one row notes, the best ones.
 pub const MAX_SOURCES: usize = 8;
 /// How long an offline row is remembered; goop2's default.
 pub const REMEMBERED: Duration = Duration::from_secs(15 * 60);
@@ -59,57 +61,89 @@ impl fmt::Display for Source {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     /// What the peer last said about itself; never an `offline`, which says nothing else.
-    pub presence: Presence,
+    pub presence: Arc<Presence>,
     /// Whether any source has heard from it within the TTL.
     pub online: bool,
     /// When any source last heard from it.
     pub last_seen: Moment,
-    heard: Vec<(Source, Moment)>,
-    /// Who brought what the row says.
-    speaker: Source,
+    heard: Vec<Heard>,
     parted: Option<Moment>,
     due: Moment,
+}
+
+/// What one source has heard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Heard {
+    source: Source,
+    at: Moment,
+    says: Arc<Presence>,
+}
+
+impl Heard {
+    /// The larger one decides what the row says.
+    fn rank(&self) -> (bool, bool, UnixMillis, Reverse<Source>) {
+        (self.source == Source::Lan, self.says.signed, self.says.since, Reverse(self.source))
+    }
 }
 
 impl Row {
     /// Who tells us that the peer is here; none while it is offline.
     pub fn sources(&self) -> impl Iterator<Item = Source> + '_ {
-        self.heard.iter().map(|(source, _)| *source)
+        self.heard.iter().map(|heard| heard.source)
     }
 
-    /// Whether the row says what `presence` says; the time of writing does not count.
-    fn says(&self, presence: &Presence) -> bool {
-        let row = &self.presence;
-        row.content == presence.content
-            && row.avatar_hash == presence.avatar_hash
-            && row.email == presence.email
-            && row.addrs == presence.addrs
-            && row.client_version == presence.client_version
-            && row.signed == presence.signed
+    /// Where the peer has signed that it can be dialled: what the row says first, then what its other sources told, the best ones first.
+    pub fn signed_addrs(&self) -> Vec<Multiaddr> {
+        let mut others: Vec<&Heard> = self.heard.iter().collect();
+        others.sort_by_key(|heard| Reverse(heard.rank()));
+        let all = std::iter::once(&self.presence).chain(others.into_iter().map(|heard| &heard.says));
+        let mut addrs: Vec<Multiaddr> = Vec::new();
+        for addr in all.filter(|says| says.signed).flat_map(|says| &says.addrs) {
+            if !addrs.contains(addr) {
+                addrs.push(addr.clone());
+            }
+        }
+        addrs
     }
 
-    fn hear(&mut self, source: Source, now: Moment) {
+    fn hear(&mut self, source: Source, says: &Presence, now: Moment) {
         self.last_seen = now;
-        if let Some((_, at)) = self.heard.iter_mut().find(|(known, _)| *known == source) {
-            *at = now;
-        } else if self.heard.len() < MAX_SOURCES {
-            self.heard.push((source, now));
+        if let Some(heard) = self.heard.iter_mut().find(|heard| heard.source == source) {
+            heard.at = now;
+            if !same(&heard.says, says) || heard.says.since != says.since {
+                heard.says = Arc::new(says.clone());
+            }
+            return;
+        }
+        self.heard.push(Heard { source, at: now, says: Arc::new(says.clone()) });
+        if self.heard.len() > MAX_SOURCES
+            && let Some(worst) = (0..self.heard.len()).min_by_key(|at| self.heard[*at].rank())
+        {
+            self.heard.swap_remove(worst);
         }
     }
 
-    /// Whether `source`, which brings this, decides from now on what the row says.
-    fn may_speak(&self, source: Source, presence: &Presence, now: Moment, ttl: Duration) -> bool {
-        let (said, speaker) = (&self.presence, self.speaker);
-        let fresh = self.heard.iter().any(|(other, at)| *other == speaker && now.since(*at) < ttl);
-        match (said.signed, presence.signed) {
-            (true, false) => false,
-            _ if source == Source::Lan || source == speaker || !fresh => true,
-            _ if speaker == Source::Lan => false,
-            (false, true) => true,
-            (true, true) => (presence.since, speaker) > (said.since, source),
-            (false, false) => source < speaker,
+    /// Lets the best source decide what the row says; true if that is something else than before.
+    fn reconsider(&mut self) -> bool {
+        let best = self.heard.iter().max_by_key(|heard| heard.rank());
+        let Some(best) = best.filter(|best| best.says.signed || !self.presence.signed) else { return false };
+        if Arc::ptr_eq(&best.says, &self.presence) {
+            return false;
         }
+        let news = !same(&self.presence, &best.says);
+        self.presence = best.says.clone();
+        news
     }
+}
+
+/// Whether both say the same; the time of writing does not count.
+fn same(one: &Presence, other: &Presence) -> bool {
+    one.content == other.content
+        && one.avatar_hash == other.avatar_hash
+        && one.email == other.email
+        && one.addrs == other.addrs
+        && one.client_version == other.client_version
+        && one.signed == other.signed
 }
 
 /// What happened to a row.
@@ -174,8 +208,9 @@ impl PresenceTable {
 
     /// `source` still vouches for a peer that it has told of, though it says nothing new. Anybody else's row is left alone.
     pub fn keep(&mut self, source: Source, peer: &PeerId, now: Moment) {
-        if let Some(row) = self.rows.get_mut(peer).filter(|row| row.online && row.sources().any(|known| known == source)) {
-            row.hear(source, now);
+        let Some(row) = self.rows.get_mut(peer).filter(|row| row.online) else { return };
+        if let Some(heard) = row.heard.iter_mut().find(|heard| heard.source == source) {
+            (heard.at, row.last_seen) = (now, now);
         }
     }
 
@@ -240,8 +275,9 @@ impl PresenceTable {
             return None;
         }
         let due = now + self.ttl;
-        let heard = vec![(source, now)];
-        let row = Row { presence: presence.clone(), online: true, last_seen: now, heard, speaker: source, parted: None, due };
+        let says = Arc::new(presence.clone());
+        let heard = vec![Heard { source, at: now, says: says.clone() }];
+        let row = Row { presence: says, online: true, last_seen: now, heard, parted: None, due };
         self.online.insert((due, presence.peer));
         self.rows.insert(presence.peer, row.clone());
         Some(Change::Online(row))
@@ -262,13 +298,9 @@ impl PresenceTable {
         if !row.online && row.parted.is_some_and(late) {
             return None;
         }
-        let speaks = row.may_speak(source, presence, now, self.ttl);
-        row.hear(source, now);
-        let news = speaks && !row.says(presence);
-        if speaks {
-            row.presence = presence.clone();
-            row.speaker = source;
-        }
+        row.heard.retain(|heard| heard.at + self.ttl > now);
+        row.hear(source, presence, now);
+        let news = row.reconsider();
         if row.online {
             return news.then(|| Change::Updated(row.clone()));
         }
@@ -288,9 +320,9 @@ impl PresenceTable {
 
     fn silence(&mut self, source: Source, peer: PeerId, now: Moment) -> Option<Change> {
         let row = self.rows.get_mut(&peer).filter(|row| row.online)?;
-        row.heard.retain(|(known, _)| *known != source);
+        row.heard.retain(|heard| heard.source != source);
         if !row.heard.is_empty() {
-            return None;
+            return row.reconsider().then(|| Change::Updated(row.clone()));
         }
         self.online.remove(&(row.due, peer));
         self.take_offline(peer, now)
@@ -300,11 +332,11 @@ impl PresenceTable {
     fn look_at(&mut self, peer: PeerId, now: Moment) -> Option<Change> {
         let ttl = self.ttl;
         let row = self.rows.get_mut(&peer)?;
-        row.heard.retain(|(_, at)| *at + ttl > now);
-        let Some(first) = row.heard.iter().map(|(_, at)| *at).min() else { return self.take_offline(peer, now) };
+        row.heard.retain(|heard| heard.at + ttl > now);
+        let Some(first) = row.heard.iter().map(|heard| heard.at).min() else { return self.take_offline(peer, now) };
         row.due = first + ttl;
         self.online.insert((row.due, peer));
-        None
+        row.reconsider().then(|| Change::Updated(row.clone()))
     }
 
     fn take_offline(&mut self, peer: PeerId, now: Moment) -> Option<Change> {

@@ -62,3 +62,19 @@ fn what_is_gathered_while_nobody_reads_is_bounded() {
         assert!(board.read(Board::gathered) <= MAX_UNREAD + 2 * 5000);
     }
 }
+
+#[test]
+fn a_reader_who_is_told_nothing_gets_a_sign_of_life_though_others_are_told_much() {
+    let board = board();
+    let seat = Seat { address: [192, 0, 2, 2].into(), peer: None, token: None };
+    let (number, mut reader) = board.join(seat, Stream::Changes, None, at(0));
+    let mut text = String::new();
+    for second in 0..60 {
+        assert!(board.publish(says("the same"), at(second * 1000)).is_ok());
+        board.flush(at(second * 1000));
+        while let Poll::Ready(Some(bytes)) = board.poll(number, &mut reader, &Context::from_waker(Waker::noop())) {
+            text.push_str(std::str::from_utf8(&bytes).unwrap());
+        }
+    }
+    assert_eq!(text.matches(": still here").count(), 3, "every fifteen seconds: {text}");
+}

@@ -1,6 +1,7 @@
 //! One turn of telling and hearing.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -76,6 +77,8 @@ impl Exchange {
     /// Writes the rest: who was heard when, or all the numbers that were used.
     pub(super) fn end(mut self, app: &App) {
         let now = Moment::now();
+        app.sharing.ends.store(true, Ordering::SeqCst);
+        app.store.hurry();
         let Some(instance) = app.sharing.instance else {
             if save(app, now).and_then(|()| app.store.settle()).is_err() {
                 warn!("not every signed number could be written; peers will be asked to sign again");

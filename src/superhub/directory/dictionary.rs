@@ -11,6 +11,7 @@ use fst::automaton::Str;
 use fst::map::OpBuilder;
 use fst::{Automaton, IntoStreamer, Map, MapBuilder, Streamer};
 use rusqlite::Connection;
+use thiserror::Error;
 
 use crate::db::Db;
 use crate::proto::search::Near;
@@ -45,13 +46,14 @@ impl Default for Dictionary {
 impl Dictionary {
     /// Reads the words of the index.
     pub(super) fn load(&self, db: &Db) {
-        match db.read(|look| Ok(of_index(look))).map_err(|error| error.to_string()).and_then(|read| read) {
-            Ok((known, whole)) => {
+        match db.read(|look| Ok(of_index(look))) {
+            Ok(Ok((known, whole))) => {
                 let mut words = self.write();
                 words.known = Arc::new(known);
                 words.whole = whole;
             }
-            Err(error) => tracing::warn!(error, "typing errors are not corrected: the words could not be read"),
+            Ok(Err(error)) => tracing::warn!(%error, "typing errors are not corrected: the words could not be read"),
+            Err(error) => tracing::warn!(%error, "typing errors are not corrected: the words could not be read"),
         }
     }
 
@@ -148,27 +150,29 @@ impl Dictionary {
 }
 
 /// The words of the index, and whether these are all.
-fn of_index(look: &Connection) -> Result<(Map<Vec<u8>>, bool), String> {
-    let read = || -> rusqlite::Result<Result<(Map<Vec<u8>>, bool), fst::Error>> {
-        let (mut builder, mut number) = (MapBuilder::memory(), 0);
-        let mut query = look.prepare("SELECT term, doc FROM words")?;
-        let mut rows = query.query([])?;
-        while let Some(row) = rows.next()? {
-            let (word, count) = (row.get_ref(0)?.as_bytes()?, row.get::<_, i64>(1)?);
-            if word.contains(&b':') {
-                continue;
-            }
-            if number >= MOST {
-                break;
-            }
+fn of_index(look: &Connection) -> Result<(Map<Vec<u8>>, bool), LoadError> {
+    let (mut builder, mut number) = (MapBuilder::memory(), 0);
+    let mut query = look.prepare("SELECT term, doc FROM words")?;
+    let mut rows = query.query([])?;
+    while number < MOST
+        && let Some(row) = rows.next()?
+    {
+        let (word, count) = (row.get_ref(0)?.as_bytes().map_err(rusqlite::Error::from)?, row.get::<_, i64>(1)?);
+        if !word.contains(&b':') {
             number += 1;
-            if let Err(error) = builder.insert(word, count.unsigned_abs()) {
-                return Ok(Err(error));
-            }
+            builder.insert(word, count.unsigned_abs())?;
         }
-        Ok(finished(builder).map(|map| (map, number < MOST)))
-    };
-    read().map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+    }
+    Ok((finished(builder)?, number < MOST))
+}
+
+/// Why the words could not be read.
+#[derive(Debug, Error)]
+enum LoadError {
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    #[error(transparent)]
+    Words(#[from] fst::Error),
 }
 
 fn fold(words: &Words) -> Result<Map<Vec<u8>>, fst::Error> {

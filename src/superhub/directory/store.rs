@@ -218,6 +218,11 @@ impl Writer {
             let failed = self.commit(&mut batch).err();
             batch.into_iter().for_each(|job| job.answer(failed.as_ref()));
         }
+        // Whoever closes last only reads, and would leave a log behind that looks like an unclean stop.
+        let closed = self.db.read(|connection| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
+        if let Err(error) = closed {
+            tracing::warn!(%error, "the directory's log was left for the next start");
+        }
     }
 
     fn commit(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), StoreError> {

@@ -106,8 +106,7 @@ fn attack_a_rendezvous_cannot_rename_whom_the_lan_hears() {
     assert_eq!(table.apply(HUB, &says(Kind::Update, bob, "Mallory"), at(1)), None);
     assert_eq!(table.get(&bob).unwrap().presence.content, "Bob");
     table.expire(at(20));
-    let change = table.apply(HUB, &says(Kind::Update, bob, "Roaming Bob"), at(20));
-    assert!(matches!(change, Some(Change::Updated(_))), "once the LAN has fallen silent the rendezvous speaks");
+    assert_eq!(table.get(&bob).unwrap().presence.content, "Mallory", "once the LAN has fallen silent the rendezvous speaks");
 }
 
 fn signed(peer: PeerId, label: &str, since: u64) -> Presence {
@@ -138,10 +137,34 @@ fn attack_a_server_that_holds_a_change_back_is_outdone_by_any_other() {
     assert!(table.apply(ONE, &signed(bob, "Robert", 6), at(1)).is_some());
     assert_eq!(table.apply(HUB, &signed(bob, "Bob", 5), at(2)), None, "told again");
     assert_eq!(said(&table, &bob), "Robert");
-    assert!(table.apply(ONE, &signed(bob, "Bobby", 2), at(3)).is_some(), "the peer's clock went back: whoever speaks goes on");
-    table.expire(at(23));
-    table.apply(HUB, &signed(bob, "Rob", 1), at(23));
-    assert_eq!(said(&table, &bob), "Rob", "the speaker has fallen silent");
+}
+
+#[test]
+fn when_the_best_source_falls_silent_the_next_one_decides() {
+    let (mut table, bob) = (table(), PeerId::random());
+    let addr: Multiaddr = "/ip4/45.45.45.1/tcp/1".parse().unwrap();
+    table.apply(LAN, &signed(bob, "Bob at home", 0), at(0));
+    let away = Presence { addrs: vec![addr.clone()], ..signed(bob, "Bob away", 5) };
+    assert_eq!(table.apply(HUB, &away, at(10)), None);
+    assert_eq!(table.get(&bob).unwrap().signed_addrs(), [addr.clone()], "where he can be dialled is known though the LAN speaks");
+    assert!(matches!(&table.expire(at(20))[..], [Change::Updated(row)] if row.presence.content == "Bob away"));
+    table.apply(LAN, &signed(bob, "Bob at home", 0), at(21));
+    assert!(matches!(table.apply(LAN, &offline(bob), at(22)), Some(Change::Updated(row)) if row.presence.content == "Bob away"));
+    table.apply(ONE, &signed(bob, "Bob before", 4), at(23));
+    table.apply(HUB, &offline(bob), at(24));
+    assert_eq!(said(&table, &bob), "Bob before");
+}
+
+#[test]
+fn of_many_sources_the_best_are_noted() {
+    let (mut table, bob) = (table(), PeerId::random());
+    for number in 0..40 {
+        table.apply(Source::Rendezvous(number), &signed(bob, "Bob", 5), at(0));
+    }
+    table.apply(LAN, &signed(bob, "Bob at home", 0), at(0));
+    let noted: Vec<Source> = table.get(&bob).unwrap().sources().collect();
+    assert!(noted.len() == MAX_SOURCES && noted.contains(&LAN) && noted.contains(&HUB), "{noted:?}");
+    assert_eq!(said(&table, &bob), "Bob at home");
 }
 
 #[test]

@@ -94,8 +94,10 @@ impl<'a> Desk<'a> {
         let Content::Listed(listing) = &record.content else { return Err(StoreError::Nothing) };
         let (skeleton, seen) = (look(listing), self.endpoint(listing, trust)?);
         let similar = self.alike(skeleton, entry.number, listing)?;
+        let before = self.endpoint_of(entry.number)?;
         let set = "UPDATE listings SET sealed = ?2, skeleton = ?3, similar = ?4, endpoint = ?5 WHERE id = ?1";
         self.change.prepare_cached(set)?.execute(params![entry.number, sealed, skeleton, similar, seen.endpoint])?;
+        self.forget_endpoint(before)?;
         self.place(entry.number, listing, seen.health)?;
         self.note(who, "changed", Some(&entry.id), listing.name.as_str())?;
         Ok(Listed { id: entry.id, number: entry.number, version: record.order.seq })
@@ -108,9 +110,11 @@ impl<'a> Desk<'a> {
     pub fn remove(&mut self, entry: &Entry, reason: &str, who: &str) -> Result<(), StoreError> {
         let (_, sealed) = self.say(entry.record.community, Content::Deleted(reason.to_owned()))?;
         self.unplace(entry.number)?;
+        let before = self.endpoint_of(entry.number)?;
         let set = "UPDATE listings SET sealed = ?2, deleted = ?3, place = NULL, endpoint = NULL WHERE id = ?1";
         self.change.prepare_cached(set)?.execute(params![entry.number, sealed, stored(self.now)])?;
-        self.change.prepare_cached("UPDATE registrations SET lapses = NULL WHERE listing = ?1")?.execute([entry.number])?;
+        self.forget_endpoint(before)?;
+        self.end_lease(entry.number)?;
         self.note(who, "removed", Some(&entry.id), reason)
     }
 
@@ -156,6 +160,18 @@ impl<'a> Desk<'a> {
         Ok(before.is_some_and(|before| before != seen.health as i64))
     }
 
+    /// These endpoints are not due before `until`.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn put_off(&mut self, endpoints: &[i64], until: UnixMillis) -> Result<(), StoreError> {
+        let mut set = self.change.prepare_cached("UPDATE endpoints SET due = ?2 WHERE id = ?1")?;
+        for endpoint in endpoints {
+            set.execute((endpoint, stored(until)))?;
+        }
+        Ok(())
+    }
+
     /// Moves those listings of an endpoint that do not stand where its health puts them, at most `most`; answers how many there were.
     ///
     /// # Errors
@@ -175,7 +191,7 @@ impl<'a> Desk<'a> {
         Ok(found.len())
     }
 
-    /// Forgets tombstones that every hub has had time to see, and endpoints that nobody uses; a thousand of each at a time.
+    /// Forgets tombstones that every hub has had time to see, a thousand at a time.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -184,9 +200,6 @@ impl<'a> Desk<'a> {
         let before = stored(self.now).saturating_sub(TOMBSTONE);
         self.change.execute(&format!("UPDATE registrations SET listing = NULL WHERE listing IN ({old})"), [before])?;
         self.change.execute(&format!("DELETE FROM listings WHERE id IN ({old})"), [before])?;
-        let unused = "DELETE FROM endpoints WHERE id IN (SELECT e.id FROM endpoints e WHERE e.due < ?1 AND NOT EXISTS \
-                      (SELECT 1 FROM listings l WHERE l.endpoint = e.id) LIMIT 1000)";
-        self.change.execute(unused, [stored(self.now)])?;
         Ok(())
     }
 
@@ -218,6 +231,16 @@ impl<'a> Desk<'a> {
         let trusted = trust == Trust::Operator;
         let row = |row: &rusqlite::Row| Ok(Seen { endpoint: row.get(0)?, health: health(row.get(1)?) });
         Ok(self.change.prepare_cached(noted)?.query_row(params![address, trusted, stored(self.now)], row)?)
+    }
+
+    fn endpoint_of(&self, number: i64) -> Result<Option<i64>, StoreError> {
+        Ok(self.change.prepare_cached("SELECT endpoint FROM listings WHERE id = ?1")?.query_row([number], |row| row.get(0))?)
+    }
+
+    /// Forgets an endpoint where nobody is met any more.
+    fn forget_endpoint(&mut self, endpoint: Option<i64>) -> Result<(), StoreError> {
+        let unused = "DELETE FROM endpoints WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM listings WHERE endpoint = ?1)";
+        Ok(self.change.prepare_cached(unused)?.execute([endpoint]).map(drop)?)
     }
 
     /// The oldest listing of somebody else, older than `number`, whose name looks like this one's.

@@ -1,0 +1,197 @@
+//! How a rendezvous server has itself listed on a super hub: Peer ID auth with its own key, and the registration again before it lapses.
+//!
+//! [`HubClient`] is one question; [`keep_listed`] asks it for as long as the node runs.
+
+use std::time::Duration;
+
+use libp2p::PeerId;
+use libp2p::identity::Keypair;
+use reqwest::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use reqwest::{Client, Response, StatusCode, Url, redirect};
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::config::base_url::BaseUrl;
+use crate::config::listing::ListingConfig;
+use crate::http::auth::peer_id::{ClientError, PeerIdClient, is_ours};
+use crate::identity::peer_id_from_text;
+use crate::proto::presence::label;
+
+mod lease;
+
+pub use lease::keep_listed;
+
+/// How long one answer may take; the hub asks this node something meanwhile.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Longest answer that is read, in bytes.
+const MAX_ANSWER: usize = 64 * 1024;
+/// Characters of a hub's own words that are shown.
+const MAX_WORDS: usize = 300;
+/// The lease where a hub does not say another.
+const USUAL_LEASE: Duration = Duration::from_secs(86_400);
+
+/// What a hub answers to a registration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Registered {
+    /// It is listed.
+    Listed {
+        /// Under this id.
+        id: String,
+        /// For so long.
+        lease: Duration,
+    },
+    /// It waits for the hub's operator.
+    Waiting,
+}
+
+/// Why a registration came to nothing.
+#[derive(Debug, Error)]
+pub enum HubError {
+    /// No connection, or no answer.
+    #[error("the hub does not answer: {0}")]
+    Unreachable(String),
+    /// What answers is something else.
+    #[error("this is no super hub")]
+    NoHub,
+    /// It does not prove to be the one that it says it is.
+    #[error(transparent)]
+    Handshake(#[from] ClientError),
+    /// It does not want to; why.
+    #[error("the hub refuses: {detail}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// Its words.
+        detail: String,
+        /// When it is worth asking again.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// Asks one hub.
+pub struct HubClient {
+    hub: BaseUrl,
+    key: Keypair,
+    client: Client,
+}
+
+impl HubClient {
+    /// A client of `hub` for the server with this key.
+    ///
+    /// # Errors
+    /// [`HubError::Unreachable`] where the system has no TLS.
+    pub fn new(hub: BaseUrl, key: Keypair) -> Result<Self, HubError> {
+        let builder =
+            Client::builder().user_agent(concat!("goop/", env!("CARGO_PKG_VERSION"))).redirect(redirect::Policy::none()).timeout(PATIENCE);
+        let client = builder.build().map_err(unreachable)?;
+        Ok(Self { hub, key, client })
+    }
+
+    /// Lists, renews or changes what is listed: `draft` is the JSON of the listing.
+    ///
+    /// # Errors
+    /// See [`HubError`].
+    pub async fn register(&self, draft: &Value) -> Result<Registered, HubError> {
+        let (hub, communities) = (self.who().await?, self.endpoint("api/v1/communities"));
+        let hostname = self.hub.url().host_str().unwrap_or_default().to_owned();
+        let mut proof = PeerIdClient::new(self.key.clone(), hub, hostname, rand::random());
+        let asked = self.client.post(communities.clone()).header(AUTHORIZATION, proof.ask()).send().await.map_err(unreachable)?;
+        let lines = asked.headers().get_all(WWW_AUTHENTICATE).iter().filter_map(|line| line.to_str().ok());
+        let Some(challenge) = lines.into_iter().find(|line| is_ours(line)).map(str::to_owned) else { return Err(refusal(asked).await) };
+        let answer =
+            self.client.post(communities).header(AUTHORIZATION, proof.prove(&challenge)?).json(draft).send().await.map_err(unreachable)?;
+        match answer.status() {
+            StatusCode::OK | StatusCode::CREATED => {
+                let lease = answer.headers().get("goop-lease-seconds").and_then(|seconds| seconds.to_str().ok()?.parse().ok());
+                let lease = lease.map_or(USUAL_LEASE, Duration::from_secs);
+                let listing: Value = read(answer).await?;
+                let id = label::clean(listing["id"].as_str().unwrap_or_default(), MAX_WORDS);
+                Ok(Registered::Listed { id, lease })
+            }
+            StatusCode::ACCEPTED => Ok(Registered::Waiting),
+            _ => Err(refusal(answer).await),
+        }
+    }
+
+    /// Who the hub says that it is; it proves that before anything is sent to it.
+    async fn who(&self) -> Result<PeerId, HubError> {
+        let answer = self.client.get(self.endpoint(".well-known/goop")).send().await.map_err(unreachable)?;
+        let described: Value =
+            read(answer).await.map_err(|error| if matches!(error, HubError::Unreachable(_)) { error } else { HubError::NoHub })?;
+        let is_hub = described["roles"].as_array().is_some_and(|roles| roles.iter().any(|role| role == "superhub"));
+        let peer = described["peer_id"].as_str().and_then(|peer| peer_id_from_text(peer).ok());
+        peer.filter(|_| is_hub).ok_or(HubError::NoHub)
+    }
+
+    fn endpoint(&self, endpoint: &str) -> Url {
+        let mut url = self.hub.url().clone();
+        let path = format!("{}/{endpoint}", url.path().trim_end_matches('/'));
+        url.set_path(&path);
+        url
+    }
+}
+
+/// What `[listing]` says, as a hub takes it; `None` where nothing is to be listed. `board` is the base URL of the open board.
+pub fn draft(listing: &ListingConfig, board: &str) -> Option<Value> {
+    let text = |line: &crate::config::text::Line| Some(line.as_str().to_owned()).filter(|text| !text.is_empty());
+    let name = text(&listing.name).filter(|_| !listing.hubs.is_empty())?;
+    let address = text(&listing.community).map_or_else(|| board.to_owned(), |slug| format!("{board}/c/{slug}"));
+    let tags: Vec<&str> = listing.tags.iter().map(|tag| tag.as_str()).collect();
+    Some(serde_json::json!({
+        "community": name,
+        "description": listing.description.as_str(),
+        "tags": tags,
+        "lang": listing.lang.as_str(),
+        "type": text(&listing.kind).unwrap_or_else(|| "open".to_owned()),
+        "rendezvous": address,
+    }))
+}
+
+/// The JSON of an answer of at most [`MAX_ANSWER`] bytes.
+async fn read(mut answer: Response) -> Result<Value, HubError> {
+    let mut body = Vec::new();
+    while let Some(piece) = answer.chunk().await.map_err(unreachable)? {
+        if body.len() + piece.len() > MAX_ANSWER {
+            return Err(HubError::NoHub);
+        }
+        body.extend_from_slice(&piece);
+    }
+    serde_json::from_slice(&body).map_err(|_| HubError::NoHub)
+}
+
+async fn refusal(answer: Response) -> HubError {
+    let status = answer.status();
+    let retry_after = answer.headers().get(RETRY_AFTER).and_then(|seconds| seconds.to_str().ok()?.parse().ok()).map(Duration::from_secs);
+    let words = read(answer).await.ok().and_then(|problem| problem["detail"].as_str().map(|detail| label::clean(detail, MAX_WORDS)));
+    HubError::Refused { status: status.as_u16(), detail: words.unwrap_or_else(|| status.to_string()), retry_after }
+}
+
+fn unreachable(error: reqwest::Error) -> HubError {
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    HubError::Unreachable(cause.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::text::Line;
+
+    #[test]
+    fn two_keys_are_enough_to_be_listed() {
+        let mut listing = ListingConfig::default();
+        assert_eq!(draft(&listing, "https://rv.example"), None);
+        listing.hubs = vec![BaseUrl::parse("https://hub.example").unwrap()];
+        assert_eq!(draft(&listing, "https://rv.example"), None);
+        listing.name = Line::parse("Chess Club").unwrap();
+        let said = draft(&listing, "https://rv.example").unwrap();
+        assert_eq!(
+            (&said["community"], &said["rendezvous"], &said["type"]),
+            (&"Chess Club".into(), &"https://rv.example".into(), &"open".into())
+        );
+        listing.community = Line::parse("chess").unwrap();
+        assert_eq!(draft(&listing, "https://rv.example").unwrap()["rendezvous"], "https://rv.example/c/chess");
+    }
+}

@@ -1,0 +1,149 @@
+//! A super hub where no rendezvous server stands: it opens the listener itself, and answers what every public server does.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::{any, get};
+use axum::{Json, Router};
+use libp2p::PeerId;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::{Options, ROLE, SuperHub, SuperHubError, directory};
+use crate::clock::Moment;
+use crate::config::Secret;
+use crate::config::http::HttpConfig;
+use crate::http::auth::AdminDoor;
+use crate::http::auth::password::Password;
+use crate::http::auth::peer_id::PeerIdServer;
+use crate::http::client_ip::{TrustedProxies, is_forwarded};
+use crate::http::{self, Client, HttpMetrics, Limits, Problem};
+use crate::proto::search::MAX_QUERY;
+use crate::shutdown::Tasks;
+use crate::telemetry::Metrics;
+
+/// Open connections; a page and what it asks need a few each.
+const CONNECTIONS: usize = 4096;
+
+/// Where a super hub listens, and who may operate it.
+#[derive(Debug, Clone)]
+pub struct DoorOptions {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// Whether somebody chose the port: then one in use is an error; otherwise the hub moves to a free one and says so.
+    pub explicit: bool,
+    /// The operator's password, plain or as an argon2 string; empty: none.
+    pub password: Secret,
+}
+
+/// A super hub that has a listener to itself.
+pub struct Alone {
+    addr: SocketAddr,
+    external: Option<String>,
+}
+
+impl Alone {
+    /// Listens on these sockets, or, where there are none, as `door` says, and answers until `stop`.
+    ///
+    /// # Errors
+    /// See [`SuperHubError`].
+    pub fn start(
+        door: DoorOptions,
+        mut listeners: Vec<TcpListener>,
+        options: Options,
+        metrics: &Metrics,
+        tasks: &mut Tasks,
+        stop: CancellationToken,
+    ) -> Result<Self, SuperHubError> {
+        let refused = |cause| SuperHubError::Listen { addr: door.addr, cause };
+        if listeners.is_empty() {
+            listeners.push(http::listen_or_move(door.addr, door.explicit).map_err(refused)?);
+        }
+        let addr = listeners[0].local_addr().map_err(refused)?;
+        let admin = Arc::new(admin_door(&door, &options, addr)?);
+        let external = options.http.external_url.as_ref().map(|url| url.url().as_str().trim_end_matches('/').to_owned());
+        let common = common(&options, admin.clone(), metrics.clone());
+        let per_address = if options.http.trusted_proxies.is_empty() { CONNECTIONS / 4 } else { CONNECTIONS };
+        let hub = SuperHub::open(options, admin, addr, tasks, stop.clone())?;
+        let counters = HttpMetrics::default();
+        metrics.register("superhub_http", |room| counters.register(room));
+        let limits = Limits { connections: CONNECTIONS, per_address, ..Limits::default() };
+        tasks.spawn("super hub listener", http::serve(listeners, hub.router().merge(common), limits, counters, stop));
+        Ok(Self { addr, external })
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The URL for others: the configured one, or that for this machine.
+    pub fn url(&self) -> String {
+        self.external.clone().unwrap_or_else(|| self.local_url())
+    }
+
+    /// The URL for programs of this machine: that of the address; a wildcard address is told as loopback.
+    pub fn local_url(&self) -> String {
+        http::local_url(self.addr)
+    }
+}
+
+/// The host that clients ask for (FEDERATION B.10).
+pub(super) fn hostname(http: &HttpConfig, addr: SocketAddr) -> String {
+    let external = http.external_url.as_ref().and_then(|url| url.url().host_str());
+    external.map_or_else(|| addr.ip().to_string(), str::to_owned)
+}
+
+fn admin_door(door: &DoorOptions, options: &Options, addr: SocketAddr) -> Result<AdminDoor, SuperHubError> {
+    let password = if door.password.is_empty() { None } else { Some(Password::new(&door.password)?) };
+    let origin = options.http.external_url.as_ref().map(|url| url.url().origin().ascii_serialization());
+    let peer_id = PeerIdServer::new(options.directory.key.clone(), hostname(&options.http, addr), rand::random());
+    Ok(AdminDoor::new(password, options.peers.clone(), origin, peer_id))
+}
+
+/// What every public server answers.
+fn common(options: &Options, door: Arc<AdminDoor>, metrics: Metrics) -> Router {
+    let described = described(options.directory.key.public().to_peer_id(), &options.directory.name);
+    let proxies = TrustedProxies::new(options.http.trusted_proxies.clone());
+    let metrics = async move |request: Request| {
+        let (head, _) = request.into_parts();
+        let Some(Client(socket)) = head.extensions.get::<Client>() else { return Problem::internal().into_response() };
+        if !socket.ip().to_canonical().is_loopback() || is_forwarded(&head.headers) {
+            let client = proxies.client(socket.ip(), &head.headers);
+            if let Err(denied) = door.admit(&head, client, Moment::now()).await {
+                return denied.into_response();
+            }
+        }
+        ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], metrics.text()).into_response()
+    };
+    let metrics = Arc::new(metrics);
+    Router::new()
+        .route("/.well-known/goop", get(async move || Json(described)))
+        .route("/healthz", any(async || "ok"))
+        .route("/readyz", get(async || "ready"))
+        .route(
+            "/metrics",
+            get(move |request: Request| {
+                let metrics = metrics.clone();
+                async move { metrics(request).await }
+            }),
+        )
+        .route("/static/{name}", get(directory::api::asset))
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "not-found", "there is nothing here"))
+        .layer(axum::middleware::map_response(directory::api::finish))
+}
+
+fn described(peer: PeerId, name: &str) -> Value {
+    json!({
+        "peer_id": peer.to_base58(),
+        "roles": [ROLE],
+        "name": name,
+        "version": env!("CARGO_PKG_VERSION"),
+        "protocols": ["goop-dir-record/1"],
+        "limits": { "page": directory::MOST_OF_PAGE, "query": MAX_QUERY },
+    })
+}

@@ -1,0 +1,301 @@
+//! Rendezvous servers that list themselves, and strangers who try to list others.
+
+use goop::config::superhub::Policy;
+use goop::superhub::directory::MOST_OF_HOST;
+use libp2p::identity::Keypair;
+use reqwest::{Method, Response};
+use serde_json::{Value, json};
+
+use super::hub::{Board, Hub, options};
+
+fn draft(name: &str, url: &str) -> Value {
+    json!({ "community": name, "rendezvous": url, "type": "open" })
+}
+
+async fn register(hub: &Hub, key: &Keypair, draft: &Value) -> Response {
+    hub.by_peer(key, Method::POST, "/api/v1/communities", Some(draft)).await
+}
+
+fn hub(folder: &tempfile::TempDir, policy: Policy) -> Hub {
+    let mut options = options(folder.path());
+    options.registration = policy;
+    Hub::with(options, super::hub::PASSWORD)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_lists_itself_renews_and_changes_what_is_said_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (hub, board) = (hub(&folder, Policy::Open), Board::start());
+    let made = register(&hub, &board.key, &draft("Chess Club", &board.url)).await;
+    assert_eq!((made.status(), made.headers()["goop-lease-seconds"].to_str().unwrap()), (reqwest::StatusCode::CREATED, "3600"));
+    let made: Value = made.json().await.unwrap();
+    assert_eq!(made["rendezvous_id"], board.peer().to_base58());
+    let again = register(&hub, &board.key, &draft("Chess Club", &board.url)).await;
+    assert_eq!(again.status(), 200);
+    assert_eq!(again.json::<Value>().await.unwrap()["version"], made["version"], "a renewal that changes nothing says nothing");
+    let renamed: Value = register(&hub, &board.key, &draft("Go Club", &board.url)).await.json().await.unwrap();
+    assert_eq!((&renamed["id"], &renamed["community"]), (&made["id"], &json!("Go Club")));
+    let path = format!("/api/v1/communities/{}", made["id"].as_str().unwrap());
+    let patch = json!({ "description": "Every Monday", "rendezvous": "https://elsewhere.example" });
+    let patched: Value = hub.by_peer(&board.key, Method::PATCH, &path, Some(&patch)).await.json().await.unwrap();
+    assert_eq!(
+        (&patched["description"], &patched["rendezvous"]),
+        (&json!("Every Monday"), &made["rendezvous"]),
+        "where it is, it proves anew"
+    );
+    assert_eq!(hub.by_peer(&board.key, Method::DELETE, &path, None).await.status(), 204);
+    let back: Value = register(&hub, &board.key, &draft("Go Club", &board.url)).await.json().await.unwrap();
+    assert_eq!(back["id"], made["id"], "what comes back is the same community");
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_waits_for_the_operator_s_word_and_a_refused_one_stays_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let (hub, one, other) = (hub(&folder, Policy::Approve), Board::start(), Board::start());
+    for board in [&one, &other] {
+        let waits = register(&hub, &board.key, &draft("Chess Club", &board.url)).await;
+        assert_eq!(waits.status(), 202);
+        assert!(waits.headers().contains_key("retry-after"));
+    }
+    assert_eq!(hub.names("").await, [""; 0]);
+    let requests = hub.admin_get("/api/v1/admin/requests").await;
+    assert_eq!((&requests["waiting"], &requests["requests"][0]["peer_id"]), (&json!(2), &json!(one.peer().to_base58())));
+    let decide = |number: usize, word: &str| {
+        hub.as_admin(Method::POST, &format!("/api/v1/admin/requests/{}/{word}", requests["requests"][number]["id"])).send()
+    };
+    assert_eq!(decide(0, "approve").await.unwrap().status(), 201);
+    assert_eq!(decide(1, "refuse").await.unwrap().status(), 204);
+    assert_eq!(decide(1, "approve").await.unwrap().status(), 404, "it waits no longer");
+    assert_eq!(hub.names("q=chess").await, ["Chess Club"]);
+    assert_eq!(register(&hub, &one.key, &draft("Chess Club", &one.url)).await.status(), 200);
+    let refused = hub.by_peer(&other.key, Method::POST, "/api/v1/communities", Some(&draft("Chess Club", &other.url))).await;
+    assert!(matches!(refused.status().as_u16(), 403 | 429), "{}", refused.status());
+    let listed = hub.get("/api/v1/communities").await["communities"][0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(hub.as_admin(Method::DELETE, &format!("/api/v1/communities/{listed}")).send().await.unwrap().status(), 204);
+    let out = register(&hub, &one.key, &draft("Chess Club", &one.url)).await;
+    assert!(matches!(out.status().as_u16(), 403 | 429), "what the operator removed does not come back: {}", out.status());
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_nobody_lists_somebody_else_s_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let (hub, victim, mallory) = (hub(&folder, Policy::Open), Board::start(), Keypair::generate_ed25519());
+    let refused = register(&hub, &mallory, &draft("Mine now", &victim.url)).await;
+    assert_eq!(refused.status(), 403);
+    let problem: Value = refused.json().await.unwrap();
+    assert_eq!(problem["code"], "not-proven");
+    assert!(problem["detail"].as_str().unwrap().contains(&victim.peer().to_base58()), "{problem}");
+    let mut in_her_name = draft("Mine now", &victim.url);
+    in_her_name["rendezvous_id"] = victim.peer().to_base58().into();
+    assert_eq!(register(&hub, &mallory, &in_her_name).await.status(), 403);
+    assert_eq!(hub.names("").await, [""; 0]);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_addresses_inside_somebody_s_network_are_not_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let board = Board::start();
+    let port = board.url.rsplit(':').next().unwrap();
+    let mut options = options(folder.path());
+    (options.registration, options.private_addresses) = (Policy::Open, false);
+    options.http.trusted_proxies = vec![goop::config::setting::Setting::read(&toml_edit::Value::from("127.0.0.1")).unwrap()];
+    let hub = Hub::with(options, super::hub::PASSWORD);
+    let evasions = [
+        "http://127.0.0.1:PORT",
+        "127.0.0.1:PORT",
+        "http://localhost:PORT",
+        "localhost:PORT",
+        "http://127.1:PORT",
+        "http://0x7f.1:PORT",
+        "http://0x7f000001:PORT",
+        "http://2130706433:PORT",
+        "http://017700000001:PORT",
+        "http://0177.0.0.1:PORT",
+        "http://127.0.0.1.:PORT",
+        "http://[::1]:PORT",
+        "http://[::ffff:127.0.0.1]:PORT",
+        "http://[::ffff:7f00:1]:PORT",
+        "http://[0:0:0:0:0:ffff:127.0.0.1]:PORT",
+        "http://[::127.0.0.1]:PORT",
+        "http://0:PORT",
+        "http://0.0.0.0:PORT",
+        "http://[::]:PORT",
+        "http://127.255.255.254:PORT",
+        "http://①②⑦.0.0.1:PORT",
+        "http://127。0。0。1:PORT",
+        "http://LOCALHOST:PORT",
+        "http://localhost.:PORT",
+        "http://%31%32%37.0.0.1:PORT",
+        "http://169.254.169.254/latest",
+        "http://169.254.169.254:8787",
+        "http://[fe80::1]:8787",
+        "http://[fd00::1]:8787",
+        "http://10.0.0.1:8787",
+        "http://172.16.0.1:8787",
+        "http://192.168.0.1:8787",
+        "http://192.168.257:8787",
+        "http://100.64.0.1:8787",
+        "http://198.18.0.1:8787",
+        "http://224.0.0.1:8787",
+        "http://255.255.255.255:8787",
+        "http://[64:ff9b::7f00:1]:PORT",
+        "http://[64:ff9b::a9fe:a9fe]:8787",
+        "http://[2002:7f00:1::]:PORT",
+        "http://[2001:0:7f00:1::]:PORT",
+        "http://[::ffff:169.254.169.254]:8787",
+        "http://[::ffff:0:127.0.0.1]:PORT",
+        "http://[ff02::1]:8787",
+        "http://192.0.0.192:8787",
+        "http://0300.0250.0.1:8787",
+        "http://0xc0.0xa8.0.1:8787",
+        "http://3232235521:8787",
+        "http://0xa9fea9fe:8787",
+        "http://2852039166:8787",
+        "http://9.9.9.9:22",
+        "http://9.9.9.9:25",
+        "http://9.9.9.9:53",
+        "http://9.9.9.9:445",
+        "9.9.9.9:631",
+        "http://9.9.9.9:0",
+        "http://user@127.0.0.1:PORT",
+        "http://evil.example@127.0.0.1:PORT",
+        "http://127.0.0.1:PORT#@evil.example",
+        "ftp://127.0.0.1:PORT",
+        "file:///etc/passwd",
+        "gopher://127.0.0.1:PORT",
+    ];
+    assert!(evasions.len() >= 60);
+    let before = board_requests(&board).await;
+    for (number, evasion) in evasions.iter().enumerate() {
+        let address = evasion.replace("PORT", port);
+        let refused = register_from(&hub, &board.key, &draft("Inside", &address), number).await;
+        // 429: many of these are one address, and one address is looked at once a minute.
+        assert!(matches!(refused.status().as_u16(), 400 | 403 | 429), "{evasion}: {}", refused.status());
+    }
+    assert_eq!(board_requests(&board).await, before + 1, "nobody knocked but this test");
+    assert_eq!(hub.names("").await, [""; 0]);
+    hub.close().await;
+}
+
+/// The same as [`register`], from another address each time.
+async fn register_from(hub: &Hub, key: &Keypair, draft: &Value, number: usize) -> Response {
+    let peer = super::stage::key().public().to_peer_id();
+    let mut client = goop::http::auth::peer_id::PeerIdClient::new(key.clone(), peer, "127.0.0.1".into(), rand::random());
+    let asked = hub.ask(Method::POST, "/api/v1/communities").header("authorization", client.ask()).send().await.unwrap();
+    let challenge = asked.headers()["www-authenticate"].to_str().unwrap().to_owned();
+    let request = hub.ask(Method::POST, "/api/v1/communities").header("authorization", client.prove(&challenge).unwrap());
+    request.header("x-forwarded-for", format!("9.1.{number}.1")).json(draft).send().await.unwrap()
+}
+
+/// How many connections a server has taken.
+async fn board_requests(board: &Board) -> u64 {
+    let metrics = reqwest::get(format!("{}/metrics", board.url)).await.unwrap().text().await.unwrap();
+    let line = metrics.lines().find(|line| line.contains("http_connections_accepted_total")).unwrap_or_default();
+    line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_slow_endless_and_redirecting_servers_hold_nobody_up() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let folder = tempfile::tempdir().unwrap();
+    let (hub, key) = (hub(&folder, Policy::Open), Keypair::generate_ed25519());
+    for how in ["silent", "endless", "redirect", "huge", "nothing"] {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let evil = tokio::spawn(async move {
+            loop {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                let mut head = [0; 1024];
+                let _ = socket.read(&mut head).await;
+                match how {
+                    "silent" => tokio::time::sleep(std::time::Duration::from_secs(60)).await,
+                    "endless" => {
+                        let _ = socket.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await;
+                        while socket.write_all(&[b' '; 16 * 1024]).await.is_ok() {}
+                    }
+                    "huge" => drop(socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\n{").await),
+                    "redirect" => {
+                        drop(socket.write_all(b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n").await)
+                    }
+                    _ => {}
+                }
+            }
+        });
+        let began = goop::clock::Moment::now();
+        let refused = register(&hub, &key, &draft("Evil", &url)).await;
+        assert_eq!(refused.status(), 403, "{how}");
+        assert!(goop::clock::Moment::now().since(began) < std::time::Duration::from_secs(15), "{how}");
+        evil.abort();
+    }
+    assert_eq!(hub.names("").await, [""; 0]);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_that_nobody_renews_lapses_into_a_tombstone() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = super::stage::Stage::open(folder.path());
+    let peer = Keypair::generate_ed25519().public().to_peer_id();
+    let draft: goop::superhub::directory::Draft = serde_json::from_value(draft("Chess Club", "https://rv.example")).unwrap();
+    let listing = goop::proto::directory::Listing { rendezvous_id: Some(peer), ..draft.listing().unwrap() };
+    let trust = goop::proto::directory::target::Trust::Stranger;
+    let request = goop::superhub::directory::Request { peer, host: "rv.example".into(), draft, listing, trust };
+    let again = request.clone();
+    stage.directory.change(1, move |desk| desk.register(request, Policy::Open, 3600)).await.unwrap();
+    let lapse = async |later: u64| {
+        stage
+            .directory
+            .change(64, move |desk| {
+                desk.now.0 += later;
+                desk.lapse()
+            })
+            .await
+            .unwrap();
+        stage.names("chess").await.len()
+    };
+    assert_eq!(lapse(3_599_000).await, 1);
+    assert_eq!(lapse(3_601_000).await, 0);
+    let back = move |desk: &mut goop::superhub::directory::Desk<'_>| {
+        desk.now.0 += 3_700_000;
+        desk.register(again, Policy::Approve, 3600)
+    };
+    stage.directory.change(1, back).await.unwrap();
+    assert_eq!(stage.names("chess").await.len(), 1, "who was let in once comes back without being asked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_a_hundred_thousand_requests_hurt_nobody_and_one_host_has_few() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = super::stage::Stage::open(folder.path());
+    stage.list(super::stage::listing("Chess Club")).await;
+    let ask = |host: String, number: usize| {
+        let peer = Keypair::generate_ed25519().public().to_peer_id();
+        let draft: goop::superhub::directory::Draft = serde_json::from_value(draft("Spam", &format!("https://{host}/{number}"))).unwrap();
+        let (listing, trust) = (draft.listing().unwrap(), goop::proto::directory::target::Trust::Stranger);
+        let request = goop::superhub::directory::Request { peer, host, draft, listing, trust };
+        stage.directory.change(1, move |desk| desk.register(request, Policy::Approve, 3600))
+    };
+    for number in 0..MOST_OF_HOST {
+        ask("evil.example".into(), number as usize).await.unwrap();
+    }
+    assert!(ask("evil.example".into(), 99).await.is_err());
+    assert!(ask("good.example".into(), 0).await.is_ok());
+    let many = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) INSERT INTO registrations (peer, address, host, state, draft, asked) \
+                SELECT randomblob(38), 'https://h' || i, 'h' || i, 'waiting', '{}', strftime('%s') * 1000 FROM n";
+    rusqlite::Connection::open(folder.path().join("directory.db")).unwrap().execute_batch(many).unwrap();
+    let full = ask("late.example".into(), 0).await.unwrap_err().to_string();
+    assert!(full.contains("wait for the operator"), "{full}");
+    let began = goop::clock::Moment::now();
+    assert_eq!(stage.names("chess").await, ["Chess Club"]);
+    stage.list(super::stage::listing("Go Club")).await;
+    assert_eq!(stage.names("spam").await, [""; 0]);
+    assert!(goop::clock::Moment::now().since(began) < std::time::Duration::from_secs(2));
+    stage.close().await;
+    let began = goop::clock::Moment::now();
+    let again = super::stage::Stage::open(folder.path());
+    assert_eq!(again.names("go").await, ["Go Club"]);
+    assert!(goop::clock::Moment::now().since(began) < std::time::Duration::from_secs(2), "a start reads none of them");
+}
