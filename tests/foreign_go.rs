@@ -64,3 +64,32 @@ fn both_generations_and_goop_share_one_network() {
         foreign.event("it hears the other", |event| event["event"] == "presence" && event["from"] == other.id.as_str());
     }
 }
+
+#[test]
+fn a_goop2_peer_is_given_a_link_to_a_file_and_can_fetch_it_until_it_is_taken_back() {
+    if !meeting::is_possible(Kind::Go) {
+        return;
+    }
+    let (mut lab, lan) = Lab::with_lan();
+    let (left, right) = (lab.host(lan, Family::V4), lab.host(lan, Family::V4));
+    let goop = Goop::named(&left.place, "goop");
+    let mut foreign = Foreign::start_with(Kind::Go, &right, &["--label", "new"]);
+    goop.sees(&foreign.id, SOON);
+    let file = goop.data().join("holiday photo.jpg");
+    std::fs::write(&file, b"not really a picture").expect("write a file");
+    let sent = goop.cli(&["send", &foreign.id, &file.to_string_lossy()]);
+    assert!(sent.status.success() && String::from_utf8_lossy(&sent.stdout).contains("link"), "{sent:?}");
+
+    let is_link =
+        |event: &serde_json::Value| event["event"] == "chat" && event["content"].as_str().is_some_and(|text| text.contains("/shared/"));
+    let heard = foreign.event("it hears of the link", is_link);
+    let link = &goop.api("files").expect("it answers")["files"][0];
+    let path = link["link"].as_str().expect("a link").to_owned();
+    assert!(heard["content"].as_str().is_some_and(|text| text.contains(&path.replace(' ', "%20"))), "{heard}");
+    let fetched = foreign.fetch(&goop.id(), &[format!("/{path}")]);
+    assert_eq!(fetched[0]["size"], 20, "{fetched:?}");
+    let (status, _) = goop.change("POST", &format!("files/{}/cancel", link["number"]), &[]).expect("it answers");
+    assert_eq!(status, 200);
+    let gone = foreign.fetch(&goop.id(), &[format!("/{path}")]);
+    assert!(gone[0]["size"] != 20, "{gone:?}");
+}

@@ -41,13 +41,15 @@ impl From<StreamError> for Broken {
 
 impl From<PartError> for Broken {
     fn from(error: PartError) -> Self {
-        Self::Part(error)
+        if matches!(error, PartError::Stopped) { Self::Stopped } else { Self::Part(error) }
     }
 }
 
 /// Fetches what is missing of `transfer`; whether nothing more is to be tried.
 pub(super) async fn run(handle: PeerHandle, transfer: Transfer) -> bool {
     let stop = handle.files.start(transfer.number, 0);
+    // Whatever ends this, disk work that goes on without it ends too.
+    let _end = stop.clone().drop_guard();
     let arrived = fetch(&handle, &transfer, &stop).await;
     let name = arrived.as_ref().ok().cloned();
     let (step, outcome) = match arrived {
@@ -76,10 +78,10 @@ fn because(why: &str, tell: bool) -> Outcome {
 }
 
 async fn fetch(handle: &PeerHandle, transfer: &Transfer, stop: &CancellationToken) -> Result<String, Broken> {
-    if let Some(name) = named_already(handle, transfer).await? {
+    if let Some(name) = named_already(handle, transfer, stop).await? {
         return Ok(name);
     }
-    let part = open(handle, transfer).await?;
+    let part = open(handle, transfer, stop).await?;
     handle.files.start_from(transfer.number, part.have());
     let part = if part.have() < transfer.offer.size { fill(handle, transfer, part, stop).await? } else { part };
     let (whole, memory) = (transfer.clone(), handle.memory().clone());
@@ -88,15 +90,16 @@ async fn fetch(handle: &PeerHandle, transfer: &Transfer, stop: &CancellationToke
 }
 
 /// The name that it got right before a crash.
-async fn named_already(handle: &PeerHandle, transfer: &Transfer) -> Result<Option<String>, Broken> {
+async fn named_already(handle: &PeerHandle, transfer: &Transfer, stop: &CancellationToken) -> Result<Option<String>, Broken> {
     let Some(name) = transfer.place.clone() else { return Ok(None) };
-    let (downloads, transfer) = (handle.files.folders.downloads.clone(), transfer.clone());
-    on_disk(move || Ok(part::arrived(&downloads, &transfer, &name).then_some(name))).await
+    let (downloads, transfer, stopped) = (handle.files.folders.downloads.clone(), transfer.clone(), stop.clone());
+    let arrived = on_disk(move || Ok(part::arrived(&downloads, &transfer, &name, &stopped).then_some(name))).await?;
+    if stop.is_cancelled() { Err(Broken::Stopped) } else { Ok(arrived) }
 }
 
-async fn open(handle: &PeerHandle, transfer: &Transfer) -> Result<Part, Broken> {
-    let (downloads, transfer) = (handle.files.folders.downloads.clone(), transfer.clone());
-    on_disk(move || Part::open(&downloads, &transfer)).await
+async fn open(handle: &PeerHandle, transfer: &Transfer, stop: &CancellationToken) -> Result<Part, Broken> {
+    let (downloads, transfer, stop) = (handle.files.folders.downloads.clone(), transfer.clone(), stop.clone());
+    on_disk(move || Part::open(&downloads, &transfer, &stop)).await
 }
 
 async fn fill(handle: &PeerHandle, transfer: &Transfer, part: Part, stop: &CancellationToken) -> Result<Part, Broken> {

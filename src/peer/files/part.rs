@@ -10,6 +10,7 @@ use rustix::fs::{RenameFlags, fstatvfs, renameat_with};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::files::create_private_dir;
 use crate::peer::memory::Transfer;
@@ -30,6 +31,9 @@ pub(super) enum PartError {
     /// There is not room enough.
     #[error("the disk has no room for it")]
     Full,
+    /// It was stopped while what is there was read.
+    #[error("it was stopped")]
+    Stopped,
     /// The disk failed.
     #[error("the downloads folder cannot be used: {0}")]
     Io(io::Error),
@@ -52,8 +56,9 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// Opens what there is of `transfer`, or begins it, and looks whether the rest has room.
-    pub(super) fn open(downloads: &Path, transfer: &Transfer) -> Result<Self, PartError> {
+    /// Opens what there is of `transfer`, or begins it, and looks whether the rest has room. Reading what is there takes a while; it ends
+    /// early with `stop`, so that it keeps neither its owner nor the end of the program waiting.
+    pub(super) fn open(downloads: &Path, transfer: &Transfer, stop: &CancellationToken) -> Result<Self, PartError> {
         create_private_dir(downloads)?;
         let dir = Dir::open_ambient_dir(downloads, ambient_authority())?;
         let name = private_name(transfer);
@@ -64,7 +69,7 @@ impl Part {
             file.set_len(0)?;
         }
         let mut hash = Sha256::new();
-        let have = hash_all(&mut file, &mut hash)?;
+        let have = hash_all(&mut file, &mut hash, stop)?;
         if free(&file)? < (transfer.offer.size - have).saturating_add(RESERVE) {
             return Err(PartError::Full);
         }
@@ -109,11 +114,11 @@ impl Part {
 }
 
 /// Whether `transfer` has the name already that was promised: there is no part of it, and that file is what was offered.
-pub(super) fn arrived(downloads: &Path, transfer: &Transfer, name: &str) -> bool {
+pub(super) fn arrived(downloads: &Path, transfer: &Transfer, name: &str, stop: &CancellationToken) -> bool {
     let (part, path) = (downloads.join(private_name(transfer)), downloads.join(name));
     let is_whole = || {
         let (mut file, mut hash) = (File::open(&path)?, Sha256::new());
-        Ok::<_, io::Error>(hash_all(&mut file, &mut hash)? == transfer.offer.size && hex(hash) == transfer.offer.hash)
+        Ok::<_, PartError>(hash_all(&mut file, &mut hash, stop)? == transfer.offer.size && hex(hash) == transfer.offer.hash)
     };
     let is_plain = std::fs::symlink_metadata(&path).is_ok_and(|found| found.is_file() && found.len() == transfer.offer.size);
     is_plain && !part.exists() && is_whole().unwrap_or(false)
@@ -165,9 +170,12 @@ pub(super) fn hex(hash: Sha256) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn hash_all(file: &mut File, hash: &mut Sha256) -> io::Result<u64> {
+fn hash_all(file: &mut File, hash: &mut Sha256, stop: &CancellationToken) -> Result<u64, PartError> {
     let (mut chunk, mut have) = (vec![0; CHUNK], 0);
     loop {
+        if stop.is_cancelled() {
+            return Err(PartError::Stopped);
+        }
         match file.read(&mut chunk)? {
             0 => return Ok(have),
             read => {
@@ -193,7 +201,7 @@ mod tests {
     }
 
     fn arrives(folder: &Path, transfer: &Transfer, content: &[u8]) -> Result<String, PartError> {
-        let mut part = Part::open(folder, transfer)?;
+        let mut part = Part::open(folder, transfer, &CancellationToken::new())?;
         part.add(&content[usize::try_from(part.have()).unwrap()..])?;
         part.finish(transfer, |_| Ok(()))
     }
@@ -222,11 +230,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let content = b"0123456789";
         let honest = transfer(1, "a.txt", content);
-        let mut part = Part::open(folder.path(), &honest).unwrap();
+        let mut part = Part::open(folder.path(), &honest, &CancellationToken::new()).unwrap();
         part.add(&content[..4]).unwrap();
         drop(part);
         assert_eq!(length(folder.path(), &honest), 4);
-        assert_eq!(Part::open(folder.path(), &honest).unwrap().have(), 4);
+        assert_eq!(Part::open(folder.path(), &honest, &CancellationToken::new()).unwrap().have(), 4);
         std::fs::write(folder.path().join(private_name(&honest)), b"012x").unwrap();
         assert!(matches!(arrives(folder.path(), &honest, content), Err(PartError::Different)));
         assert_eq!(length(folder.path(), &honest), 0, "what is not what was offered does not stay");
@@ -239,28 +247,43 @@ mod tests {
         let content = b"0123456789";
         let transfer = transfer(1, "a.txt", content);
         std::fs::write(folder.path().join("a.txt"), "another").unwrap();
-        let mut part = Part::open(folder.path(), &transfer).unwrap();
+        let mut part = Part::open(folder.path(), &transfer, &CancellationToken::new()).unwrap();
         part.add(content).unwrap();
         let promised = std::cell::RefCell::new(Vec::new());
-        assert!(!arrived(folder.path(), &transfer, "a.txt"), "that one is another");
+        assert!(!arrived(folder.path(), &transfer, "a.txt", &CancellationToken::new()), "that one is another");
         let promise = |name: &str| {
             promised.borrow_mut().push(name.to_owned());
             Ok(())
         };
         assert_eq!(part.finish(&transfer, promise).unwrap(), "a (2).txt");
         assert_eq!(promised.into_inner(), ["a.txt", "a (2).txt"]);
-        assert!(arrived(folder.path(), &transfer, "a (2).txt") && !arrived(folder.path(), &transfer, "a.txt"));
+        assert!(
+            arrived(folder.path(), &transfer, "a (2).txt", &CancellationToken::new())
+                && !arrived(folder.path(), &transfer, "a.txt", &CancellationToken::new())
+        );
     }
 
     #[test]
     fn a_file_that_is_cut_short_or_too_long_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let short = transfer(1, "a.txt", b"0123456789");
-        let mut part = Part::open(folder.path(), &short).unwrap();
+        let mut part = Part::open(folder.path(), &short, &CancellationToken::new()).unwrap();
         part.add(b"012345678").unwrap();
         assert!(matches!(part.finish(&short, |_| Ok(())), Err(PartError::Different)));
         std::fs::write(folder.path().join(private_name(&short)), b"0123456789 and more").unwrap();
-        assert_eq!(Part::open(folder.path(), &short).unwrap().have(), 0, "what is longer than offered is begun anew");
+        assert_eq!(
+            Part::open(folder.path(), &short, &CancellationToken::new()).unwrap().have(),
+            0,
+            "what is longer than offered is begun anew"
+        );
+    }
+
+    #[test]
+    fn reading_what_is_there_ends_when_it_is_stopped() {
+        let folder = tempfile::tempdir().unwrap();
+        let stopped = CancellationToken::new();
+        stopped.cancel();
+        assert!(matches!(Part::open(folder.path(), &transfer(1, "a", b"x"), &stopped), Err(PartError::Stopped)));
     }
 
     /// THREATS 54.
@@ -269,7 +292,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut huge = transfer(1, "a", b"");
         huge.offer.size = 1 << 60;
-        assert!(matches!(Part::open(folder.path(), &huge), Err(PartError::Full)));
+        assert!(matches!(Part::open(folder.path(), &huge, &CancellationToken::new()), Err(PartError::Full)));
         assert!(matches!(PartError::from(io::Error::from(io::ErrorKind::StorageFull)), PartError::Full));
     }
 }
