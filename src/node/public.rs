@@ -69,7 +69,8 @@ impl Public {
         let prepared = Rendezvous::prepare(listeners, house.board(reload), house.metrics)?;
         let beside = match hub {
             Some(hub) => {
-                Some((superhub::ROLE, SuperHub::open(hub, prepared.door(), prepared.addr(), tasks, house.stop.child_token())?.router()))
+                let stop = house.stop.child_token();
+                Some((superhub::ROLE, SuperHub::open(hub, prepared.door(), prepared.addr(), house.metrics, tasks, stop)?.router()))
             }
             None => None,
         };

@@ -336,7 +336,7 @@ async fn alone_it_says_who_it_is_and_that_it_lives() {
 async fn beside_a_rendezvous_server_both_answer_at_one_door() {
     let folder = tempfile::tempdir().unwrap();
     let (metrics, mut tasks, stop) = (Metrics::default(), Tasks::default(), CancellationToken::new());
-    let prepared = Rendezvous::prepare(board_options(&stage::key()), &metrics).unwrap();
+    let prepared = Rendezvous::prepare(Vec::new(), board_options(&stage::key()), &metrics).unwrap();
     let hub = SuperHub::open(options(folder.path()), prepared.door(), prepared.addr(), &metrics, &mut tasks, stop.clone()).unwrap();
     let board = prepared.serve(Some(("superhub", hub.router())), &metrics, &mut tasks, stop.clone());
     let url = board.url();

@@ -48,7 +48,7 @@ impl Hub {
     pub(crate) fn with(options: Options, password: &str) -> Self {
         let door = DoorOptions { addr: "127.0.0.1:0".parse().unwrap(), explicit: true, password: Secret::new(password) };
         let (mut tasks, stop) = (Tasks::default(), CancellationToken::new());
-        let alone = Alone::start(door, options, &Metrics::default(), &mut tasks, stop.clone()).unwrap();
+        let alone = Alone::start(door, Vec::new(), options, &Metrics::default(), &mut tasks, stop.clone()).unwrap();
         Self { url: alone.url(), tasks, stop }
     }
 
