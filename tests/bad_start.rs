@@ -167,7 +167,7 @@ fn a_full_disk_at_the_first_start_leaves_no_half_key() {
     if !need(rustix::process::geteuid().is_root(), "root, to mount a small file system") {
         return;
     }
-    let disk = SmallDisk::new("64k");
+    let disk = SmallDisk::new("1m");
     disk.fill();
     let Err(output) = Plan::new(&Place::Here).data(disk.path()).try_start() else { panic!("it started on a full disk") };
     assert_eq!(output.status.code(), Some(FAILED), "{}", said(&output));

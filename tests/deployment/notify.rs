@@ -99,13 +99,13 @@ fn a_reload_is_told_with_its_moment_and_its_end_good_or_bad() {
 }
 
 #[test]
-fn a_reload_changes_who_may_operate_and_a_limit_waits_for_the_next_start() {
+fn a_reload_changes_who_may_operate_and_the_ttl_waits_for_the_next_start() {
     let goop = server().start();
     let opens = |password: &str| post(&host(&goop), "/api/v1/admin/standby", "", Some(password)).split(' ').nth(1).unwrap().to_owned();
     assert_eq!(opens("new"), "403", "no password is set");
-    std::fs::write(goop.data().join("goop.toml"), "presence.admin_password = 'new'\nhttp.publish_burst = 7\n").unwrap();
+    std::fs::write(goop.data().join("goop.toml"), "presence.admin_password = 'new'\npresence.ttl_seconds = 30\n").unwrap();
     goop.signal(Signal::HUP);
-    assert!(goop.logged("these changes wait for the next start") && goop.log().contains("http.publish_burst"));
+    assert!(goop.logged("needs a restart: presence.ttl_seconds"));
     assert_eq!((opens("new").as_str(), opens("old").as_str()), ("204", "401"));
     goop.stop();
 }

@@ -322,7 +322,7 @@ async fn alone_it_says_who_it_is_and_that_it_lives() {
         ("/healthz", 200),
         ("/readyz", 200),
         ("/metrics", 200),
-        ("/static/viewer.css", 200),
+        ("/static/goop.css", 200),
         ("/publish", 404),
         ("/events", 404),
         ("/", 404),
