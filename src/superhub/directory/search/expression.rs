@@ -63,7 +63,8 @@ impl<'a> Expressions<'a> {
             if errors_allowed(word.chars().count()) > 0 {
                 let near = self.dictionary.near(word, unfinished, MEANT);
                 corrected |= near.iter().any(|other| other != word);
-                meant.extend(near.iter().map(|other| quoted(other)));
+                let meaning = |other: &String| if unfinished { beginning(other, self.dictionary) } else { quoted(other) };
+                meant.extend(near.iter().filter(|other| *other != word).map(meaning));
             }
             format!("({})", meant.join(" OR "))
         };
