@@ -14,6 +14,7 @@ use fst::{Automaton, IntoStreamer, Map, MapBuilder, Streamer};
 use rusqlite::Connection;
 use thiserror::Error;
 
+use super::store::MARK;
 use crate::db::Db;
 use crate::proto::search::{Near, NearState as State};
 
@@ -205,7 +206,7 @@ fn of_index(look: &Connection) -> Result<(Map<Vec<u8>>, bool), LoadError> {
         && let Some(row) = rows.next()?
     {
         let (word, count) = (row.get_ref(0)?.as_bytes().map_err(rusqlite::Error::from)?, row.get::<_, i64>(1)?);
-        if !word.contains(&b':') {
+        if !word.contains(&b':') && !word.starts_with(MARK.as_bytes()) {
             number += 1;
             builder.insert(word, count.unsigned_abs())?;
         }
