@@ -45,10 +45,11 @@ CREATE INDEX listings_skeleton ON listings (skeleton);
 CREATE INDEX listings_endpoint ON listings (endpoint);
 CREATE INDEX listings_deleted ON listings (deleted) WHERE deleted IS NOT NULL;
 
--- The words of each listing, cut by crate::proto::search::words; facets are x:value. Rows stand in the order of rank.
+-- The words of each listing, cut by crate::proto::search::words: all of them in text, those of name and tags once more as =word, so that they have
+-- lists of their own, which are short; facets are x:value. Rows stand in the order of rank.
 CREATE VIRTUAL TABLE search USING fts5 (
     name, tags, text, facets,
-    content = '', contentless_delete = 1, detail = column, tokenize = "ascii tokenchars ':-'", prefix = '1 2 3 4 5 6'
+    content = '', contentless_delete = 1, detail = column, tokenize = "ascii tokenchars ':=-'", prefix = '1 2 3 4 5 6 7'
 );
 CREATE VIRTUAL TABLE words USING fts5vocab (search, row);
 

@@ -73,6 +73,11 @@ impl Name {
         }
     }
 
+    /// A name that was read before it was kept.
+    pub(in crate::proto) fn kept(text: String) -> Self {
+        Self(text)
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -106,6 +111,11 @@ impl Summary {
         if line.len() <= MAX_SUMMARY { Ok(Self(line)) } else { Err(NameError::LongSummary) }
     }
 
+    /// A summary that was read before it was kept.
+    pub(in crate::proto) fn kept(text: String) -> Self {
+        Self(text)
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -128,6 +138,11 @@ impl Tag {
         let tag = tag.trim_matches('-');
         let fine = !tag.contains("--") && tag.chars().all(|c| c.is_alphanumeric() || c == '-');
         if fine && (1..=MAX_TAG).contains(&tag.chars().count()) { Ok(Self(tag.to_owned())) } else { Err(NameError::Tag) }
+    }
+
+    /// A tag that was read before it was kept.
+    pub(in crate::proto) fn kept(text: String) -> Self {
+        Self(text)
     }
 
     /// Reads a list of them, each once.
@@ -172,6 +187,11 @@ impl Lang {
         let letters = (2..=8).contains(&first.len()) && first.bytes().all(|byte| byte.is_ascii_lowercase());
         let rest = parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric()));
         if letters && rest && lang.len() <= MAX_LANG { Ok(Self(lang)) } else { Err(NameError::Lang) }
+    }
+
+    /// A language that was read before it was kept.
+    pub(in crate::proto) fn kept(text: String) -> Self {
+        Self(text)
     }
 
     /// The text, such as `pt-br`.

@@ -15,7 +15,7 @@ use unicode_normalization::char::is_combining_mark;
 mod near;
 mod spread;
 
-pub use near::{Near, errors_allowed};
+pub use near::{Near, State as NearState, errors_allowed};
 pub use spread::{FIRST, PER_ORIGIN, spread};
 
 /// Longest query, in bytes.

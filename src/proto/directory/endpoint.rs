@@ -52,6 +52,11 @@ impl Endpoint {
         if kept.len() <= MAX_ENDPOINT { Ok(Self(kept)) } else { Err(EndpointError::Long) }
     }
 
+    /// An endpoint that was read before it was kept.
+    pub(super) fn kept(text: String) -> Self {
+        Self(text)
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -181,7 +181,17 @@ impl Record {
         if record.origin == signer { Ok((record, hash(&payload))) } else { Err(DirectoryError::Forged { about: record.origin }) }
     }
 
-    /// Reads a payload whose signature was judged before, such as one of this hub's own store.
+    /// Reads the payload of a record that was read whole before this hub kept it: names and addresses have their normal form already, and
+    /// finding that out again would take most of a search's time.
+    ///
+    /// # Errors
+    /// [`DirectoryError::Payload`].
+    pub fn of_kept(payload: &[u8]) -> Result<Self, DirectoryError> {
+        let payload = Payload::decode(payload).map_err(|_| DirectoryError::Payload("protobuf"))?;
+        payload.judge(Payload::kept)
+    }
+
+    /// Reads a payload whose signature was judged before.
     ///
     /// # Errors
     /// See [`DirectoryError`].
@@ -189,7 +199,7 @@ impl Record {
         if payload.len() > MAX_RECORD {
             return Err(DirectoryError::TooLong(payload.len(), MAX_RECORD));
         }
-        Payload::decode(payload).map_err(|_| DirectoryError::Payload("protobuf"))?.judge()
+        Payload::decode(payload).map_err(|_| DirectoryError::Payload("protobuf"))?.judge(Payload::listing)
     }
 }
 
@@ -248,7 +258,7 @@ impl Payload {
         }
     }
 
-    fn judge(self) -> Result<Record, DirectoryError> {
+    fn judge(self, read: fn(Self) -> Result<Listing, DirectoryError>) -> Result<Record, DirectoryError> {
         if self.v != 1 {
             return Err(DirectoryError::Payload("v"));
         }
@@ -258,7 +268,7 @@ impl Payload {
             order: Order { key_epoch: self.key_epoch, feed: self.feed, seq: self.seq },
             community,
             issued: UnixMillis(self.issued_ms),
-            content: if self.deleted { self.tombstone()? } else { Content::Listed(Box::new(self.listing()?)) },
+            content: if self.deleted { self.tombstone()? } else { Content::Listed(Box::new(read(self)?)) },
         })
     }
 
@@ -295,14 +305,34 @@ impl Payload {
         same(endpoints.iter().map(Endpoint::as_str).eq(self.endpoints.iter().map(String::as_str)), "endpoints")?;
         same(self.reason.is_empty(), "reason")?;
         same(self.community_sig.len() <= MAX_SIG && self.community_key.is_empty() == self.community_sig.is_empty(), "community_sig")?;
-        let kind = match self.kind {
-            1 => Kind::Open,
-            2 => Kind::InviteOnly,
-            3 => Kind::Application,
-            _ => return Err(DirectoryError::Payload("kind")),
-        };
+        let kind = self.kind()?;
         let rendezvous_id = optional_peer(&self.rendezvous_id, "rendezvous_id")?;
         let community_key = optional_peer(&self.community_key, "community_key")?.map(|key| (key, self.community_sig));
         Ok(Listing { name, summary, tags, kind, paid: self.paid, lang, endpoints, rendezvous_id, community_key, members: self.members })
+    }
+
+    fn kind(&self) -> Result<Kind, DirectoryError> {
+        match self.kind {
+            1 => Ok(Kind::Open),
+            2 => Ok(Kind::InviteOnly),
+            3 => Ok(Kind::Application),
+            _ => Err(DirectoryError::Payload("kind")),
+        }
+    }
+
+    /// The listing of a record that was judged before.
+    fn kept(self) -> Result<Listing, DirectoryError> {
+        Ok(Listing {
+            kind: self.kind()?,
+            rendezvous_id: optional_peer(&self.rendezvous_id, "rendezvous_id")?,
+            community_key: optional_peer(&self.community_key, "community_key")?.map(|key| (key, self.community_sig)),
+            name: Name::kept(self.name),
+            summary: Summary::kept(self.summary),
+            tags: self.tags.into_iter().map(Tag::kept).collect(),
+            lang: Some(self.lang).filter(|lang| !lang.is_empty()).map(Lang::kept),
+            endpoints: self.endpoints.into_iter().map(Endpoint::kept).collect(),
+            paid: self.paid,
+            members: self.members,
+        })
     }
 }

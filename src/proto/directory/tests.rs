@@ -165,6 +165,7 @@ proptest! {
         let listing = Listing { name, summary, tags, paid, members, lang: None, rendezvous_id: None, ..listing() };
         let order = Order { seq, ..record().order };
         let whole = Record { order, community, content: Content::Listed(Box::new(listing)), ..record() };
+        prop_assert_eq!(Record::of_kept(&whole.payload()), Ok(whole.clone()));
         prop_assert_eq!(Record::open(&whole.sign(&key(1)).unwrap()).map(|(read, _)| read), Ok(whole));
     }
 

@@ -47,6 +47,11 @@ impl Near {
         Self { most: errors_allowed(word.len()), word, unfinished }
     }
 
+    /// Whether an unfinished word may have gone on from here: what begins with the letters so far is near.
+    pub fn is_begun(&self, state: &State) -> bool {
+        state.reached && state.held == 0
+    }
+
     /// How far away `other` is; `None` where that is too far.
     pub fn distance(&self, other: &str) -> Option<u8> {
         let mut state = self.start();

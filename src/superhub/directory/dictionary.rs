@@ -9,12 +9,14 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use fst::automaton::Str;
 use fst::map::OpBuilder;
+use fst::raw::{Fst, Node};
 use fst::{Automaton, IntoStreamer, Map, MapBuilder, Streamer};
 use rusqlite::Connection;
 use thiserror::Error;
 
+use super::store::MARK;
 use crate::db::Db;
-use crate::proto::search::Near;
+use crate::proto::search::{Near, NearState as State};
 
 /// New words that are gathered before they are folded in; each is looked at for itself until then.
 const NEW: usize = 4096;
@@ -22,8 +24,12 @@ const NEW: usize = 4096;
 const MORE: usize = 50_000;
 /// Words in all. Beyond it new ones are not learnt: they are found as they are, and not corrected to.
 const MOST: usize = 2_000_000;
-/// Words that one look goes through; the rest of an even longer beginning is not looked at.
-const LOOKED_AT: usize = 20_000;
+/// Branches of the dictionary that one look for typing errors goes into.
+const LOOKED_AT: usize = 10_000;
+/// Beginnings or words near a mistyped one that are weighed against each other.
+const WEIGHED: usize = 64;
+/// Words by which a beginning is weighed.
+const SAMPLE: usize = 16;
 
 /// The words. A look takes the lock for a moment only.
 pub(super) struct Dictionary(RwLock<Words>);
@@ -118,25 +124,22 @@ impl Dictionary {
         (found.len() <= most).then_some(found)
     }
 
-    /// The words nearest to `word`, at most `most`: those with the fewest errors, and of these the commonest.
+    /// What is nearest to `word`, at most `most`: words, or beginnings of words where it is `unfinished`. Those with the fewest errors come
+    /// first, and of these the commonest.
     pub(super) fn near(&self, word: &str, unfinished: bool, most: usize) -> Vec<String> {
         let near = Near::new(word, unfinished);
         let words = self.read();
+        let mut walk =
+            Walk { near: &near, unfinished, known: words.known.as_fst(), letters: Vec::new(), left: LOOKED_AT, found: Vec::new() };
+        walk.below(words.known.as_fst().root(), &near.start());
         let mut found: Vec<(u8, Reverse<u64>, String)> = Vec::new();
-        let mut note = |other: &str, count: u64| {
-            if let Some(errors) = near.distance(other) {
-                found.push((errors, Reverse(count), other.to_owned()));
-            }
-        };
-        let mut known = words.known.search(&near).into_stream();
-        let mut looked_at = 0;
-        while looked_at < LOOKED_AT
-            && let Some((other, count)) = known.next()
-        {
-            looked_at += 1;
-            note(&String::from_utf8_lossy(other), count);
+        for begun in walk.found {
+            let count = if unfinished { sample(&words.known, &begun) } else { words.known.get(&begun).unwrap_or(0) };
+            found.extend(near.distance(&begun).map(|errors| (errors, Reverse(count), begun)));
         }
-        words.new.iter().for_each(|(other, count)| note(other, *count));
+        found.extend(
+            words.new.iter().filter_map(|(other, count)| near.distance(other).map(|errors| (errors, Reverse(*count), other.clone()))),
+        );
         found.sort_unstable();
         found.dedup_by(|one, other| one.2 == other.2);
         found.into_iter().map(|(_, _, word)| word).take(most).collect()
@@ -149,6 +152,51 @@ impl Dictionary {
     }
 }
 
+/// About how common words are that begin so.
+fn sample(known: &Map<Vec<u8>>, start: &str) -> u64 {
+    let (mut below, mut sum) = (known.search(Str::new(start).starts_with()).into_stream(), 0);
+    for _ in 0..SAMPLE {
+        let Some((_, count)) = below.next() else { break };
+        sum += count;
+    }
+    sum
+}
+
+/// A walk into those branches of the dictionary that may hold something near; where all that is below is near, it goes no further.
+struct Walk<'a> {
+    near: &'a Near,
+    unfinished: bool,
+    known: &'a Fst<Vec<u8>>,
+    letters: Vec<u8>,
+    left: usize,
+    found: Vec<String>,
+}
+
+impl Walk<'_> {
+    fn below(&mut self, node: Node<'_>, state: &State) {
+        for branch in node.transitions() {
+            if self.left == 0 || self.found.len() == WEIGHED {
+                return;
+            }
+            let next = self.near.accept(state, branch.inp);
+            if !self.near.can_match(&next) {
+                continue;
+            }
+            self.left -= 1;
+            self.letters.push(branch.inp);
+            let node = self.known.node(branch.addr);
+            let whole = !self.unfinished && node.is_final() && self.near.is_match(&next);
+            if whole || self.near.is_begun(&next) {
+                self.found.push(String::from_utf8_lossy(&self.letters).into_owned());
+            }
+            if !self.near.is_begun(&next) {
+                self.below(node, &next);
+            }
+            self.letters.pop();
+        }
+    }
+}
+
 /// The words of the index, and whether these are all.
 fn of_index(look: &Connection) -> Result<(Map<Vec<u8>>, bool), LoadError> {
     let (mut builder, mut number) = (MapBuilder::memory(), 0);
@@ -158,7 +206,7 @@ fn of_index(look: &Connection) -> Result<(Map<Vec<u8>>, bool), LoadError> {
         && let Some(row) = rows.next()?
     {
         let (word, count) = (row.get_ref(0)?.as_bytes().map_err(rusqlite::Error::from)?, row.get::<_, i64>(1)?);
-        if !word.contains(&b':') {
+        if !word.contains(&b':') && !word.starts_with(MARK.as_bytes()) {
             number += 1;
             builder.insert(word, count.unsigned_abs())?;
         }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::dictionary::Dictionary;
-use super::store::{self, ALL, CLASSES, Entry, FEDERATED, StoreError, facet, place_of};
+use super::store::{self, ALL, CLASSES, Entry, FEDERATED, MARK, StoreError, facet, place_of};
 use super::{Directory, store::BEST_ID};
 use crate::clock::Moment;
 use crate::proto::community::Kind;

@@ -30,7 +30,7 @@ pub(super) use desk::stored;
 pub use desk::{Desk, Listed, Observed, Version};
 pub use entry::Entry;
 pub(super) use entry::{by_place, by_public, newest};
-pub(super) use index::{ALL, BEST_ID, CLASSES, FEDERATED, facet, place_of};
+pub(super) use index::{ALL, BEST_ID, CLASSES, FEDERATED, MARK, facet, place_of};
 pub(super) use readers::Readers;
 
 pub(super) const MIGRATIONS: [&str; 1] = [include_str!("../../../assets/migrations/directory-0001.sql")];

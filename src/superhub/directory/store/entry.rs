@@ -57,7 +57,7 @@ pub(in crate::superhub) fn newest(look: &Connection, before: i64, most: usize) -
 
 fn entry(row: &Row) -> rusqlite::Result<Entry> {
     let sealed = row.get_ref(2)?.as_blob()?;
-    let record = payload_of_own(sealed).and_then(|payload| Record::of_payload(&payload).ok());
+    let record = payload_of_own(sealed).and_then(|payload| Record::of_kept(&payload).ok());
     let record = record.ok_or(rusqlite::Error::InvalidColumnType(2, "sealed".into(), rusqlite::types::Type::Blob))?;
     let health = row.get::<_, Option<u32>>(6)?.map(health).unwrap_or_default();
     let seen = row.get::<_, Option<Vec<u8>>>(7)?.and_then(|peer| PeerId::from_bytes(&peer).ok());

@@ -16,6 +16,8 @@ pub(in crate::superhub) const BEST_ID: i64 = (1 << ID_BITS) - 1;
 pub(in crate::superhub) const CLASSES: i64 = Health::ALL.len() as i64;
 /// The facet that every listing has.
 pub(in crate::superhub) const ALL: &str = "a:";
+/// What stands before a word of a name or a tag.
+pub(in crate::superhub) const MARK: &str = "=";
 /// The facet of what other hubs list.
 pub(in crate::superhub) const FEDERATED: &str = "f:";
 
@@ -67,9 +69,15 @@ pub(super) fn add(change: &Connection, place: i64, listing: &Listing, origin: i6
     let tags: Vec<String> = listing.tags.iter().flat_map(|tag| words(tag.as_str()).collect::<Vec<_>>()).collect();
     let text: Vec<String> = words(listing.summary.as_str()).collect();
     let added = "INSERT INTO search (rowid, name, tags, text, facets) VALUES (?1, ?2, ?3, ?4, ?5)";
-    let columns = params![place, name.join(" "), tags.join(" "), text.join(" "), facets(listing, origin)];
-    change.prepare_cached(added)?.execute(columns)?;
-    Ok([name, tags, text].concat())
+    let (name_again, tags_again) = (marked(&name), marked(&tags));
+    let all = [name, tags, text].concat();
+    change.prepare_cached(added)?.execute(params![place, name_again, tags_again, all.join(" "), facets(listing, origin)])?;
+    Ok(all)
+}
+
+/// Words that stand in a name or are tags.
+fn marked(words: &[String]) -> String {
+    words.iter().map(|word| format!("{MARK}{word}")).collect::<Vec<_>>().join(" ")
 }
 
 /// Takes a listing out of the index.
