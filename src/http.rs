@@ -25,7 +25,7 @@ mod lengths;
 pub mod limit;
 pub mod listener;
 pub mod media;
-mod metrics;
+pub mod metrics;
 pub mod origin;
 pub mod page;
 mod pulse;

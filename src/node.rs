@@ -4,6 +4,7 @@
 //! whose parts are not all alive stops (THREATS 57): half a node is worse than none.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -27,6 +28,7 @@ use crate::systemd::{self, Sockets};
 use crate::telemetry::Metrics;
 use crate::viewer::{self, MAX_OWN_AVATAR, Viewer, ViewerError};
 
+mod numbers;
 mod open_files;
 mod public;
 mod relay;
@@ -81,6 +83,14 @@ pub enum NodeError {
     /// The super hub did not start.
     #[error(transparent)]
     SuperHub(#[from] SuperHubError),
+    /// The listener for `/metrics` did not start.
+    #[error("http.metrics_addr: {addr}: {cause}")]
+    Numbers {
+        /// Where it should listen.
+        addr: SocketAddr,
+        /// What the system said.
+        cause: io::Error,
+    },
     /// The viewer did not start.
     #[error(transparent)]
     Viewer(#[from] ViewerError),
@@ -121,6 +131,7 @@ impl Node {
         let (reload, asked) = mpsc::channel(1);
         let house = House { loaded, identity: &identity, metrics: &metrics, stop: &stop };
         let public = Public::open(&house, sockets, reload, &mut tasks)?;
+        numbers::tell(&house, &mut tasks)?;
         let mut ready = Ready::of(&identity.peer_id());
         let mut peer = None;
         let mut token = None;

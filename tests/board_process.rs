@@ -3,8 +3,8 @@
 
 mod harness;
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use harness::goop_node::Plan;
@@ -123,4 +123,21 @@ fn with_open_streams_it_stops_within_its_deadline_and_ends_them() {
         while stream.read_line(&mut rest).unwrap() > 0 {}
         assert!(rest.ends_with("0\r\n\r\n"), "a proper end: {rest:?}");
     }
+}
+
+#[test]
+fn metrics_have_a_listener_of_their_own_that_tells_whoever_reaches_it_and_nothing_else() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let goop = server().set(&format!("http.metrics_addr={port}")).start();
+    let ask = |path: &str| {
+        let mut stream = TcpStream::connect(port).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.113.5\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let numbers = ask("/metrics");
+    assert!(numbers.starts_with("HTTP/1.1 200") && numbers.contains("goop_rendezvous_peers") && numbers.ends_with("# EOF\n"), "{numbers}");
+    assert!(ask("/admin").starts_with("HTTP/1.1 404"));
+    goop.stop();
 }

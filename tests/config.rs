@@ -280,8 +280,8 @@ fn roles_that_are_not_built_yet_are_refused_by_name() {
     let errors = loaded.unwrap_err();
     assert!(errors.is_usage(), "{errors}");
     assert!(errors.0[0].to_string().starts_with("--hub") && errors.to_string().ends_with("does not have that role yet"), "{errors}");
-    let by_key = toml_faults("[http]\nmetrics_addr = \"127.0.0.1:9100\"");
-    assert_eq!(by_key, ["goop.toml:2: http.metrics_addr: this build does not have that role yet"]);
+    let by_key = toml_faults("[discovery]\nhubs = [\"https://a.b\"]");
+    assert_eq!(by_key, ["goop.toml:2: discovery.hubs: this build does not have that role yet"]);
 }
 
 #[test]

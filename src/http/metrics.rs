@@ -1,7 +1,14 @@
 //! What a listener counts. Open connections are accepted minus closed; no label ever names a client.
 
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
+
+/// The answer of a `/metrics` that may tell: `text` as OpenMetrics.
+pub fn page(text: String) -> Response {
+    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
+}
 
 /// Counters of one or several listeners; clones count together.
 #[derive(Debug, Clone, Default)]

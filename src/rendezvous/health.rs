@@ -6,17 +6,16 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
 use super::{App, Refusal, admin};
 use crate::clock::Moment;
 use crate::http::client_ip::is_forwarded;
-use crate::http::{Client, Problem};
+use crate::http::{Client, Problem, metrics};
 use axum::routing::{any, get};
 
 pub(super) fn routes() -> Router<Arc<App>> {
-    Router::new().route("/healthz", any(async || "ok")).route("/readyz", get(ready)).route("/metrics", get(metrics))
+    Router::new().route("/healthz", any(async || "ok")).route("/readyz", get(ready)).route("/metrics", get(numbers))
 }
 
 /// How long what the database said last counts: whoever asks often costs it nothing.
@@ -41,12 +40,11 @@ async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, Problem> {
 }
 
 /// For this machine alone, and not for whom a proxy of this machine speaks; and for the operator.
-async fn metrics(State(app): State<Arc<App>>, request: Request) -> Result<Response, Response> {
+async fn numbers(State(app): State<Arc<App>>, request: Request) -> Result<Response, Response> {
     let (head, _) = request.into_parts();
     let Some(Client(socket)) = head.extensions.get::<Client>() else { return Err(Problem::internal().into_response()) };
     if !socket.ip().to_canonical().is_loopback() || is_forwarded(&head.headers) {
         admin::admit(&app, socket.ip(), &head).await.map_err(IntoResponse::into_response)?;
     }
-    let mime = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    Ok(([(header::CONTENT_TYPE, mime)], app.all_metrics.text()).into_response())
+    Ok(metrics::page(app.all_metrics.text()))
 }

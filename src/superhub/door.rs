@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::Request;
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::{any, get};
 use axum::{Json, Router};
@@ -118,7 +118,7 @@ fn common(options: &Options, door: Arc<AdminDoor>, metrics: Metrics) -> Router {
                 return denied.into_response();
             }
         }
-        ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], metrics.text()).into_response()
+        http::metrics::page(metrics.text())
     };
     let metrics = Arc::new(metrics);
     Router::new()

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use axum::routing::get;
 use tokio::time::timeout;
 
 use super::App;
-use crate::http::{Problem, assets};
+use crate::http::{Problem, assets, metrics};
 
 mod home;
 
@@ -25,7 +25,7 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/static/{name}", get(asset))
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
+        .route("/metrics", get(numbers))
 }
 
 async fn asset(Path(name): Path<String>, request: HeaderMap) -> Response {
@@ -40,7 +40,6 @@ async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, Problem> {
     }
 }
 
-async fn metrics(State(app): State<Arc<App>>) -> Response {
-    let mime = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, mime)], (app.metrics_text)()).into_response()
+async fn numbers(State(app): State<Arc<App>>) -> Response {
+    metrics::page((app.metrics_text)())
 }
