@@ -5,6 +5,7 @@
 //!                                                                            │ news
 //! GET /events, /api/v1/events ─▶ subscribe ─▶ a stream of shared bytes ◀── fanout (adaptive batches, keep-alive, sweep)
 //! ```
+//! - `app`: what all handlers share; `prepared`: how it begins to answer, and who may join it at its listener.
 //! - `boards`: one board per community; the open one at `/` has no name. `base`: which one a URL means.
 //! - `live_board`: a board ([`crate::proto::board`]) with those who read it. `fanout`: when they are given what was gathered.
 //! - `admit`: the one place that decides whether a message counts, and what a refusal is called in HTTP. `names`: whom it is for.
@@ -18,40 +19,31 @@
 //! What is read or verified is done outside every lock; no reader ever holds up another.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
-use axum::http::HeaderMap;
 use libp2p::PeerId;
 use libp2p::identity::Keypair;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
 
-use crate::clock::Moment;
 use crate::config::Secret;
 use crate::config::base_url::BaseUrl;
 use crate::config::http::HttpConfig;
 use crate::db::DbError;
-use crate::http::auth::AdminDoor;
+use crate::http;
 use crate::http::auth::password::PasswordError;
-use crate::http::client_ip::{UnnamedProxy, is_forwarded};
-use crate::http::limit::{PublishLimit, PublishRates, StreamGate, StreamLimits};
-use crate::http::{self, HttpMetrics, Limits};
 use crate::p2p::relay::{Guests, RelayHandle};
-use crate::proto::binding::Bindings;
-use crate::proto::signed::Epoch;
 use crate::shutdown::Tasks;
 use crate::telemetry::Metrics;
 
 mod admin;
 mod admit;
+mod app;
 mod base;
 mod boards;
 mod census;
@@ -64,6 +56,7 @@ mod metrics;
 mod moves;
 mod names;
 mod pages;
+mod prepared;
 mod publish;
 mod records;
 mod relay;
@@ -76,15 +69,15 @@ mod visitor;
 mod wellknown;
 
 pub use admit::Refusal;
+pub(crate) use app::App;
 pub use boards::Boards;
 pub use live_board::{LiveBoard, Seat};
 pub use metrics::RendezvousMetrics;
+pub use prepared::Prepared;
+use prepared::listen;
 pub use records::{Journal, PeerRecord};
-use settings::Settings;
 pub use settings::{Fresh, LIVE, ReloadAnswer, Reloaded};
-use sharing::Sharing;
 pub use store::{Application, Store, StoreError};
-use store::{Entered, Entrant};
 pub use visitor::Visitor;
 
 /// How a rendezvous server is started.
@@ -148,105 +141,9 @@ pub enum RendezvousError {
     Store(#[from] StoreError),
 }
 
-/// What all handlers share.
-pub(crate) struct App {
-    /// Who the server is.
-    pub(crate) server: PeerId,
-    /// The boards of all communities.
-    pub(crate) boards: Boards,
-    /// Who may change whose presence; all communities share it.
-    pub(crate) bindings: Mutex<Bindings>,
-    /// The random number of this start that signed messages carry.
-    pub(crate) epoch: Epoch,
-    /// How often anybody may publish.
-    pub(crate) publish_limit: Mutex<PublishLimit>,
-    /// Who gets an event stream.
-    pub(crate) streams: Arc<StreamGate>,
-    /// What may change while it runs.
-    settings: RwLock<Arc<Settings>>,
-    /// Whether a proxy that nobody named stands before the server.
-    pub(crate) unnamed_proxy: UnnamedProxy,
-    /// Communities, members and bans.
-    pub(crate) store: Store,
-    /// What other instances over the same database are told.
-    sharing: Sharing,
-    /// When the database was last asked whether it works, and what it said.
-    probed: tokio::sync::Mutex<Option<(Moment, Option<String>)>>,
-    /// Who may operate; other public roles beside this one have the same door.
-    pub(crate) door: Arc<AdminDoor>,
-    /// The public roles of this server.
-    pub(crate) roles: Vec<&'static str>,
-    /// The relay that is named to peers.
-    pub(crate) relay: OnceLock<RelayHandle>,
-    /// Whether publishing rests until the operator resumes it.
-    pub(crate) standby: AtomicBool,
-    /// How the server behaves.
-    pub(crate) options: Options,
-    /// What happened last, for the operator.
-    pub(crate) journal: Journal,
-    /// How many were here over the last hour.
-    pub(crate) hours: hours::Hours,
-    /// What is counted.
-    pub(crate) metrics: RendezvousMetrics,
-    /// The text of `/metrics`.
-    pub(crate) all_metrics: Metrics,
-}
-
 /// A lock whose holder cannot leave half a change behind.
 pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A rendezvous server that listens and does not answer yet: another public role may join it at the same door.
-pub struct Prepared {
-    app: App,
-    listeners: Vec<TcpListener>,
-    addr: SocketAddr,
-}
-
-impl Prepared {
-    /// Where it listens.
-    pub fn addr(&self) -> SocketAddr {
-        self.addr
-    }
-
-    /// Who may operate.
-    pub fn door(&self) -> Arc<AdminDoor> {
-        self.app.door.clone()
-    }
-
-    /// Answers from now on, and ends with `stop`. What `beside` has a route for is its own; its role is told with the others.
-    pub fn serve(
-        mut self,
-        beside: Option<(&'static str, Router)>,
-        metrics: &Metrics,
-        tasks: &mut Tasks,
-        stop: CancellationToken,
-    ) -> Rendezvous {
-        self.app.roles.extend(beside.iter().map(|(role, _)| *role));
-        let (app, addr) = (Arc::new(self.app), self.addr);
-        app.let_doors_count(Moment::now());
-        let exchange = sharing::begin(&app);
-        let counters = HttpMetrics::default();
-        metrics.register("rendezvous", |room| {
-            app.metrics.register(room);
-            room.register_collector(Box::new(census::Census::of(&app)));
-        });
-        metrics.register("rendezvous_http", |room| counters.register(room));
-        let (limits, ours) = (connection_limits(&app.options.http), routes::answers(app.clone()));
-        match beside {
-            None => tasks.spawn("rendezvous listener", http::serve(self.listeners, ours, limits, counters, stop.clone())),
-            Some((_, beside)) => {
-                let all = beside.fallback_service(ours);
-                tasks.spawn("public listener", http::serve(self.listeners, all, limits, counters, stop.clone()));
-            }
-        }
-        tasks.spawn("rendezvous fan-out", fanout::run(app.clone(), stop.clone()));
-        tasks.spawn("rendezvous hours", hours::keep(app.clone(), stop.clone()));
-        tasks.spawn("rendezvous sharing", sharing::run(app.clone(), exchange, stop.clone()));
-        tasks.spawn("rendezvous sweep", fanout::sweep(app.clone(), stop));
-        Rendezvous { app, addr }
-    }
 }
 
 /// A running rendezvous server; a cheap clone is the same one. It ends with the tasks it was started with.
@@ -312,78 +209,7 @@ impl Rendezvous {
     }
 }
 
-impl App {
-    fn new(options: Options, all_metrics: &Metrics, addr: SocketAddr) -> Result<Self, RendezvousError> {
-        let now = Moment::now();
-        let store = Store::open(options.doors.database.as_deref(), options.doors.shared)?;
-        let instance = (options.doors.shared && store.is_sound()).then(rand::random);
-        let Entered { epoch, complete } = enter(&store, &options, instance, now)?;
-        let door = admin::door(&options, addr, epoch)?;
-        Ok(Self {
-            server: options.server,
-            boards: Boards::new(options.ttl, complete.here(), now),
-            bindings: Mutex::new(Bindings::new(options.server, epoch, options.allow_unsigned)),
-            epoch,
-            publish_limit: Mutex::new(PublishLimit::new(PublishRates::of(&options.http))),
-            streams: StreamGate::new(StreamLimits::of(&options.http)),
-            unnamed_proxy: UnnamedProxy::default(),
-            settings: RwLock::new(Arc::new(Settings::new(options.http.clone(), options.allow_unsigned))),
-            store,
-            sharing: Sharing::new(instance),
-            probed: tokio::sync::Mutex::default(),
-            door: Arc::new(door),
-            roles: vec!["rendezvous"],
-            relay: OnceLock::new(),
-            standby: AtomicBool::new(false),
-            options,
-            journal: Journal::default(),
-            hours: hours::Hours::default(),
-            metrics: RendezvousMetrics::default(),
-            all_metrics: all_metrics.clone(),
-        })
-    }
-
-    /// Whom a request comes from, behind every trusted proxy (THREATS 15).
-    fn client(&self, socket: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let settings = self.settings();
-        if !settings.proxies.trusts(socket)
-            && let Some(proxy) = self.unnamed_proxy.note(socket, is_forwarded(headers))
-        {
-            warn!(%proxy, "every request comes from this one address: if a proxy stands there, name it in http.trusted_proxies");
-        }
-        settings.proxies.client(socket, headers)
-    }
-}
-
-/// Joins the server that the database belongs to; where the database does not work, a server that remembers nothing.
-fn enter(store: &Store, options: &Options, instance: Option<u64>, now: Moment) -> Result<Entered, StoreError> {
-    let (fresh, ttl) = (Epoch::new(rand::random()), options.ttl);
-    let entrant = Entrant { server: options.server, fresh, instance, now: now.on_machine(), ttl };
-    match store.enter(&entrant) {
-        Err(StoreError::Db(_) | StoreError::Broken(_)) => Ok(Entered { epoch: fresh, complete: (now + ttl).on_machine() }),
-        entered => entered,
-    }
-}
-
 /// A base URL without the slash at its end.
 pub(crate) fn trimmed(url: &BaseUrl) -> String {
     url.url().as_str().trim_end_matches('/').to_owned()
-}
-
-/// Connections beside the streams when those are all taken; half of the files that are kept for other things.
-const OTHER_CONNECTIONS: usize = 256;
-
-/// Every stream needs a connection, and its peer another one to publish. Behind a trusted proxy everyone has the same address.
-fn connection_limits(config: &HttpConfig) -> Limits {
-    let streams = StreamLimits::of(config);
-    let connections = http::limit::streams_by_file_limit().max(streams.total) + OTHER_CONNECTIONS;
-    let per_address = if config.trusted_proxies.is_empty() { 2 * streams.per_address + 64 } else { connections };
-    Limits { connections, per_address, ..Limits::default() }
-}
-
-fn listen(wanted: SocketAddr, explicit: bool) -> Result<TcpListener, RendezvousError> {
-    http::listen_or_move(wanted, explicit).map_err(|cause| match cause.kind() {
-        io::ErrorKind::AddrInUse if explicit => RendezvousError::InUse(wanted),
-        _ => RendezvousError::Listen { addr: wanted, cause },
-    })
 }

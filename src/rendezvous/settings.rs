@@ -13,7 +13,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::names::Names;
-use super::{App, Options, Rendezvous, RendezvousError, admin, connection_limits, locked};
+use super::prepared::connection_limits;
+use super::{App, Options, Rendezvous, RendezvousError, admin, locked};
 use crate::config::Secret;
 use crate::config::http::HttpConfig;
 use crate::http::Problem;
