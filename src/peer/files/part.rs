@@ -21,6 +21,8 @@ pub const RESERVE: u64 = 64 << 20;
 /// Names that are tried before it is given up.
 const MAX_NUMBER: u32 = 10_000;
 const CHUNK: usize = 256 * 1024;
+/// How many bytes are added before it is looked again whether there is room.
+const LOOK_EVERY: u64 = 4 << 20;
 
 /// Why a file that came is not taken.
 #[derive(Debug, Error)]
@@ -53,6 +55,8 @@ pub(super) struct Part {
     file: File,
     hash: Sha256,
     have: u64,
+    /// How many bytes were added since it was looked whether there is room.
+    unlooked: u64,
 }
 
 impl Part {
@@ -73,7 +77,7 @@ impl Part {
         if free(&file)? < (transfer.offer.size - have).saturating_add(RESERVE) {
             return Err(PartError::Full);
         }
-        Ok(Self { dir, name, file, hash, have })
+        Ok(Self { dir, name, file, hash, have, unlooked: 0 })
     }
 
     /// How many bytes are there.
@@ -82,6 +86,14 @@ impl Part {
     }
 
     pub(super) fn add(&mut self, piece: &[u8]) -> Result<(), PartError> {
+        self.unlooked += piece.len() as u64;
+        if self.unlooked >= LOOK_EVERY {
+            self.unlooked = 0;
+            // Others fill the disk too, other parts among them.
+            if free(&self.file)? < RESERVE {
+                return Err(PartError::Full);
+            }
+        }
         self.file.write_all(piece)?;
         self.hash.update(piece);
         self.have += piece.len() as u64;

@@ -19,8 +19,10 @@ use crate::proto::transfer::{Direction, State, Step};
 
 /// Transfers that are worked at at the same time.
 const AT_ONCE: usize = 16;
-/// Of these, files that are fetched.
+/// Of these, files that are fetched,
 const MAX_FETCHING: usize = 4;
+/// and of these, of one peer: the others' do not wait for one that is slow.
+const MAX_FETCHING_OF_ONE: usize = 2;
 /// How often it is looked what is due, while there is something to do,
 const LOOK: Duration = Duration::from_secs(1);
 /// and while all that is under way waits for somebody.
@@ -28,8 +30,8 @@ const LOOK_IDLY: Duration = Duration::from_secs(60);
 
 /// Runs until `stop`.
 pub async fn run(handle: PeerHandle, stop: CancellationToken) {
-    let (retries, jobs, busy) = Default::default();
-    Runner { handle, retries, jobs, busy, fetching: 0, work: false }.run(stop).await;
+    let (retries, jobs, busy, fetching) = Default::default();
+    Runner { handle, retries, jobs, busy, fetching, work: false }.run(stop).await;
 }
 
 struct Runner {
@@ -37,14 +39,14 @@ struct Runner {
     retries: HashMap<i64, (PeerId, Retry)>,
     jobs: JoinSet<Ended>,
     busy: HashSet<i64>,
-    fetching: usize,
+    /// Transfers that are fetched, and from whom.
+    fetching: HashMap<i64, PeerId>,
     /// Something is to be done, now or after a failure.
     work: bool,
 }
 
 struct Ended {
     number: i64,
-    fetched: bool,
     /// Nothing more is to be tried.
     settled: bool,
 }
@@ -118,11 +120,13 @@ impl Runner {
     fn begin(&mut self, transfer: Transfer) {
         let (handle, number) = (self.handle.clone(), transfer.number);
         let Some(work) = Work::of(&transfer).filter(|_| self.jobs.len() < AT_ONCE) else { return };
-        let fetched = work == Work::Fetch;
-        if fetched && self.fetching >= MAX_FETCHING {
-            return;
+        if work == Work::Fetch {
+            let theirs = self.fetching.values().filter(|peer| **peer == transfer.peer).count();
+            if self.fetching.len() >= MAX_FETCHING || theirs >= MAX_FETCHING_OF_ONE {
+                return;
+            }
+            self.fetching.insert(number, transfer.peer);
         }
-        self.fetching += usize::from(fetched);
         self.busy.insert(number);
         self.jobs.spawn(async move {
             let settled = match work {
@@ -130,19 +134,19 @@ impl Runner {
                 Work::Offer => offer(handle, transfer).await,
                 Work::TellEnd => tell_end(handle, transfer).await,
             };
-            Ended { number, fetched, settled }
+            Ended { number, settled }
         });
     }
 
     fn note(&mut self, ended: Option<Ended>) {
-        let Some(Ended { number, fetched, settled }) = ended else {
+        let Some(Ended { number, settled }) = ended else {
             // A job that panicked said nothing; all that is under way is looked at afresh.
             self.busy.clear();
-            self.fetching = 0;
+            self.fetching.clear();
             return;
         };
         self.busy.remove(&number);
-        self.fetching -= usize::from(fetched && self.fetching > 0);
+        self.fetching.remove(&number);
         if let Some((_, retry)) = self.retries.get_mut(&number) {
             if settled { *retry = Retry::at_once(Moment::now()) } else { retry.failed(Moment::now()) }
         }

@@ -123,13 +123,15 @@ pub async fn get<T: Duplex>(mut io: T, offer: &Offer, from: u64) -> Result<Resul
     if reply.size != Some(left) {
         return Err(StreamError::Malformed("the other side sends another number of bytes than it offered".into()));
     }
-    Ok(Ok(Pieces { io, left }))
+    Ok(Ok(Pieces { io, left, pace: Pace::start() }))
 }
 
 /// The bytes of a file as they come.
 pub struct Pieces<T> {
     io: T,
     left: u64,
+    /// Of the whole: many small pieces may not drip either (THREATS 42).
+    pace: Pace,
 }
 
 impl<T: Duplex> Pieces<T> {
@@ -144,6 +146,7 @@ impl<T: Duplex> Pieces<T> {
             return Err(StreamError::Malformed("a piece that is empty, or longer than what is missing".into()));
         }
         self.left -= length;
+        self.pace.step(piece.len())?;
         Ok(Some(piece))
     }
 }
@@ -180,4 +183,31 @@ pub async fn send(
     }
     soon(io.flush()).await?;
     finish(&mut io).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn attack_a_file_that_drips_in_whole_pieces_is_too_slow() {
+        let (ours, mut theirs) = tokio::io::duplex(1024);
+        tokio::spawn(async move {
+            while theirs.write_all(&[0, 0, 0, 1, b'x']).await.is_ok() {
+                tokio::time::sleep(Duration::from_secs(5)).await;
+            }
+        });
+        let mut pieces = Pieces { io: ours, left: 1 << 20, pace: Pace::start() };
+        let ended = loop {
+            match pieces.next().await {
+                Ok(piece) => assert_eq!(piece.as_deref(), Some(&b"x"[..])),
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(ended, StreamError::TooSlow), "{ended}");
+    }
 }

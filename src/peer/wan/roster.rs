@@ -10,7 +10,7 @@ use libp2p::PeerId;
 
 use crate::proto::presence::snapshot::{MAX_PEERS, Snapshot};
 
-/// See the head of this file. Holds at most [`MAX_PEERS`]; more are refused.
+/// See the head of this file. Holds at most [`MAX_PEERS`] of this stream, and as many of earlier ones; more are refused.
 #[derive(Debug, Default)]
 pub struct Roster {
     /// Of this stream.
@@ -25,7 +25,8 @@ impl Roster {
     pub fn opened(&mut self, changes_only: bool, resumed: bool) {
         self.vouching = changes_only;
         if !resumed {
-            self.before.extend(self.here.drain());
+            let room = MAX_PEERS.saturating_sub(self.before.len());
+            self.before.extend(self.here.drain().take(room));
         }
     }
 
@@ -126,5 +127,15 @@ mod tests {
         let mut roster = with(&[]);
         let room = (0..MAX_PEERS + 100).filter(|_| roster.heard(PeerId::random())).count();
         assert_eq!(room, MAX_PEERS);
+    }
+
+    #[test]
+    fn attack_a_server_that_names_new_peers_on_every_stream_and_never_all_of_them_fills_nothing() {
+        let mut roster = Roster::default();
+        for _ in 0..3 {
+            roster.opened(false, false);
+            (0..MAX_PEERS).for_each(|_| assert!(roster.heard(PeerId::random())));
+            assert!(roster.before.len() <= MAX_PEERS);
+        }
     }
 }
