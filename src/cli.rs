@@ -14,6 +14,7 @@ mod local;
 pub mod man;
 pub mod peers;
 pub mod run;
+pub mod search;
 pub mod send;
 pub mod status;
 mod terminal;
@@ -28,7 +29,7 @@ use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
-pub use args::{ChatArgs, DemoArgs, GetArgs, GlobalArgs, PeersArgs, RunArgs, SendArgs, StatusArgs};
+pub use args::{ChatArgs, DemoArgs, GetArgs, GlobalArgs, PeersArgs, RunArgs, SearchArgs, SendArgs, StatusArgs};
 
 use self::local::{Answered, NotRunning};
 use crate::config::{Config, ConfigErrors, DataDir, Loaded, Sources};
@@ -111,6 +112,8 @@ pub enum Command {
     Peers(PeersArgs),
     /// Print whether the running node, or the server at a URL, is ready, and what is wrong
     Status(StatusArgs),
+    /// Print communities, from the super hubs of discovery.hubs; where none answers, from what is kept on this machine
+    Search(SearchArgs),
     /// Fetch a file of a peer's site, through the running node
     Get(GetArgs),
     /// Send a message to a peer, or to everyone on the LAN, through the running node

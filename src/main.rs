@@ -18,6 +18,7 @@ fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Id => cli::id::run(cli, out),
         Command::Peers(args) => cli::peers::run(cli, args, out),
         Command::Status(args) => cli::status::run(cli, args, out),
+        Command::Search(args) => cli::search::run(cli, args, out),
         Command::Get(args) => cli::get::run(cli, args, out),
         Command::Chat(args) => cli::chat::run(cli, args, out),
         Command::Send(args) => cli::send::run(cli, args, out),

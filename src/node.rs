@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::clients::superhub::keep_listed;
+use crate::clients::superhub::{keep_known, keep_listed};
 use crate::config::base_url::BaseUrl;
 use crate::config::files::read_bounded;
 use crate::config::{DataDir, Loaded};
@@ -145,6 +145,10 @@ impl Node {
         };
         if let (Some(board), Some(relay)) = (&public.board, relay) {
             board.name_relay(relay);
+        }
+        if peer.is_some() && !loaded.config.discovery.hubs.is_empty() {
+            let hubs = loaded.config.discovery.hubs.clone();
+            tasks.spawn("communities", keep_known(hubs, data.known_communities(), stop.child_token()));
         }
         let (listing, listed) = watch::channel(loaded.config.listing.clone());
         if let Some(board) = &public.board {

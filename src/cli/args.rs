@@ -105,6 +105,18 @@ pub struct PeersArgs {
     pub json: bool,
 }
 
+/// Operands of `goop search`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  goop search chess\n  goop search chess --set 'discovery.hubs=[\"https://hub.example.org\"]' --json")]
+pub struct SearchArgs {
+    /// Words, or beginnings of words
+    #[arg(required = true)]
+    pub query: Vec<String>,
+    /// Print one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Operands of `goop get`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:\n  goop get 12D3KooW…\n  goop get 12D3KooW… photos/cat.jpg -o cat.jpg")]

@@ -15,6 +15,6 @@ pub(super) fn faults(loaded: &Loaded) -> Vec<Fault> {
 
 fn asked_for(loaded: &Loaded) -> Vec<&'static str> {
     let config = &loaded.config;
-    let rows = [("http.metrics_addr", config.http.metrics_addr.is_some()), ("discovery.hubs", !config.discovery.hubs.is_empty())];
+    let rows = [("http.metrics_addr", config.http.metrics_addr.is_some())];
     rows.into_iter().filter(|(_, asked)| *asked).map(|(key, _)| key).collect()
 }
