@@ -275,16 +275,6 @@ fn a_tag_is_a_dns_sd_label() {
 }
 
 #[test]
-fn roles_that_are_not_built_yet_are_refused_by_name() {
-    let (_dir, loaded) = load_with(&[], &[], &["run", "--hub", "https://a.b"]);
-    let errors = loaded.unwrap_err();
-    assert!(errors.is_usage(), "{errors}");
-    assert!(errors.0[0].to_string().starts_with("--hub") && errors.to_string().ends_with("does not have that role yet"), "{errors}");
-    let by_key = toml_faults("[discovery]\nhubs = [\"https://a.b\"]");
-    assert_eq!(by_key, ["goop.toml:2: discovery.hubs: this build does not have that role yet"]);
-}
-
-#[test]
 fn an_address_for_a_public_role_that_does_not_run_is_refused() {
     for args in [["--bind", "0.0.0.0"], ["--port", "80"]] {
         let (_dir, loaded) = load_with(&[], &[], &[&["run"][..], &args].concat());
@@ -486,7 +476,7 @@ fn exit_codes_tell_usage_from_configuration() {
     let code = |args: &[&str]| goop(args, dir.path()).status.code().unwrap();
     assert_eq!(code(&["config", "check"]), 0);
     assert_eq!(code(&["nonsense"]), 2);
-    assert_eq!(code(&["run", "--hub", "https://a.b"]), 2);
+    assert_eq!(code(&["run", "--hub", "a.b"]), 2);
     assert_eq!(code(&["config", "check", "--set", "p2p.listen_port=x"]), 4);
     assert_eq!(code(&["config", "check", "--config", "/nowhere"]), 4);
     let wrong = goop(&["config", "check", "--set", "p2p.listn_port=1"], dir.path());

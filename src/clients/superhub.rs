@@ -1,6 +1,11 @@
-//! How a rendezvous server has itself listed on a super hub: Peer ID auth with its own key, and the registration again before it lapses.
+//! The other side of a super hub.
 //!
-//! [`HubClient`] is one question; [`keep_listed`] asks it for as long as the node runs.
+//! A rendezvous server has itself listed: Peer ID auth with its own key, and the registration again before it lapses. [`HubClient`] is one
+//! question; [`keep_listed`] asks it for as long as the node runs.
+//!
+//! A peer looks for communities: [`find`] asks several hubs at once, and [`keep_known`] keeps what they list for the day on which none of
+//! them answers ([`kept`]). Hubs are strangers: every answer is bounded, no redirect is followed, and a listing that breaks the rules of
+//! names and addresses is as good as none ([`listing`]).
 
 use std::time::Duration;
 
@@ -17,8 +22,14 @@ use crate::http::auth::peer_id::{ClientError, PeerIdClient, is_ours};
 use crate::identity::peer_id_from_text;
 use crate::proto::presence::label;
 
+mod find;
+pub mod kept;
+mod known;
 mod lease;
+pub mod listing;
 
+pub use find::{Answers, find};
+pub use known::keep_known;
 pub use lease::keep_listed;
 
 /// How long one answer may take; the hub asks this node something meanwhile.
@@ -81,10 +92,7 @@ impl HubClient {
     /// # Errors
     /// [`HubError::Unreachable`] where the system has no TLS.
     pub fn new(hub: BaseUrl, key: Keypair) -> Result<Self, HubError> {
-        let builder =
-            Client::builder().user_agent(concat!("goop/", env!("CARGO_PKG_VERSION"))).redirect(redirect::Policy::none()).timeout(PATIENCE);
-        let client = builder.build().map_err(unreachable)?;
-        Ok(Self { hub, key, client })
+        Ok(Self { hub, key, client: client(PATIENCE)? })
     }
 
     /// Lists, renews or changes what is listed: `draft` is the JSON of the listing.
@@ -123,12 +131,22 @@ impl HubClient {
         peer.filter(|_| is_hub).ok_or(HubError::NoHub)
     }
 
-    fn endpoint(&self, endpoint: &str) -> Url {
-        let mut url = self.hub.url().clone();
-        let path = format!("{}/{endpoint}", url.path().trim_end_matches('/'));
-        url.set_path(&path);
-        url
+    fn endpoint(&self, path: &str) -> Url {
+        endpoint(&self.hub, path)
     }
+}
+
+/// What asks hubs: no redirect is followed, and no answer takes longer than `patience`.
+fn client(patience: Duration) -> Result<Client, HubError> {
+    let builder = Client::builder().user_agent(concat!("goop/", env!("CARGO_PKG_VERSION")));
+    builder.redirect(redirect::Policy::none()).timeout(patience).build().map_err(unreachable)
+}
+
+fn endpoint(hub: &BaseUrl, endpoint: &str) -> Url {
+    let mut url = hub.url().clone();
+    let path = format!("{}/{endpoint}", url.path().trim_end_matches('/'));
+    url.set_path(&path);
+    url
 }
 
 /// What `[listing]` says, as a hub takes it; `None` where nothing is to be listed. `board` is the base URL of the open board.
@@ -148,10 +166,15 @@ pub fn draft(listing: &ListingConfig, board: &str) -> Option<Value> {
 }
 
 /// The JSON of an answer of at most [`MAX_ANSWER`] bytes.
-async fn read(mut answer: Response) -> Result<Value, HubError> {
+async fn read(answer: Response) -> Result<Value, HubError> {
+    read_at_most(answer, MAX_ANSWER).await
+}
+
+/// The JSON of an answer of at most `most` bytes.
+async fn read_at_most(mut answer: Response, most: usize) -> Result<Value, HubError> {
     let mut body = Vec::new();
     while let Some(piece) = answer.chunk().await.map_err(unreachable)? {
-        if body.len() + piece.len() > MAX_ANSWER {
+        if body.len() + piece.len() > most {
             return Err(HubError::NoHub);
         }
         body.extend_from_slice(&piece);

@@ -100,6 +100,16 @@ impl DataDir {
         self.state.join("feed.state")
     }
 
+    /// What super hubs listed when they were last asked, by the node that runs.
+    pub fn known_communities(&self) -> PathBuf {
+        self.state.join("communities.ndjson")
+    }
+
+    /// What was found on super hubs by searching.
+    pub fn found_communities(&self) -> PathBuf {
+        self.state.join("found.ndjson")
+    }
+
     /// What a running node says about itself, while it runs.
     pub fn run_json(&self) -> PathBuf {
         self.state.join("run.json")

@@ -13,7 +13,7 @@ use super::section::KeyDoc;
 use super::suggest::nearest;
 use super::toml_file::MAX_FILE;
 use super::warning::{Warning, warnings};
-use super::{Config, combinations, goop_json, toml_file, unbuilt};
+use super::{Config, combinations, goop_json, toml_file};
 
 /// Longest part of an unknown key that an error repeats, in characters.
 const MAX_SHOWN: usize = 80;
@@ -142,7 +142,6 @@ impl Building {
         let presence = &mut self.loaded.config.presence;
         presence.rendezvous_host |= presence.rendezvous_only;
         self.faults.extend(combinations::faults(&self.loaded, sources));
-        self.faults.extend(unbuilt::faults(&self.loaded));
         if !self.faults.is_empty() {
             return Err(ConfigErrors(self.faults));
         }

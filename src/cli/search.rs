@@ -1,0 +1,77 @@
+//! `goop search`: communities, from the configured super hubs; where none of them answers, from what is kept on this machine.
+
+use std::io::{IsTerminal, Write, stdout};
+
+use anyhow::{Result, bail};
+use serde::Serialize;
+use tracing::debug;
+
+use super::terminal::{escaped, escaped_json};
+use super::{Cli, Exit, SearchArgs, run::runtime};
+use crate::clients::superhub::kept::{Found, all, remember, search};
+use crate::clients::superhub::{Answers, find};
+use crate::proto::search::Query;
+
+/// What is printed as JSON.
+#[derive(Serialize)]
+struct Told {
+    /// Whether no hub answered, and this is what was kept.
+    local: bool,
+    #[serde(flatten)]
+    answers: Answers,
+}
+
+/// Run `goop search`, writing to `out`.
+pub fn run(cli: &Cli, args: &SearchArgs, out: &mut dyn Write) -> Result<Exit> {
+    let loaded = cli.load()?;
+    let hubs = &loaded.config.discovery.hubs;
+    if hubs.is_empty() {
+        bail!("no super hub is configured: name one in discovery.hubs, as in --set 'discovery.hubs=[\"https://hub.example.org\"]'");
+    }
+    let text = args.query.join(" ");
+    let query = Query::parse(&text)?;
+    let mut answers = runtime()?.block_on(find(hubs, &text));
+    let local = answers.answered.is_empty();
+    if local {
+        answers.communities = search(all(&loaded.data), query.as_ref());
+    } else if let Err(error) = remember(&loaded.data, &answers.communities) {
+        debug!(%error, "what was found cannot be kept");
+    }
+    let told = Told { local, answers };
+    if args.json {
+        let json = serde_json::to_string(&told)?;
+        writeln!(out, "{}", if stdout().is_terminal() { escaped_json(&json) } else { json })?;
+        return Ok(Exit::Done);
+    }
+    write!(out, "{}", escaped(&words(&told)))?;
+    Ok(Exit::Done)
+}
+
+fn words(told: &Told) -> String {
+    let Told { local, answers } = told;
+    let mut text: String = answers.communities.iter().map(|found| entry(found, *local)).collect();
+    if answers.communities.is_empty() {
+        text.push_str("Nothing was found.\n");
+    }
+    for failed in &answers.failed {
+        text.push_str(&format!("{}: {}\n", failed.hub, failed.why));
+    }
+    if *local {
+        text.push_str("No hub answers; this is what is kept on this machine.\n");
+    }
+    text
+}
+
+/// A community in three lines.
+fn entry(found: &Found, local: bool) -> String {
+    let listing = &found.listing;
+    let health = if local { format!("{} when a hub was last asked", listing.health.word()) } else { listing.health.word().to_owned() };
+    let mut marks = vec![listing.kind.word().to_owned(), health];
+    marks.extend((listing.members > 0).then(|| format!("says it has {} members", listing.members)));
+    marks.extend(listing.paid.then(|| "paid".to_owned()));
+    marks.extend(listing.similar_to.map(|id| format!("looks like another one, {id}")));
+    marks.extend(listing.tags.iter().map(|tag| format!("#{}", tag.as_str())));
+    let summary = Some(listing.description.as_str()).filter(|text| !text.is_empty()).map(|text| format!("  {text}\n"));
+    let name = listing.name.as_str();
+    format!("{name}\n  {}\n{}  {}  (from {})\n", marks.join(" · "), summary.unwrap_or_default(), listing.rendezvous, found.hub)
+}
