@@ -81,9 +81,10 @@ impl Hub {
             as u64
     }
 
-    /// Lists one after the other until it is killed, after `how_long`; answers how many were acknowledged.
+    /// Lists one after the other until it is killed, `how_long` after the first was acknowledged; answers how many were.
     pub fn write_until_killed(mut self, first: u64, how_long: Duration) -> u64 {
         let mut client = self.client();
+        let (first_one, begun) = std::sync::mpsc::channel();
         std::thread::scope(|scope| {
             let writing = scope.spawn(move || {
                 let mut made = 0;
@@ -94,8 +95,10 @@ impl Hub {
                         return made;
                     }
                     made += 1;
+                    let _ = first_one.send(());
                 }
             });
+            begun.recv().unwrap();
             std::thread::sleep(how_long);
             self.process.kill().unwrap();
             writing.join().unwrap()

@@ -37,7 +37,10 @@ async fn tell_all(node: &LocalNode, community: Option<&str>, text: &str) -> Resu
     let message = send(node, &community.map_or(json!({ "content": text }), |name| json!({ "community": name, "content": text }))).await?;
     let reasons: Vec<(u64, &str)> = message["missed"].as_array().into_iter().flatten().filter_map(missed).collect();
     if message["delivered"] == 0 && reasons.is_empty() {
-        return Ok("nobody is here".into());
+        return Ok(match community {
+            None => "nobody is on this network; --community URL says it to a community".into(),
+            Some(_) => "nobody else is there".into(),
+        });
     }
     let not_reached: u64 = reasons.iter().map(|(peers, _)| peers).sum();
     let why: Vec<String> = reasons.iter().map(|(peers, why)| format!("{why} ({peers})")).collect();

@@ -95,7 +95,8 @@ pub fn listen_or_move(addr: SocketAddr, explicit: bool) -> io::Result<TcpListene
     match listen(addr) {
         Err(cause) if cause.kind() == io::ErrorKind::AddrInUse && !explicit => {
             let listener = listen(SocketAddr::new(addr.ip(), 0))?;
-            tracing::warn!(taken = %addr, moved_to = ?listener.local_addr().ok(), "the usual port is in use; moved to a free one");
+            let port = listener.local_addr()?.port();
+            tracing::warn!(taken = %addr, port, "the usual port is in use; moved to a free one");
             Ok(listener)
         }
         listening => listening,

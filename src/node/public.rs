@@ -96,7 +96,8 @@ impl House<'_> {
     fn addr(&self) -> (SocketAddr, bool) {
         let presence = &self.loaded.config.presence;
         let addr = SocketAddr::new(presence.rendezvous_bind, presence.rendezvous_port);
-        (addr, self.loaded.is_explicit("presence.rendezvous_port"))
+        // Whoever opens a server to others has told them its port.
+        (addr, self.loaded.is_explicit("presence.rendezvous_port") || !addr.ip().is_loopback())
     }
 
     fn door(&self) -> superhub::DoorOptions {

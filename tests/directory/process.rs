@@ -25,7 +25,7 @@ fn killed_while_it_writes_it_keeps_what_it_acknowledged_and_stays_whole() {
     for round in 0..kills {
         let hub = Hub::start(folder.path());
         assert_eq!(hub.missing(acknowledged), 0, "round {round}");
-        acknowledged += hub.write_until_killed(acknowledged, Duration::from_millis(150 + round % 7 * 20));
+        acknowledged += hub.write_until_killed(acknowledged, Duration::from_millis(20 + round % 7 * 20));
     }
     assert!(acknowledged > 0, "something was acknowledged");
     let hub = Hub::start(folder.path());

@@ -145,6 +145,16 @@ impl Dictionary {
         found.into_iter().map(|(_, _, word)| word).take(most).collect()
     }
 
+    /// Whether there is such a word, or one that begins so where it is `unfinished`.
+    pub(super) fn knows(&self, word: &str, unfinished: bool) -> bool {
+        let words = self.read();
+        if !unfinished {
+            return words.known.contains_key(word) || words.new.contains_key(word);
+        }
+        let new = words.new.range(word.to_owned()..).next().is_some_and(|(other, _)| other.starts_with(word));
+        new || words.known.search(Str::new(word).starts_with()).into_stream().next().is_some()
+    }
+
     /// In how many listings a word is, about.
     pub(super) fn count(&self, word: &str) -> u64 {
         let words = self.read();

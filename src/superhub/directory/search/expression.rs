@@ -56,14 +56,15 @@ impl<'a> Expressions<'a> {
         self.text.clone()
     }
 
-    /// Each word, or one near it; `None` where there is nothing near any.
+    /// Each word that there is, and what is near each that there is not; `None` where there is nothing near. A word that somebody uses is no typing
+    /// error, so queries that just find little cost no walk through the dictionary.
     fn near(&self) -> Option<String> {
         let words = self.query.words();
         let mut corrected = false;
         let mut alternatives = |(at, word): (usize, &String)| {
             let unfinished = self.query.is_unfinished() && at + 1 == words.len();
             let mut meant = vec![if unfinished { beginning("", word, self.dictionary) } else { quoted("", word) }];
-            if errors_allowed(word.chars().count()) > 0 {
+            if errors_allowed(word.chars().count()) > 0 && !self.dictionary.knows(word, unfinished) {
                 let near = self.dictionary.near(word, unfinished, MEANT);
                 corrected |= near.iter().any(|other| other != word);
                 let meaning = |other: &String| if unfinished { beginning("", other, self.dictionary) } else { quoted("", other) };
