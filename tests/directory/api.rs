@@ -318,15 +318,9 @@ async fn alone_it_says_who_it_is_and_that_it_lives() {
         (&described["roles"], &described["peer_id"]),
         (&json!(["superhub"]), &json!(stage::key().public().to_peer_id().to_base58()))
     );
-    for (path, status) in [
-        ("/healthz", 200),
-        ("/readyz", 200),
-        ("/metrics", 200),
-        ("/static/goop.css", 200),
-        ("/publish", 404),
-        ("/events", 404),
-        ("/", 404),
-    ] {
+    for (path, status) in
+        [("/healthz", 200), ("/readyz", 200), ("/metrics", 200), ("/static/goop.css", 200), ("/publish", 404), ("/events", 404), ("/", 404)]
+    {
         assert_eq!(hub.ask(Method::GET, path).send().await.unwrap().status(), status, "{path}");
     }
     hub.close().await;
