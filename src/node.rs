@@ -264,6 +264,17 @@ fn avatar(data: &DataDir) -> Option<Bytes> {
     read(&data.avatar()).or_else(|| read(&data.goop2_avatar()?))
 }
 
+/// What a node with a viewer is called.
+fn roles(config: &Config) -> Vec<&'static str> {
+    let all = [
+        ("peer", true),
+        ("relay", config.p2p.relay_server),
+        ("rendezvous server", config.presence.rendezvous_host),
+        ("super hub", config.superhub.enabled),
+    ];
+    all.into_iter().filter_map(|(role, is_on)| is_on.then_some(role)).collect()
+}
+
 fn open_viewer(
     loaded: &Loaded,
     peer: &PeerHandle,
@@ -274,7 +285,8 @@ fn open_viewer(
     let Some(addr) = loaded.config.viewer.http_addr.get() else { return Ok(None) };
     let explicit = loaded.is_explicit("viewer.http_addr");
     let data = &loaded.data;
-    let options = viewer::Options { addr, explicit, inherited_avatar: data.goop2_avatar(), ..viewer::Options::new(data.avatar()) };
+    let (inherited_avatar, roles) = (data.goop2_avatar(), roles(&loaded.config));
+    let options = viewer::Options { addr, explicit, inherited_avatar, roles, ..viewer::Options::new(data.avatar()) };
     let counters = options.metrics.clone();
     metrics.register("viewer_http", |room| counters.register(room));
     let viewer = Viewer::bind(options, peer.clone(), move || metrics.text(), tasks, stop)?;

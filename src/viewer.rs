@@ -1,14 +1,14 @@
 //! The local web pages a person looks at, and the JSON API that the command line asks; on loopback only.
 //!
 //! ```text
-//! http://localhost:PORT/                     page, API, static files        (also 127.0.0.1 and [::1])
+//! http://localhost:PORT/                     pages, API, static files       (also 127.0.0.1 and [::1])
 //! http://<peer id in base36>.localhost:PORT/ that peer's site, an origin of its own, where the API does not exist
 //! any other Host                             421
 //! ```
 //! - `bind`: both loopback families on one port (THREATS 73).
 //! - `hosts`: which of the two worlds a `Host` names (THREATS 25, 29).
 //! - `door`: what every request passes first; `guard`: who may ask for what (THREATS 24, 30).
-//! - `api`: the JSON API; `live`: its event stream; `pages`: the page.
+//! - `api`: the JSON API; `live`: its event stream; `pages`: the pages.
 //! - `site_origin`: a peer's site as its own browser origin (THREATS 24–28).
 //! - `range`: a part of a file of one's own.
 //! - `failure`: what a peer's or a disk's failure is called in HTTP.
@@ -61,6 +61,8 @@ pub struct Options {
     pub avatar: PathBuf,
     /// The picture of a goop2 peer folder, which is one's own where there is none at `avatar`; never written.
     pub inherited_avatar: Option<PathBuf>,
+    /// What this node is, for its owner to see, in words.
+    pub roles: Vec<&'static str>,
     /// Largest file that may be put into one's own site, in bytes.
     pub max_file: u64,
     /// How many connections, and how long each may take for what.
@@ -73,7 +75,16 @@ impl Options {
     /// The default address and limits, and the avatar in this file.
     pub fn new(avatar: PathBuf) -> Self {
         let (limits, metrics) = (Limits::default(), HttpMetrics::default());
-        Self { addr: DEFAULT_VIEWER, explicit: false, avatar, inherited_avatar: None, max_file: DEFAULT_MAX_FILE, limits, metrics }
+        Self {
+            addr: DEFAULT_VIEWER,
+            explicit: false,
+            avatar,
+            inherited_avatar: None,
+            roles: vec!["peer"],
+            max_file: DEFAULT_MAX_FILE,
+            limits,
+            metrics,
+        }
     }
 }
 

@@ -19,6 +19,17 @@ export function drawing(name, attributes, ...children) {
   return made;
 }
 
+// How a peer is reached, as the server says it.
+export const WAYS = { lan: "same network", direct: "direct", relayed: "relayed", unreachable: "unreachable", "not-tried": "not tried yet" };
+
+// A number of bytes, as the server says it.
+export function bytes(count) {
+  const units = ["bytes", "kB", "MB", "GB", "TB"];
+  let unit = 0;
+  for (; count >= 999.5 && unit < 4; unit++) count /= 1000;
+  return `${unit && count < 9.95 ? count.toFixed(1) : count.toFixed(0)} ${units[unit]}`;
+}
+
 export const shortId = (id) => "…" + id.slice(-8);
 
 // Characters that show nothing, but reorder, hide or fake what stands around them; the two joiners stay.

@@ -14,7 +14,11 @@ use super::{Problem, media};
 const FILES: &[(&str, &[u8])] = &[
     ("goop.css", include_bytes!("../../assets/static/goop.css")),
     ("kit.js", include_bytes!("../../assets/static/kit.js")),
-    ("viewer.js", include_bytes!("../../assets/static/viewer.js")),
+    ("live.js", include_bytes!("../../assets/static/live.js")),
+    ("home.js", include_bytes!("../../assets/static/home.js")),
+    ("peers.js", include_bytes!("../../assets/static/peers.js")),
+    ("chat.js", include_bytes!("../../assets/static/chat.js")),
+    ("files.js", include_bytes!("../../assets/static/files.js")),
     ("admin.js", include_bytes!("../../assets/static/admin.js")),
     ("join.js", include_bytes!("../../assets/static/join.js")),
     ("login.js", include_bytes!("../../assets/static/login.js")),

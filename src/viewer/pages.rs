@@ -1,4 +1,9 @@
-//! The page and what else stands outside the API: static files, health, metrics.
+//! The pages and what else stands outside the API: static files, health, metrics.
+//!
+//! - `home`: who I am, and what is reachable (`reach`); `peers`: who is here; `chat`: what was said.
+//! - `names`: how peers, ways and sizes are called on all of them.
+//!
+//! Each is whole without JavaScript; the scripts keep it live (`assets/static/live.js`: one event stream per browser).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,15 +18,41 @@ use tokio::time::timeout;
 use super::App;
 use crate::http::{Problem, assets, metrics};
 
+mod chat;
 mod home;
+mod names;
+mod peers;
+mod reach;
 
 /// How long the peer's actor may take to answer before this node is not ready.
 const READY_WITHIN: Duration = Duration::from_secs(1);
+
+/// The pages there are: where, and what they are called.
+const PARTS: [(&str, &str); 3] = [("/", "Home"), ("/peers", "Peers"), ("/chat", "Chat")];
+
+/// What every page of the viewer begins with.
+struct Frame<'a> {
+    token: &'a str,
+    start: &'a str,
+    /// The path of the page, as in [`PARTS`].
+    here: &'static str,
+    /// Messages that were not read yet.
+    unread: u64,
+}
+
+impl<'a> Frame<'a> {
+    async fn of(app: &'a App, here: &'static str) -> Result<Self, Problem> {
+        let unread = app.peer.conversations().await?.iter().map(|conversation| conversation.unread).sum();
+        Ok(Self { token: app.token.as_str(), start: &app.start, here, unread })
+    }
+}
 
 /// What stands outside the API.
 pub(super) fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/", get(home::show))
+        .route("/peers", get(peers::show))
+        .route("/chat", get(chat::show))
         .route("/static/{name}", get(asset))
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(ready))

@@ -14,10 +14,10 @@ use crate::peer::{Path, PeerRow};
 pub(super) struct Row {
     #[serde(flatten)]
     pub(super) row: PeerRow,
-    favourite: bool,
-    blocked: bool,
-    muted: bool,
-    site: String,
+    pub(super) favourite: bool,
+    pub(super) blocked: bool,
+    pub(super) muted: bool,
+    pub(super) site: String,
 }
 
 impl Row {

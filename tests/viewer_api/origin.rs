@@ -104,7 +104,7 @@ async fn a_page_of_another_origin_reads_nothing_and_no_answer_carries_cors() {
         "/api/v1/avatar",
         "/metrics",
         "/",
-        "/static/viewer.js",
+        "/static/peers.js",
     ] {
         for page in [
             "Origin: http://evil.example",

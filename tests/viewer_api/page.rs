@@ -14,15 +14,45 @@ async fn names_and_messages_of_others_stand_on_the_page_as_text() {
     let peer = new_peer();
     with(&stage, |play| play.rows = vec![row(peer, nasty)]);
     stage.post_json("/api/v1/chat", &json!({ "content": nasty }).to_string()).await;
-    let page = stage.get("/").await;
-    let html = page.text();
-    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
-    assert!(!html.contains("<script>") && !html.contains("\" onmouseover"), "{html}");
-    assert_eq!(html.matches("alert(1)").count(), 4, "the name, its title, what its link is called, and the message: {html}");
-    assert!(html.contains("<title>Me &#60;b&#62;myself&#60;/b&#62; – goop</title>"), "{html}");
-    assert!(html.contains(stage.viewer.token()) && html.contains("messages in memory only"));
-    let csp = page.header("content-security-policy").unwrap();
-    assert!(!csp.contains("unsafe") && csp.contains("frame-ancestors 'none'"));
+    for (path, times) in [("/peers", 6), ("/chat", 2)] {
+        let page = stage.get(path).await;
+        let html = page.text();
+        assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+        assert!(!html.contains("<script>") && !html.contains("\" onmouseover"), "{html}");
+        assert_eq!(html.matches("alert(1)").count(), times, "{path}: {html}");
+        let csp = page.header("content-security-policy").unwrap();
+        assert!(!csp.contains("unsafe") && csp.contains("frame-ancestors 'none'"));
+    }
+    let home = stage.get("/").await.text();
+    assert!(home.contains("<title>Me &#60;b&#62;myself&#60;/b&#62; – goop</title>") && home.contains(stage.viewer.token()), "{home}");
+}
+
+#[tokio::test]
+async fn home_says_who_i_am_and_what_is_reachable() {
+    let stage = Stage::set().await;
+    with(&stage, |play| play.rows = vec![row(new_peer(), "Ann")]);
+    let html = stage.get("/").await.text();
+    let words = ["goop listens at no address", "Rendezvous servers", "class=\"qr\"", "One peer is here", ">peer</span>"];
+    for said in words.into_iter().chain([stage.me.to_string().as_str()]) {
+        assert!(html.contains(said), "{said}: {html}");
+    }
+}
+
+#[tokio::test]
+async fn peers_are_searched_and_kept_without_a_script() {
+    let stage = Stage::set().await;
+    let (ann, bob, eve) = (new_peer(), new_peer(), new_peer());
+    with(&stage, |play| play.rows = vec![row(ann, "Ann"), row(bob, "Bob"), row(eve, "Eve")]);
+    for (peer, decision) in [(bob, r#"{"favourite":true}"#), (eve, r#"{"blocked":true}"#)] {
+        let path = format!("/api/v1/contacts/{peer}");
+        assert_eq!(stage.write("PUT", &path, "Content-Type: application/json\r\n", decision.as_bytes()).await.status, 200);
+    }
+    let html = stage.get("/peers").await.text();
+    let place = |text: &str| html.find(text).unwrap_or_else(|| panic!("{text}: {html}"));
+    let order = [">Yours<", &bob.to_string(), ">Who is here<", &ann.to_string(), ">Blocked<", &eve.to_string()].map(place);
+    assert!(order.is_sorted(), "{order:?}");
+    let found = stage.get("/peers?q=AN").await.text();
+    assert!(found.contains(&ann.to_string()) && !found.contains(&bob.to_string()), "{found}");
 }
 
 #[tokio::test]
@@ -33,11 +63,17 @@ async fn the_page_shows_one_conversation_and_says_with_whom() {
     let direct = stage.post_json("/api/v1/chat", &json!({ "to": ann.to_string(), "content": "only for you" }).to_string()).await;
     assert_eq!(direct.status, 202);
     stage.post_json("/api/v1/chat", r#"{"content":"for all"}"#).await;
-    let (everyone, alone) = (stage.get("/").await.text(), stage.get(&format!("/?with={ann}")).await.text());
-    assert!(everyone.contains(">To everyone</h2>") && everyone.contains("for all") && !everyone.contains("only for you"), "{everyone}");
-    assert!(alone.contains(">Ann &#38; Co</bdi>") && alone.contains("only for you") && !alone.contains("for all"), "{alone}");
-    assert!(everyone.contains(&format!("href=\"/?with={ann}\"")), "{everyone}");
-    assert_problem(&stage.get("/?with=nobody").await, 400, "bad-request");
+    let (everyone, alone) = (stage.get("/chat").await.text(), stage.get(&format!("/chat?with={ann}")).await.text());
+    assert!(
+        everyone.contains(">Everyone here</h1>") && everyone.contains("for all") && !everyone.contains("class=\"said\">only for you"),
+        "{everyone}"
+    );
+    assert!(
+        alone.contains(">Ann &#38; Co</bdi></h1>") && alone.contains("only for you") && !alone.contains("class=\"said\">for all"),
+        "{alone}"
+    );
+    assert!(everyone.contains(&format!("href=\"/chat?with={ann}\"")), "{everyone}");
+    assert_problem(&stage.get("/chat?with=nobody").await, 400, "bad-request");
 }
 
 #[tokio::test]
@@ -45,7 +81,7 @@ async fn every_path_word_reaches_the_page() {
     let stage = Stage::set().await;
     let row_of = |path| goop::peer::PeerRow { path, ..row(new_peer(), "x") };
     with(&stage, |play| play.rows = [Path::Lan, Path::Direct, Path::Relayed, Path::Unreachable, Path::NotTried].map(row_of).to_vec());
-    let html = stage.get("/").await.text();
+    let html = stage.get("/peers").await.text();
     for word in ["same network", "direct", "relayed", "unreachable", "not tried yet"] {
         assert!(html.contains(word), "{word}");
     }

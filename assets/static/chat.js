@@ -1,0 +1,170 @@
+// Keeps the conversations as the event stream says. What others wrote goes in as text, never as markup.
+import { begin, change, on, read } from "./live.js";
+import { byId, element, face, shortId } from "./kit.js";
+import { watchFiles } from "./files.js";
+
+const MOST = 200;
+const STATES = { sending: "on its way", waiting: "waits until they are back", delivered: "delivered", failed: "not sent" };
+const { me, with: open = null } = document.body.dataset;
+const [messages, nothing, form, problem, notify] = ["messages", "nothing", "say", "problem", "notify"].map(byId);
+const content = form.elements.content;
+const draft = "draft " + (open || "");
+const names = new Map([[me, "You"]]);
+const lines = new Map();
+
+function nameOf(id) {
+  return names.get(id) || "Somebody";
+}
+
+function learn(peer) {
+  names.set(peer.peer_id, peer.label || "(no name)");
+  if (peer.peer_id === open) byId("presence").textContent = peer.online ? "here" : "away";
+}
+
+function button(words, label, press) {
+  const made = element("button", words, "small");
+  [made.type, made.ariaLabel] = ["button", label];
+  made.addEventListener("click", () => tried(press));
+  return made;
+}
+
+async function tried(work) {
+  try {
+    await work();
+    problem.textContent = "";
+  } catch (wrong) {
+    problem.textContent = wrong.message;
+  }
+}
+
+function line(message) {
+  const item = element("li", undefined, message.from === me ? "mine" : "");
+  const [head, at, name] = [element("p"), new Date(message.at), element("bdi", nameOf(message.from), "name")];
+  const time = element("time", at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
+  [time.dateTime, time.title, name.title] = [at.toISOString(), at.toLocaleString(), name.textContent];
+  head.append(name, " ", element("code", shortId(message.from)), " ", time, " ");
+  head.append(button("×", "Delete this message", () => change("DELETE", "chat/" + message.number)));
+  item.append(head, element("bdi", message.content, "said"));
+  if (STATES[message.state]) item.append(element("p", stateOf(message), "state " + message.state));
+  return item;
+}
+
+function stateOf({ state, why, missed, delivered }) {
+  const away = (missed || []).reduce((sum, { peers }) => sum + peers, 0);
+  if (state === "delivered" && !open) return `delivered to ${delivered}` + (away ? `, not to ${away}` : "");
+  return STATES[state] + (state === "failed" && why ? ": " + why : "");
+}
+
+function show(message) {
+  const [old, made] = [lines.get(message.number), line(message)];
+  lines.set(message.number, made);
+  nothing.hidden = true;
+  if (old) return old.replaceWith(made);
+  const atEnd = messages.scrollHeight - messages.scrollTop - messages.clientHeight < 80 || message.from === me;
+  messages.append(made);
+  if (lines.size > MOST) remove(lines.keys().next().value);
+  if (atEnd) messages.scrollTop = messages.scrollHeight;
+}
+
+function remove(number) {
+  lines.get(number)?.remove();
+  lines.delete(number);
+  nothing.hidden = lines.size > 0;
+}
+
+function clear() {
+  lines.clear();
+  messages.replaceChildren();
+  nothing.hidden = false;
+}
+
+// Whoever looks at the page has read what stands there.
+async function markRead() {
+  const last = Math.max(...lines.keys());
+  if (document.hidden || !lines.size) return;
+  await change("POST", "chat/read", open ? { peer: open, number: last } : { number: last }).catch(() => {});
+}
+
+function conversationOf({ to, from }) {
+  return to === null ? null : from === me ? to : from;
+}
+
+function ring({ from, content, number }) {
+  if (!document.hidden || from === me || window.Notification?.permission !== "granted") return;
+  new Notification(nameOf(from), { body: content.slice(0, 200), tag: "goop " + number, icon: "/static/icon.svg" });
+}
+
+function other({ peer, unread, last }) {
+  const [item, link, who] = [element("li"), element("a"), element("span", undefined, "who")];
+  link.href = "/chat" + (peer ? "?with=" + peer : "");
+  if (peer === open) link.setAttribute("aria-current", "true");
+  const name = element("bdi", peer ? nameOf(peer) : "Everyone here");
+  name.title = name.textContent;
+  who.append(name, element("bdi", last ? last.content.slice(0, 80) : "", "soft"));
+  if (peer) link.append(face(peer));
+  link.append(who);
+  if (unread) {
+    const count = element("span", String(unread), "count");
+    count.append(element("span", " new", "unseen"));
+    link.append(count);
+  }
+  item.append(link);
+  return item;
+}
+
+function list(conversations) {
+  const everyone = conversations.find(({ peer }) => !peer) || { peer: null };
+  const peers = conversations.filter(({ peer }) => peer);
+  if (open && !peers.some(({ peer }) => peer === open)) peers.unshift({ peer: open });
+  const [box, made] = [byId("conversations"), [everyone, ...peers].map(other)];
+  const focused = [...box.querySelectorAll("a")].find((link) => link === document.activeElement)?.href;
+  box.replaceChildren(...made);
+  if (focused) [...box.querySelectorAll("a")].find((link) => link.href === focused)?.focus();
+}
+
+on("snapshot", async ({ peers }) => {
+  peers.forEach(learn);
+  const kept = await read("chat" + (open ? "?peer=" + open : "")).catch(() => null);
+  if (!kept) return;
+  clear();
+  kept.messages.forEach(show);
+  markRead();
+});
+on("online update offline", ({ peer }) => learn(peer));
+on("chat delivered", ({ message, muted }) => {
+  if (muted === false) ring(message);
+  if (conversationOf(message) !== open) return;
+  show(message);
+  if (message.from !== me) markRead();
+});
+on("forgotten", ({ all, peer, number }) => {
+  if (all || (peer === open && number === null)) clear();
+  else if (peer === open) remove(number);
+});
+on("conversations", list);
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const said = content.value;
+  tried(async () => {
+    const message = await change("POST", "chat", open ? { to: open, content: said } : { content: said }).catch((wrong) => {
+      throw new Error("Not sent: " + wrong.message);
+    });
+    show(message);
+    if (content.value === said) form.reset();
+    sessionStorage.removeItem(draft);
+  });
+});
+content.addEventListener("input", () => sessionStorage.setItem(draft, content.value));
+byId("forget").addEventListener("click", () => {
+  if (!confirm("Delete what was said here? The others keep what they have.")) return;
+  tried(() => change("DELETE", "chat" + (open ? "?peer=" + open : "")));
+});
+document.addEventListener("visibilitychange", markRead);
+notify.hidden = window.Notification?.permission !== "default";
+notify.addEventListener("click", async () => (notify.hidden = (await Notification.requestPermission()) !== "default"));
+
+form.hidden = false;
+content.value = sessionStorage.getItem(draft) || content.value;
+if (open) watchFiles(open, tried);
+begin();

@@ -1,0 +1,10 @@
+//! The pages of the viewer in a real browser (THREATS 21, 24).
+#![allow(missing_docs, clippy::unwrap_used, reason = "the names of the tests say it, and a failed step fails the test")]
+
+mod chromium;
+mod harness;
+#[path = "viewer_browser/nodes.rs"]
+mod nodes;
+#[path = "viewer_browser/pages.rs"]
+mod pages;
+mod stage;
