@@ -3,6 +3,7 @@
 mod args;
 pub mod bench;
 pub mod chat;
+pub mod communities;
 pub mod completions;
 pub mod config;
 pub mod demo;
@@ -29,7 +30,9 @@ use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
-pub use args::{ChatArgs, DemoArgs, GetArgs, GlobalArgs, PeersArgs, RunArgs, SearchArgs, SendArgs, StatusArgs};
+pub use args::{
+    ChatArgs, CommunitiesArgs, DemoArgs, GetArgs, GlobalArgs, JoinArgs, LeaveArgs, PeersArgs, RunArgs, SearchArgs, SendArgs, StatusArgs,
+};
 
 use self::local::{Answered, NotRunning};
 use crate::config::{Config, ConfigErrors, DataDir, Loaded, Sources};
@@ -114,6 +117,12 @@ pub enum Command {
     Status(StatusArgs),
     /// Print communities, from the super hubs of discovery.hubs; where none answers, from what is kept on this machine
     Search(SearchArgs),
+    /// Join a community: it is written into the configuration, and a running node connects at once
+    Join(JoinArgs),
+    /// Leave a community
+    Leave(LeaveArgs),
+    /// Print the communities you have joined, and how it goes with them
+    Communities(CommunitiesArgs),
     /// Fetch a file of a peer's site, through the running node
     Get(GetArgs),
     /// Send a message to a peer, or to everyone on the LAN, through the running node

@@ -38,7 +38,7 @@ pub mod viewer;
 mod warning;
 
 pub use data_dir::{DataDir, GOOP_JSON};
-pub use edit::{EditError, set_in_file};
+pub use edit::{EditError, set_in_file, set_urls_in_file};
 pub use error::{ConfigErrors, Fault, Origin};
 pub use layers::{FlagValue, GivenKey, Sources};
 pub use load::Loaded;

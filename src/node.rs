@@ -15,7 +15,7 @@ use tracing::{error, info, warn};
 use crate::clients::superhub::{keep_known, keep_listed};
 use crate::config::base_url::BaseUrl;
 use crate::config::files::read_bounded;
-use crate::config::{DataDir, Loaded};
+use crate::config::{Config, DataDir, Loaded};
 use crate::identity::{DataLock, Identity, IdentityError, LockError};
 use crate::p2p::{P2pError, nat};
 use crate::peer::files::Folders;
@@ -132,7 +132,7 @@ impl Node {
             }
             relay
         } else {
-            let servers = rendezvous_servers(loaded, public.board.as_ref());
+            let servers = rendezvous_servers(&loaded.config, public.board.as_ref());
             let (nat, relay) = relay::of_peer(&loaded.config.p2p, &identity, guests);
             let options = peer_options(loaded, &identity, servers, nat);
             let handle = peer::start(options, &metrics, &mut tasks, stop.child_token()).await?;
@@ -211,9 +211,9 @@ impl Node {
 }
 
 /// The servers that are configured, and the one of this node, which stands before them.
-fn rendezvous_servers(loaded: &Loaded, own: Option<&Rendezvous>) -> Vec<BaseUrl> {
+fn rendezvous_servers(config: &Config, own: Option<&Rendezvous>) -> Vec<BaseUrl> {
     let own = own.and_then(|own| BaseUrl::parse(&own.local_url()).ok());
-    own.into_iter().chain(loaded.config.presence.rendezvous_wan.iter().cloned()).collect()
+    own.into_iter().chain(config.presence.rendezvous_wan.iter().cloned()).collect()
 }
 
 fn peer_options(loaded: &Loaded, identity: &Identity, rendezvous: Vec<BaseUrl>, nat: nat::Options) -> peer::Options {

@@ -117,6 +117,33 @@ pub struct SearchArgs {
     pub json: bool,
 }
 
+/// Operands of `goop join`.
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "Examples:\n  goop join https://rv.example.org/c/chess\n  goop join 'https://rv.example.org/c/club/join#INVITATION'"
+)]
+pub struct JoinArgs {
+    /// A community's URL, an invitation, or a hub's link
+    #[arg(value_name = "URL|LINK", value_hint = ValueHint::Url)]
+    pub link: String,
+}
+
+/// Operands of `goop leave`.
+#[derive(Debug, Clone, Args)]
+pub struct LeaveArgs {
+    /// The community's URL, or the name that `goop communities` shows
+    #[arg(value_name = "URL", value_hint = ValueHint::Url)]
+    pub url: String,
+}
+
+/// Options of `goop communities`.
+#[derive(Debug, Clone, Args)]
+pub struct CommunitiesArgs {
+    /// Print one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Operands of `goop get`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:\n  goop get 12D3KooW…\n  goop get 12D3KooW… photos/cat.jpg -o cat.jpg")]

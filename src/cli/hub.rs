@@ -4,17 +4,16 @@ use std::io::Write;
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand, ValueHint};
-use rustix::process::{Pid, Signal, kill_process};
 use toml_edit::{Array, Value};
 
-use super::local::Answered;
+use super::local::{Answered, tell_running};
 use super::{Cli, Exit, run::runtime};
 use crate::clients::superhub::{HubClient, HubError, Registered, draft};
 use crate::config::base_url::BaseUrl;
 use crate::config::listing::ListingConfig;
 use crate::config::text::Line;
 use crate::config::{Loaded, set_in_file};
-use crate::identity::{DataLock, Identity};
+use crate::identity::Identity;
 use crate::node::RunFile;
 
 /// What is to be done.
@@ -121,13 +120,6 @@ fn remember(listing: &ListingConfig, loaded: &Loaded, out: &mut dyn Write) -> Re
         writeln!(out, "It does not run at the moment; start it before the lease ends.")?;
     }
     Ok(())
-}
-
-/// Whether a node runs with this data folder; it reads its configuration again then.
-fn tell_running(loaded: &Loaded) -> bool {
-    let holder = DataLock::held_by(&loaded.data.lock_file());
-    let pid = holder.and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
-    pid.is_some_and(|pid| kill_process(pid, Signal::HUP).is_ok())
 }
 
 /// A hub that says no is told like a node that does.

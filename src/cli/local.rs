@@ -4,11 +4,12 @@ use anyhow::{Context, Result, anyhow};
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 use reqwest::{Client, Method, RequestBuilder, Response, Url};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use thiserror::Error;
 
 use super::Cli;
-use crate::config::DataDir;
+use crate::config::{DataDir, Loaded};
 use crate::identity::{DataLock, peer_id_from_text};
 use crate::node::{Ready, RunFile};
 use crate::viewer::TOKEN_HEADER;
@@ -129,6 +130,13 @@ pub(super) fn running(data: &DataDir) -> Result<Ready, NotRunning> {
         return Err(NotRunning("goop was killed, and whoever has its port now is somebody else; start it with `goop run`".into()));
     }
     Ok(ready)
+}
+
+/// Whether a node runs with this data folder; it reads its configuration again then.
+pub(super) fn tell_running(loaded: &Loaded) -> bool {
+    let holder = DataLock::held_by(&loaded.data.lock_file());
+    let pid = holder.and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
+    pid.is_some_and(|pid| kill_process(pid, Signal::HUP).is_ok())
 }
 
 /// A node that was killed leaves its `run.json` behind: nobody answers there.

@@ -33,6 +33,7 @@ use crate::proto::presence::snapshot::Snapshot;
 use crate::proto::signed::Epoch;
 
 mod events;
+pub mod join;
 mod link;
 mod listen;
 mod place;

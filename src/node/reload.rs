@@ -5,13 +5,16 @@ use libp2p::PeerId;
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
+use super::rendezvous_servers;
 use crate::config::listing::ListingConfig;
 use crate::config::{Config, Loaded};
 use crate::peer::PeerHandle;
 use crate::rendezvous::{Fresh, LIVE, ReloadAnswer, Reloaded, Rendezvous};
 
 /// Keys whose change a peer applies at once.
-const LIVE_IN_PEER: [&str; 3] = ["profile.label", "profile.email", "profile.share_email"];
+const LIVE_IN_PEER: [&str; 4] = ["profile.label", "profile.email", "profile.share_email", SERVERS];
+/// Which servers a peer is on.
+const SERVERS: &str = "presence.rendezvous_wan";
 
 /// The section whose changes a node that hosts a rendezvous server applies at once.
 const LISTING: &str = "listing.";
@@ -78,7 +81,12 @@ impl Reloader {
         self.listing.send_if_modified(|known| std::mem::replace(known, fresh.listing.clone()) != fresh.listing);
         let of_peer = reloaded.applied.iter().any(|key| LIVE_IN_PEER.contains(&key.as_str()));
         if let Some(peer) = self.peer.as_ref().filter(|_| of_peer) {
-            peer.name_changed(fresh.profile.label_or_id(&peer.peer_id()), fresh.profile.shared_email().map(str::to_owned)).await;
+            if reloaded.applied.iter().any(|key| key == SERVERS) {
+                peer.rendezvous_changed(rendezvous_servers(fresh, self.public.as_ref())).await;
+            }
+            if reloaded.applied.iter().any(|key| key != SERVERS && LIVE_IN_PEER.contains(&key.as_str())) {
+                peer.name_changed(fresh.profile.label_or_id(&peer.peer_id()), fresh.profile.shared_email().map(str::to_owned)).await;
+            }
         }
         self.current = fresh.clone();
         Ok(reloaded)

@@ -7,6 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 
 use super::view::{PeerRow, SelfInfo};
+use crate::config::base_url::BaseUrl;
 
 /// A byte stream to another peer; a boxed trait, so that tests can put an in-memory pipe in its place.
 pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -91,6 +92,8 @@ pub enum Command {
     },
     /// The owner's avatar changed on disk: announce its new hash.
     AvatarChanged(Option<Bytes>),
+    /// The rendezvous servers are these now.
+    Serve(Vec<BaseUrl>),
     /// The owner goes by another name now, or shares another email.
     NameChanged {
         /// The name.

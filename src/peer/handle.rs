@@ -15,6 +15,7 @@ use super::site_root::SiteRoot;
 use super::streams::{self, StreamError, site::RemoteFile};
 use super::talk::Talk;
 use super::{Command, OpenError, PeerEvent, PeerRow, PeerStream, SelfInfo};
+use crate::config::base_url::BaseUrl;
 use crate::proto::chat::ChatMessage;
 
 mod chat;
@@ -135,6 +136,11 @@ impl PeerHandle {
     /// The owner goes by another name now, or shares another email (`None`: none).
     pub async fn name_changed(&self, label: String, email: Option<String>) {
         let _ = self.commands.send(Command::NameChanged { label, email }).await;
+    }
+
+    /// These are the rendezvous servers now; those that were before go on undisturbed, others are told `offline`.
+    pub async fn rendezvous_changed(&self, urls: Vec<BaseUrl>) {
+        let _ = self.commands.send(Command::Serve(urls)).await;
     }
 
     /// Newest goop2 peers and we speak `/goop/mq`, older goop2 peers `/goop/chat`. Only the first can say that a message did not

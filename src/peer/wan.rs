@@ -5,9 +5,11 @@
 //! - What a peer has signed stands: an unsigned message about it says that it is here, and nothing else (THREATS 1). Which of several
 //!   servers is believed is the table's to say ([`crate::proto::presence::table`]).
 //! - Strangers from the internet never take the last [`LAN_ROOM`] rows of the table.
+//! - Servers come and go while the peer runs ([`Wan::serve`]): one that is left is told `offline`, and its rows go with it.
 //! - Nothing from here goes on gossip (THREATS 70), and nobody is dialled for being here: only whoever the owner wants something of,
 //!   at addresses that the peer signed, under the rules of [`crate::proto::signed::addrs`] and the budget of [`dials`] (THREATS 4).
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,9 +30,11 @@ use crate::proto::presence::{Kind, Presence};
 use crate::proto::signed::addrs::{dialable, published};
 use crate::shutdown::Tasks;
 
+mod clients;
 mod dials;
 mod roster;
 
+use clients::Clients;
 use dials::Dials;
 use roster::Roster;
 
@@ -45,11 +49,19 @@ struct Server {
     client: Client,
     name: String,
     roster: Roster,
+    /// Ends its client.
+    stop: CancellationToken,
 }
 
 /// All servers of this peer.
 pub struct Wan {
-    servers: Vec<Server>,
+    servers: BTreeMap<u16, Server>,
+    /// The number of the next server; one that was left is not soon given again, for rows may still name it.
+    next: u16,
+    clients: Clients,
+    key: Keypair,
+    heartbeat: Duration,
+    sequences: Sequences,
     news: StreamMap<u16, ReceiverStream<News>>,
     shown: watch::Sender<Arc<Shown>>,
     dials: Dials,
@@ -73,19 +85,58 @@ pub struct Me {
 impl Wan {
     /// Publishes to and hears each of `urls`, at most [`MAX_SERVERS`], until `stop`.
     pub fn start(urls: &[BaseUrl], me: Me, tasks: &mut Tasks, stop: &CancellationToken) -> Self {
-        let (shown, seen) = watch::channel(Arc::new(me.shown));
-        let (mut servers, mut news, sequences) = (Vec::new(), StreamMap::new(), Sequences::default());
-        for (number, url) in (0..).zip(urls.iter().take(MAX_SERVERS)) {
-            let (tell, told) = mpsc::channel(NEWS);
-            let (key, sequences, shown) = (me.key.clone(), sequences.clone(), seen.clone());
-            let options = Options { url: url.clone(), key, sequences, heartbeat: me.heartbeat, shown };
-            let (client, running) = Client::new(options, tell, stop.clone());
-            tasks.spawn("rendezvous client", running);
-            news.insert(number, ReceiverStream::new(told));
-            servers.push(Server { url: url.clone(), name: client.status().name, client, roster: Roster::default() });
-        }
         let (renew_every, next_renewal) = (me.ttl / 3, Moment::START);
-        Self { servers, news, shown, dials: Dials::default(), renew_every, next_renewal }
+        let mut wan = Self {
+            servers: BTreeMap::new(),
+            next: 0,
+            clients: Clients::start(tasks, stop),
+            key: me.key,
+            heartbeat: me.heartbeat,
+            sequences: Sequences::default(),
+            news: StreamMap::new(),
+            shown: watch::Sender::new(Arc::new(me.shown)),
+            dials: Dials::default(),
+            renew_every,
+            next_renewal,
+        };
+        urls.iter().for_each(|url| wan.join(url));
+        wan
+    }
+
+    /// From now on these are the servers, at most [`MAX_SERVERS`]; those that are servers already go on undisturbed. Answers what changed in the
+    /// table.
+    pub fn serve(&mut self, urls: &[BaseUrl], table: &mut PresenceTable, now: Moment) -> Vec<Change> {
+        let left: Vec<u16> = self.servers.iter().filter(|(_, server)| !urls.contains(&server.url)).map(|(number, _)| *number).collect();
+        let changes = left.into_iter().flat_map(|number| self.leave(number, table, now)).collect();
+        urls.iter().for_each(|url| self.join(url));
+        changes
+    }
+
+    fn join(&mut self, url: &BaseUrl) {
+        if self.servers.len() >= MAX_SERVERS || self.servers.values().any(|server| server.url == *url) {
+            return;
+        }
+        while self.servers.contains_key(&self.next) {
+            self.next = self.next.wrapping_add(1);
+        }
+        let (number, (tell, told), stop) = (self.next, mpsc::channel(NEWS), self.clients.token());
+        let (key, sequences, shown) = (self.key.clone(), self.sequences.clone(), self.shown.subscribe());
+        let options = Options { url: url.clone(), key, sequences, heartbeat: self.heartbeat, shown };
+        let (client, running) = Client::new(options, tell, stop.clone());
+        if !self.clients.run(running, stop.clone()) {
+            return;
+        }
+        self.next = number.wrapping_add(1);
+        self.news.insert(number, ReceiverStream::new(told));
+        let name = client.status().name;
+        self.servers.insert(number, Server { url: url.clone(), name, client, roster: Roster::default(), stop });
+    }
+
+    fn leave(&mut self, number: u16, table: &mut PresenceTable, now: Moment) -> Vec<Change> {
+        let Some(server) = self.servers.remove(&number) else { return Vec::new() };
+        server.stop.cancel();
+        self.news.remove(&number);
+        table.forget_source(Source::Rendezvous(number), now)
     }
 
     /// What is published of `profile`, and of our addresses those that are of use to others.
@@ -119,7 +170,7 @@ impl Wan {
 
     /// Brings news into the table; answers what changed there.
     pub fn take(&mut self, number: u16, news: News, table: &mut PresenceTable, now: Moment) -> Vec<Change> {
-        let (source, Some(server)) = (Source::Rendezvous(number), self.servers.get_mut(usize::from(number))) else { return Vec::new() };
+        let (source, Some(server)) = (Source::Rendezvous(number), self.servers.get_mut(&number)) else { return Vec::new() };
         let roster = &mut server.roster;
         match news {
             News::Opened { changes_only, resumed } => roster.opened(changes_only, resumed),
@@ -142,8 +193,8 @@ impl Wan {
             return;
         }
         self.next_renewal = now + self.renew_every;
-        for (number, server) in (0..).zip(&self.servers) {
-            server.roster.vouched().for_each(|peer| table.keep(Source::Rendezvous(number), peer, now));
+        for (number, server) in &self.servers {
+            server.roster.vouched().for_each(|peer| table.keep(Source::Rendezvous(*number), peer, now));
         }
     }
 
@@ -160,9 +211,7 @@ impl Wan {
     /// What a source is called in lists.
     pub fn name(&self, source: Source) -> String {
         match source {
-            Source::Rendezvous(number) => {
-                self.servers.get(usize::from(number)).map_or_else(|| source.to_string(), |server| server.name.clone())
-            }
+            Source::Rendezvous(number) => self.servers.get(&number).map_or_else(|| source.to_string(), |server| server.name.clone()),
             Source::Lan => source.to_string(),
         }
     }
@@ -175,13 +224,13 @@ impl Wan {
         let called = wanted.split_once("://").map_or(wanted.as_str(), |(_, rest)| rest);
         let is_url = |server: &Server| bare(server.url.url().as_str()) == wanted;
         let is_named = |server: &Server| server.name == called || server.name.split_once("/m/").is_some_and(|(base, _)| base == called);
-        let at = self.servers.iter().position(is_url).or_else(|| self.servers.iter().position(is_named))?;
-        u16::try_from(at).ok().map(Source::Rendezvous)
+        let first = |fits: &dyn Fn(&Server) -> bool| self.servers.iter().find(|(_, server)| fits(server)).map(|(number, _)| *number);
+        first(&is_url).or_else(|| first(&is_named)).map(Source::Rendezvous)
     }
 
     /// How it goes with each server.
     pub fn status(&self) -> Vec<Status> {
-        self.servers.iter().map(|server| server.client.status()).collect()
+        self.servers.values().map(|server| server.client.status()).collect()
     }
 }
 

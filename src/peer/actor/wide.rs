@@ -5,6 +5,7 @@ use libp2p::{Multiaddr, PeerId};
 use super::Actor;
 use crate::clients::rendezvous::News;
 use crate::clock::Moment;
+use crate::config::base_url::BaseUrl;
 use crate::p2p::same_link::ip_of;
 use crate::peer::OpenError;
 use crate::peer::wan::Wan;
@@ -17,6 +18,13 @@ impl Actor {
             return self.on_relay_named(server, peer, &addrs);
         }
         for change in self.wan.take(server, news, &mut self.table, Moment::now()) {
+            self.tell(Some(change));
+        }
+    }
+
+    /// The servers are these now.
+    pub(super) fn serve(&mut self, urls: &[BaseUrl]) {
+        for change in self.wan.serve(urls, &mut self.table, Moment::now()) {
             self.tell(Some(change));
         }
     }

@@ -15,6 +15,7 @@ fn says(peer: PeerId, label: &str, signed: bool) -> Presence {
 struct World {
     wan: Wan,
     table: PresenceTable,
+    _tasks: Tasks,
     _stop: tokio_util::sync::DropGuard,
 }
 
@@ -24,8 +25,9 @@ fn world() -> World {
     let me = Me { key: Keypair::generate_ed25519(), shown: Shown::default(), heartbeat: TTL / 4, ttl: TTL };
     let table = PresenceTable::new(me.key.public().to_peer_id(), TTL);
     let urls = ["http://127.0.0.1:1", "http://127.0.0.1:1/c/chess"].map(|url| BaseUrl::parse(url).unwrap());
-    let wan = Wan::start(&urls, me, &mut Tasks::default(), &stop);
-    World { wan, table, _stop: stop.drop_guard() }
+    let mut tasks = Tasks::default();
+    let wan = Wan::start(&urls, me, &mut tasks, &stop);
+    World { wan, table, _tasks: tasks, _stop: stop.drop_guard() }
 }
 
 impl World {
@@ -53,6 +55,22 @@ async fn a_quiet_peer_stays_as_long_as_a_server_vouches_for_it_and_then_for_its_
     w.take(0, News::Closed, at(600));
     assert!(w.is_online(&bob, at(612)));
     assert!(!w.is_online(&bob, at(620)));
+}
+
+#[tokio::test]
+async fn a_server_that_is_left_takes_its_rows_along_and_disturbs_no_other() {
+    let (mut w, alice, bob) = (world(), PeerId::random(), PeerId::random());
+    w.snapshot(0, true, &[says(alice, "Alice", true), says(bob, "Bob", true)], at(0));
+    w.snapshot(1, true, &[says(bob, "Bob", true)], at(0));
+    let urls = ["http://127.0.0.1:1/c/chess", "http://127.0.0.1:1/c/go"].map(|url| BaseUrl::parse(url).unwrap());
+    let left = w.wan.servers[&0].stop.clone();
+    assert_eq!(w.wan.serve(&urls, &mut w.table, at(1)).len(), 1);
+    assert!(left.is_cancelled() && !w.wan.servers[&1].stop.is_cancelled());
+    assert!(!w.is_online(&alice, at(1)) && w.is_online(&bob, at(1)));
+    assert_eq!(w.wan.status().iter().map(|status| status.name.as_str()).collect::<Vec<_>>(), ["127.0.0.1:1/c/chess", "127.0.0.1:1/c/go"]);
+    assert!(w.take(0, News::Told(Box::new(says(alice, "Alice", true))), at(2)).is_empty(), "what it says later counts for nothing");
+    assert!(w.wan.serve(&urls, &mut w.table, at(3)).is_empty());
+    assert_eq!(w.wan.next, 3, "nobody was joined anew");
 }
 
 #[tokio::test]

@@ -1,0 +1,247 @@
+//! Where a link leads that somebody was given to come into a community, and what an invitation is exchanged for.
+//!
+//! | Link | What |
+//! |---|---|
+//! | `https://rv.example.org/c/chess`, `rv.example.org:8787` | a community's base URL, or a server's; goop2's too |
+//! | `https://rv.example.org/c/chess/join#TOKEN` | an invitation; `#ticket=TICKET`: an application that was let in |
+//! | `https://hub.example.org/join#at=…&invite=…` | a hub's link: everything stands behind the `#`, so the hub need not answer, and hears nothing |
+//! | `goop:join?at=…&invite=…` | the same for a browser that knows goop |
+//!
+//! `at` is an endpoint as listings have it, and may stand there up to [`MAX_PLACES`] times: the first that answers is taken. A link holds
+//! secrets, and is neither logged nor shown.
+
+use std::time::Duration;
+
+use reqwest::{Client, StatusCode, Url, redirect};
+use serde_json::{Value, json};
+use thiserror::Error;
+
+use crate::config::base_url::BaseUrl;
+use crate::proto::directory::Endpoint;
+use crate::proto::presence::label;
+
+/// Longest link, in bytes.
+pub const MAX_LINK: usize = 4096;
+/// Places that are tried.
+pub const MAX_PLACES: usize = 8;
+/// How long one place may take.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+/// Longest answer that is read, in bytes.
+const MAX_ANSWER: usize = 16 * 1024;
+/// Characters of a server's own words that are shown.
+const MAX_WORDS: usize = 300;
+
+/// Why nobody came in.
+#[derive(Debug, Error)]
+pub enum JoinError {
+    /// Not a link that leads anywhere.
+    #[error("this is no link into a community: {0}")]
+    Link(String),
+    /// The server does not let in; its words.
+    #[error("the server answers: {detail}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// Its words.
+        detail: String,
+    },
+    /// The operator has not decided.
+    #[error("nobody has answered this application yet; try the same link later")]
+    Undecided,
+    /// No place of the link answers.
+    #[error("{0} does not answer, and it alone can take the invitation")]
+    Unreachable(String),
+    /// What answers is something else.
+    #[error("{0} is no server that takes invitations")]
+    NoServer(String),
+}
+
+/// A link, read.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Where the community is met, at least one place; the first is tried first.
+    places: Vec<BaseUrl>,
+    /// What is shown there to come in.
+    pass: Option<Pass>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum Pass {
+    Invite(String),
+    Ticket(String),
+}
+
+impl Link {
+    /// Reads a link.
+    ///
+    /// # Errors
+    /// [`JoinError::Link`].
+    pub fn parse(text: &str) -> Result<Self, JoinError> {
+        let text = text.trim();
+        let wrong = |why: &str| JoinError::Link(why.to_owned());
+        if text.len() > MAX_LINK {
+            return Err(wrong("it is too long"));
+        }
+        if let Some(rest) = text.strip_prefix("goop:") {
+            let said = rest.trim_start_matches('/').strip_prefix("join").and_then(|rest| rest.strip_prefix(['?', '#']));
+            return Self::of_hub(said.ok_or_else(|| wrong("it is not of the form goop:join?at=…"))?);
+        }
+        let Some((page, secret)) = text.split_once('#') else { return Self::place(text.strip_suffix("/join").unwrap_or(text), None) };
+        if secret.split('&').any(|pair| pair.starts_with("at=")) {
+            return Self::of_hub(secret);
+        }
+        let base = page.strip_suffix("/join").ok_or_else(|| wrong("what stands behind the # is not understood"))?;
+        let pass = match secret.strip_prefix("ticket=") {
+            Some(ticket) => Pass::Ticket(ticket.to_owned()),
+            None => Pass::Invite(secret.to_owned()),
+        };
+        Self::place(base, Some(pass))
+    }
+
+    fn place(text: &str, pass: Option<Pass>) -> Result<Self, JoinError> {
+        let places = match text.contains("://") {
+            true => vec![BaseUrl::parse(text).map_err(JoinError::Link)?],
+            false => places(text)?,
+        };
+        Ok(Self { places, pass })
+    }
+
+    fn of_hub(said: &str) -> Result<Self, JoinError> {
+        let (mut link, mut at) = (Self { places: Vec::new(), pass: None }, 0);
+        let said = Url::parse(&format!("goop:join?{said}")).map_err(|error| JoinError::Link(error.to_string()))?;
+        for (name, value) in said.query_pairs() {
+            match &*name {
+                "at" if at < MAX_PLACES => {
+                    at += 1;
+                    link.places.extend(places(&value)?);
+                }
+                "invite" => link.pass = Some(Pass::Invite(value.into_owned())),
+                _ => {}
+            }
+        }
+        if link.places.is_empty() { Err(JoinError::Link("it names no place".to_owned())) } else { Ok(link) }
+    }
+
+    /// The base URL to be a member at: an invitation is exchanged for a personal one; of several places the first that answers is taken,
+    /// else the first.
+    ///
+    /// # Errors
+    /// See [`JoinError`].
+    pub async fn follow(&self) -> Result<BaseUrl, JoinError> {
+        let builder = Client::builder().user_agent(concat!("goop/", env!("CARGO_PKG_VERSION"))).redirect(redirect::Policy::none());
+        let client = builder.timeout(PATIENCE).build().map_err(|error| JoinError::Unreachable(error.to_string()))?;
+        let first = self.places.first().ok_or_else(|| JoinError::Link("it names no place".to_owned()))?;
+        let Some(pass) = &self.pass else {
+            for place in self.places.iter().filter(|_| self.places.len() > 1) {
+                if client.get(place.url().clone()).send().await.is_ok() {
+                    return Ok(place.clone());
+                }
+            }
+            return Ok(first.clone());
+        };
+        for place in &self.places {
+            match exchange(&client, place, pass).await {
+                Err(JoinError::Unreachable(_)) => {}
+                other => return other,
+            }
+        }
+        Err(JoinError::Unreachable(first.to_string()))
+    }
+}
+
+fn places(text: &str) -> Result<Vec<BaseUrl>, JoinError> {
+    let endpoint = Endpoint::parse(text).map_err(|error| JoinError::Link(error.to_string()))?;
+    endpoint.urls().iter().map(|url| BaseUrl::parse(url.as_str()).map_err(JoinError::Link)).collect()
+}
+
+/// Of the URL that the server answers the path alone counts: an invitation leads to the server that gave it, and nowhere else.
+async fn exchange(client: &Client, place: &BaseUrl, pass: &Pass) -> Result<BaseUrl, JoinError> {
+    let wish = match pass {
+        Pass::Invite(token) => json!({ "invite": token }),
+        Pass::Ticket(ticket) => json!({ "ticket": ticket }),
+    };
+    let (mut url, base) = (place.url().clone(), place.url().path().trim_end_matches('/').to_owned());
+    url.set_path(&format!("{base}/join"));
+    let mut answer = client.post(url).json(&wish).send().await.map_err(|_| JoinError::Unreachable(place.to_string()))?;
+    let (status, mut body) = (answer.status(), Vec::new());
+    while let Ok(Some(piece)) = answer.chunk().await {
+        if body.len() + piece.len() > MAX_ANSWER {
+            return Err(JoinError::NoServer(place.to_string()));
+        }
+        body.extend_from_slice(&piece);
+    }
+    let said: Value = serde_json::from_slice(&body).map_err(|_| JoinError::NoServer(place.to_string()))?;
+    if status == StatusCode::ACCEPTED {
+        return Err(JoinError::Undecided);
+    }
+    if status != StatusCode::OK {
+        let detail = label::clean(said["detail"].as_str().unwrap_or_default(), MAX_WORDS);
+        return Err(JoinError::Refused { status: status.as_u16(), detail });
+    }
+    let personal = said["url"].as_str().and_then(|url| Url::parse(url).ok());
+    let path = personal.map(|url| url.path().to_owned()).filter(|path| path.starts_with(&format!("{base}/")));
+    let mut url = place.url().clone();
+    url.set_path(&path.ok_or_else(|| JoinError::NoServer(place.to_string()))?);
+    BaseUrl::parse(url.as_str()).map_err(JoinError::Link)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(text: &str) -> Option<(Vec<String>, Option<String>)> {
+        let link = Link::parse(text).ok()?;
+        let pass = link.pass.map(|pass| match pass {
+            Pass::Invite(token) => token,
+            Pass::Ticket(ticket) => format!("ticket {ticket}"),
+        });
+        Some((link.places.iter().map(|place| place.url().to_string()).collect(), pass))
+    }
+
+    fn at(place: &str, pass: Option<&str>) -> Option<(Vec<String>, Option<String>)> {
+        Some((vec![place.to_owned()], pass.map(str::to_owned)))
+    }
+
+    #[test]
+    fn every_kind_of_link_leads_to_the_same_place() {
+        let chess = "https://rv.example/c/chess";
+        assert_eq!(read(chess), at(chess, None));
+        assert_eq!(read("https://rv.example/c/chess/join"), at(chess, None));
+        assert_eq!(read("https://rv.example/c/chess/join#abc"), at(chess, Some("abc")));
+        assert_eq!(read("https://rv.example/c/chess/join#ticket=abc"), at(chess, Some("ticket abc")));
+        assert_eq!(read("https://hub.example/join#id=7&at=https%3A%2F%2Frv.example%2Fc%2Fchess&invite=abc"), at(chess, Some("abc")));
+        assert_eq!(read("goop:join?at=https%3A%2F%2Frv.example%2Fc%2Fchess"), at(chess, None));
+        assert_eq!(read("goop://join#at=https://rv.example/c/chess"), at(chess, None));
+        let tried = vec!["https://rv.example:8787/".to_owned(), "http://rv.example:8787/".to_owned()];
+        assert_eq!(read("rv.example:8787"), Some((tried, None)));
+    }
+
+    #[test]
+    fn bad_input_what_leads_nowhere_is_refused() {
+        let bad = [
+            "",
+            "goop:",
+            "goop:join?invite=a",
+            "goop:join?at=javascript:alert(1)",
+            "https://rv.example/#x",
+            "file:///etc/passwd",
+            "-",
+            "join#",
+        ];
+        for text in bad {
+            assert!(Link::parse(text).is_err(), "{text}");
+        }
+        assert!(Link::parse(&format!("https://rv.example/{}", "x".repeat(MAX_LINK))).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_without_panic_and_names_few_places(text in "(goop:join\\?)?(at=a:1&|\\PC){0,60}") {
+            if let Ok(link) = Link::parse(&text) {
+                prop_assert!(!link.places.is_empty() && link.places.len() <= 2 * MAX_PLACES);
+            }
+        }
+    }
+}
