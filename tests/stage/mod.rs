@@ -287,7 +287,7 @@ async fn act(me: PeerId, play: Arc<Mutex<Play>>, mut inbox: mpsc::Receiver<Comma
             }
             Command::Block { peer, blocked } => play.lock().unwrap().blocked.push((peer, blocked)),
             Command::AvatarChanged(avatar) => play.lock().unwrap().announced = Some(avatar),
-            Command::NameChanged { .. } | Command::UseRelay { .. } => {}
+            Command::NameChanged { .. } | Command::UseRelay { .. } | Command::Serve(_) => {}
             Command::Members { community, reply } => {
                 let members = |of: &str| play.lock().unwrap().rows.iter().filter(|row| row.sources.iter().any(|s| s == of)).count();
                 _ = reply.send((members(&community) > 0).then(Vec::new));
