@@ -194,6 +194,10 @@ impl App {
                 let ticket = json!({ "state": "asked", "ticket": token.reveal() });
                 Ok((StatusCode::ACCEPTED, Json(ticket)).into_response())
             }
+            (None, Some(invite), _) => {
+                self.store.look_in_vain(slug, &Token::shown(invite));
+                Err(no_such_invitation())
+            }
             _ => Err(no_such_invitation()),
         }
     }

@@ -183,11 +183,15 @@ impl Store {
         tried.err().map(|why| why.to_string())
     }
 
-    /// Makes a change, and lets it count.
+    /// Makes a change, and lets it count. One that is refused leaves nothing behind, and no instance looks for it.
     fn change<T>(&self, change: impl FnOnce(&Connection) -> rusqlite::Result<Result<T, StoreError>>) -> Result<T, StoreError> {
         let changed = self.db()?.write(|transaction| {
+            transaction.execute_batch("SAVEPOINT change")?;
             let answer = change(transaction)?;
-            transaction.execute("UPDATE server SET doors = doors + 1", [])?;
+            match &answer {
+                Ok(_) => transaction.execute("UPDATE server SET doors = doors + 1", []).map(drop)?,
+                Err(_) => transaction.execute_batch("ROLLBACK TO change")?,
+            }
             Ok(answer)
         });
         let answer = self.noted(changed)??;

@@ -90,6 +90,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Invite`], [`StoreError::Nothing`]; see [`StoreError`].
     pub fn redeem(&self, slug: &str, invite: &Token, token: &Token, peer: Option<PeerId>, now: UnixMillis) -> Result<i64, StoreError> {
+        self.is_there("invitations", slug, invite)?;
         self.change(|change| {
             let query = format!("SELECT {} FROM invitations WHERE slug = ?1 AND digest = ?2", rows::INVITATION);
             let found = change.query_row(&query, params![slug, invite.digest()], rows::invitation).optional()?;
@@ -100,6 +101,21 @@ impl Store {
             change.execute("UPDATE invitations SET uses = ?1 WHERE id = ?2", params![invitation.uses, invitation.id])?;
             add_member(change, slug, token, peer, &invitation.note, now)
         })
+    }
+
+    /// Looks whether `table` knows a token, so that guesses cost no write.
+    ///
+    /// # Errors
+    /// [`StoreError::Nothing`]; see [`StoreError`].
+    fn is_there(&self, table: &str, slug: &str, token: &Token) -> Result<(), StoreError> {
+        let query = format!("SELECT 1 FROM {table} WHERE slug = ?1 AND digest = ?2");
+        let found = self.db()?.read(|look| look.prepare_cached(&query)?.exists(params![slug, token.digest()]))?;
+        if found { Ok(()) } else { Err(StoreError::Nothing) }
+    }
+
+    /// Looks for an invitation where it cannot be, in the time that it takes where it could.
+    pub(in crate::rendezvous) fn look_in_vain(&self, slug: &str, invite: &Token) {
+        let _ = self.is_there("invitations", slug, invite);
     }
 
     /// Settles which peer a personal token publishes for; `false` where that is another already.
@@ -131,6 +147,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Nothing`]; see [`StoreError`].
     pub fn collect(&self, slug: &str, ticket: &Token, token: &Token, now: UnixMillis) -> Result<Application, StoreError> {
+        self.is_there("applications", slug, ticket)?;
         self.change(|change| {
             let query = format!("SELECT {} FROM applications WHERE slug = ?1 AND digest = ?2", rows::APPLICATION);
             let found = change.query_row(&query, params![slug, ticket.digest()], rows::application).optional()?;

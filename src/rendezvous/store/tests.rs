@@ -115,6 +115,24 @@ fn several_servers_over_one_file_know_the_same() {
 }
 
 #[test]
+fn attack_a_wrong_invitation_or_ticket_writes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shared.db");
+    let (one, other) = (Store::open(Some(&path), false).unwrap(), Store::open(Some(&path), false).unwrap());
+    one.found(&community("secret", Kind::Application)).unwrap();
+    one.invite(&invitation(1), &token(1)).unwrap();
+    one.redeem("secret", &token(1), &token(2), None, NOW).unwrap();
+    other.follow();
+    other.is_stirred();
+    assert!(one.redeem("secret", &token(9), &token(3), None, NOW).is_err());
+    assert!(one.collect("secret", &token(9), &token(3), NOW).is_err());
+    assert!(one.redeem("nowhere", &token(1), &token(3), None, NOW).is_err());
+    assert!(!other.is_stirred(), "a guess is looked up, not written");
+    assert!(one.redeem("secret", &token(1), &token(3), None, NOW).is_err(), "used up");
+    assert!(!other.follow(), "nothing changed that decides who comes in");
+}
+
+#[test]
 fn a_damaged_store_answers_503_and_the_register_is_empty() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("goop.db");
