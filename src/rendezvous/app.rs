@@ -43,6 +43,8 @@ pub(crate) struct App {
     pub(crate) unnamed_proxy: UnnamedProxy,
     /// Communities, members and bans.
     pub(crate) store: Store,
+    /// Held while doors open and close: an older register never counts after a newer one.
+    pub(super) doors: Mutex<()>,
     /// Turns of visitors at the store.
     pub(super) at_store: Arc<Semaphore>,
     /// What other instances over the same database are told.
@@ -86,6 +88,7 @@ impl App {
             unnamed_proxy: UnnamedProxy::default(),
             settings: RwLock::new(Arc::new(Settings::new(options.http.clone(), options.allow_unsigned))),
             store,
+            doors: Mutex::default(),
             at_store: Arc::new(Semaphore::new(AT_STORE)),
             sharing: Sharing::new(instance),
             probed: tokio::sync::Mutex::default(),

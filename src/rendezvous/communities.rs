@@ -73,6 +73,7 @@ impl App {
 
     /// Opens and closes boards as the store says, and ends streams and presence of whoever is out.
     pub(super) fn let_doors_count(&self, now: Moment) {
+        let _one_at_a_time = locked(&self.doors);
         let (register, at) = (self.store.register(), UnixMillis::now());
         if self.sharing.is_shared() {
             self.standby.store(self.store.standby(), Ordering::Relaxed);
