@@ -17,6 +17,7 @@ use tokio::time::timeout;
 
 use super::base::Base;
 use super::sharing::PATIENCE;
+use super::store::Applicant;
 use super::{App, LiveBoard, Refusal, Visitor, locked, trimmed};
 use crate::clock::{Moment, UnixMillis};
 use crate::http::client_ip::host_key;
@@ -174,7 +175,7 @@ pub(super) async fn join(State(app): State<Arc<App>>, request: Request) -> Resul
         return Err(Problem::forbidden("you are kept out of here"));
     }
     let origin = app.origin(&parts.headers);
-    app.at_store(move |app| app.let_in(&slug, &wish, peer, &origin)).await?
+    app.at_store(move |app| app.let_in(&slug, &wish, (peer, address), &origin)).await?
 }
 
 impl App {
@@ -184,7 +185,7 @@ impl App {
         self.settings().http.external_url.as_ref().map_or_else(|| format!("http://{host}"), trimmed)
     }
 
-    fn let_in(&self, slug: &str, wish: &Wish, peer: Option<PeerId>, origin: &str) -> Result<Response, Problem> {
+    fn let_in(&self, slug: &str, wish: &Wish, (peer, from): (Option<PeerId>, IpAddr), origin: &str) -> Result<Response, Problem> {
         let register = self.store.register();
         let kind = register.community(slug).filter(|_| register.moved(Some(slug)).is_none()).map(|community| community.kind);
         let (token, now) = (Token::new(rand::random()), UnixMillis::now());
@@ -209,7 +210,7 @@ impl App {
             }
             (Some(Kind::Application), None, None) => {
                 let message: String = wish.message.chars().take(MAX_MESSAGE).collect();
-                self.store.apply(slug, &token, peer, &message, now)?;
+                self.store.apply(slug, &token, &Applicant { peer, message: &message, from }, now)?;
                 let ticket = json!({ "state": "asked", "ticket": token.reveal() });
                 Ok((StatusCode::ACCEPTED, Json(ticket)).into_response())
             }
