@@ -8,6 +8,7 @@ mod instances;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
+use futures::future::join_all;
 use goop::clock::Moment;
 use goop::proto::presence::Kind;
 use harness::disk::SmallDisk;
@@ -138,6 +139,45 @@ async fn while_somebody_else_holds_the_database_the_boards_serve_on() {
     holder.execute_batch("ROLLBACK").unwrap();
     is_ready(&one, 200).await;
     two.shows(&["Alice"], SOON).await;
+}
+
+/// The path of a member's personal URL that no peer has published at.
+async fn unbound(instance: &Instance) -> String {
+    let (_, invited) = instance.admin_answer("POST", "invitations", json!({ "slug": "secret" })).await;
+    let join = instance.post("/c/secret/join", &json!({ "invite": invited["invite"] })).await;
+    let url = reqwest::Url::parse(join["url"].as_str().unwrap()).unwrap();
+    format!("{}publish", url.path())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_members_who_publish_first_while_the_database_is_held_do_not_hold_up_the_server() {
+    let farm = Farm::new(20);
+    let one = farm.start();
+    assert_eq!(one.admin("POST", "boards", json!({ "slug": "secret", "type": "invite-only" })).await, 201);
+    let mut paths = Vec::new();
+    for _ in 0..16 {
+        paths.push(unbound(&one).await);
+    }
+    let holder = Connection::open(farm.database()).unwrap();
+    holder.busy_timeout(SOON).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let messages: Vec<_> = (0..16).map(|number| message("online", number, "member")).collect();
+    let members = join_all(paths.iter().zip(&messages).map(|(path, message)| one.publish_at(path, message)));
+    let others = async {
+        // The members ask first.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let began = Moment::now();
+        assert_eq!(one.get("/healthz").await.0, 200);
+        assert_eq!(one.publish(&message("online", 100, "Bob")).await, 204);
+        Moment::now().since(began)
+    };
+    let (statuses, took) = tokio::join!(members, others);
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    assert_eq!(statuses, [503; 16]);
+    holder.execute_batch("ROLLBACK").unwrap();
+    is_ready(&one, 200).await;
+    assert_eq!(one.publish_at(&paths[0], &messages[0]).await, 204);
+    assert_eq!(one.publish_at(&paths[0], &messages[1]).await, 403, "the URL is the first one's");
 }
 
 #[tokio::test(flavor = "multi_thread")]

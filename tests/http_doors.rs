@@ -60,6 +60,23 @@ async fn attack_the_counters_are_not_told_through_a_proxy() {
     assert_eq!(ask(true).await.unwrap().status(), 403);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_the_counters_are_not_told_to_a_page_in_a_browser_of_this_machine() {
+    let server = Server::start(|_| {});
+    let ask = async |name: &'static str, value: &str| {
+        Client::new().get(server.url("/metrics")).header(name, value).send().await.unwrap().status().as_u16()
+    };
+    for host in ["localhost", "localhost:8080", "127.0.0.1:1", "127.9.9.9", "[::1]:80"] {
+        assert_eq!(ask("host", host).await, 200, "{host}");
+    }
+    for host in ["rebound.example", "rebound.example:80", "localhost.example", "192.0.2.1", "x@localhost"] {
+        assert_eq!(ask("host", host).await, 403, "{host}");
+    }
+    for (name, value) in [("origin", "http://evil.example"), ("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site")] {
+        assert_eq!(ask(name, value).await, 403, "{name}: {value}");
+    }
+}
+
 #[test]
 fn hash_password_prints_an_argon2_string_and_refuses_nothing() {
     let run = |input: &str| {

@@ -5,9 +5,13 @@
 //! last two. THREATS 24, 29–31.
 
 use std::hint::black_box;
+use std::net::IpAddr;
 
 use axum::http::request::Parts;
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, header};
+
+use super::client_ip::is_forwarded;
 
 /// The one `Host` the request names; `None` if there is none, several, or the request line names another.
 pub fn host(parts: &Parts) -> Option<&str> {
@@ -28,6 +32,23 @@ pub fn is_foreign(headers: &HeaderMap, own: &str) -> bool {
 pub fn comes_from_another_site(headers: &HeaderMap) -> bool {
     let name = HeaderName::from_static("sec-fetch-site");
     headers.contains_key(&name) && !matches!(only(headers, &name), Some("same-origin" | "none"))
+}
+
+/// Whether a program of this machine asks, over a socket to `socket`, for itself: not for whom a proxy speaks, and not a page that a
+/// browser shows here, under whatever name somebody re-pointed at us. True of the machine, not of the user: for what any of its
+/// programs may see.
+pub fn is_of_this_machine(parts: &Parts, socket: IpAddr) -> bool {
+    let near = socket.to_canonical().is_loopback() && !is_forwarded(&parts.headers);
+    let Some(host) = host(parts).filter(|host| near && is_loopback(host)) else { return false };
+    !is_foreign(&parts.headers, &format!("http://{host}"))
+}
+
+/// Whether a `Host` names this machine, as a literal or as `localhost`; with any port.
+fn is_loopback(host: &str) -> bool {
+    let Ok(authority) = host.parse::<Authority>() else { return false };
+    let name = authority.host();
+    let literal = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    !host.contains('@') && (name.eq_ignore_ascii_case("localhost") || literal.is_ok_and(|ip| ip.to_canonical().is_loopback()))
 }
 
 /// Whether the user goes to a page of ours: a navigation of a whole tab, which shows its answer to nobody but the user.

@@ -137,7 +137,6 @@ impl App {
         if kind != Kind::Offline {
             locked(&self.publish_limit).peer(peer, now)?;
         }
-        self.bind_token(visitor, peer)?;
         Ok(signed.map(|presence| Signed { presence, first }))
     }
 }

@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 use axum::http::HeaderMap;
 use libp2p::PeerId;
+use tokio::sync::Semaphore;
 use tracing::warn;
 
+use super::communities::AT_STORE;
 use super::settings::Settings;
 use super::sharing::Sharing;
 use super::store::{Entered, Entrant};
@@ -41,6 +43,10 @@ pub(crate) struct App {
     pub(crate) unnamed_proxy: UnnamedProxy,
     /// Communities, members and bans.
     pub(crate) store: Store,
+    /// Held while doors open and close: an older register never counts after a newer one.
+    pub(super) doors: Mutex<()>,
+    /// Turns of visitors at the store.
+    pub(super) at_store: Arc<Semaphore>,
     /// What other instances over the same database are told.
     pub(super) sharing: Sharing,
     /// When the database was last asked whether it works, and what it said.
@@ -82,6 +88,8 @@ impl App {
             unnamed_proxy: UnnamedProxy::default(),
             settings: RwLock::new(Arc::new(Settings::new(options.http.clone(), options.allow_unsigned))),
             store,
+            doors: Mutex::default(),
+            at_store: Arc::new(Semaphore::new(AT_STORE)),
             sharing: Sharing::new(instance),
             probed: tokio::sync::Mutex::default(),
             door: Arc::new(door),

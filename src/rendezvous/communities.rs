@@ -13,8 +13,11 @@ use axum::response::{IntoResponse, Response};
 use libp2p::PeerId;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::base::Base;
+use super::sharing::PATIENCE;
+use super::store::Applicant;
 use super::{App, LiveBoard, Refusal, Visitor, locked, trimmed};
 use crate::clock::{Moment, UnixMillis};
 use crate::http::client_ip::host_key;
@@ -26,6 +29,8 @@ use crate::proto::invite::Token;
 
 /// Longest application, in characters.
 const MAX_MESSAGE: usize = 1000;
+/// Most visitors who ask the store at once: those whom a busy database holds up are few.
+pub(super) const AT_STORE: usize = 4;
 
 impl App {
     /// What whoever shows `token` may do at the board `slug`.
@@ -41,20 +46,35 @@ impl App {
         ban.map_or(Ok(()), |ban| Err(Refusal::Banned(ban.reason.clone())))
     }
 
-    /// A personal URL belongs to the first peer that publishes there.
-    pub(super) fn bind_token(&self, visitor: &Visitor, peer: PeerId) -> Result<(), Refusal> {
-        match (visitor.token, visitor.peer) {
-            (Some(token), None) => match self.store.bind(token, peer) {
-                Ok(true) => Ok(()),
-                Ok(false) => Err(Refusal::AnotherPeersUrl),
-                Err(_) => Err(Refusal::Database),
-            },
-            _ => Ok(()),
+    /// A personal URL belongs to the first peer that publishes there. One that waits longer than [`PATIENCE`] is refused, and bound to
+    /// the same peer nevertheless when the database answers.
+    pub(super) async fn bind_token(self: &Arc<Self>, visitor: &Visitor, peer: PeerId) -> Result<(), Refusal> {
+        let (Some(token), None) = (visitor.token, visitor.peer) else { return Ok(()) };
+        let bound = self.at_store(move |app| app.store.bind(token, peer));
+        match timeout(PATIENCE, bound).await.map_err(|_| Refusal::Database)?? {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Refusal::AnotherPeersUrl),
+            Err(_) => Err(Refusal::Database),
         }
+    }
+
+    /// Does what a visitor asks of the store where it may block; at most [`AT_STORE`] at once. Who has begun is not interrupted.
+    ///
+    /// # Errors
+    /// [`Refusal::Database`] where it cannot begin within [`PATIENCE`].
+    async fn at_store<T: Send + 'static>(self: &Arc<Self>, act: impl FnOnce(&Self) -> T + Send + 'static) -> Result<T, Refusal> {
+        let permit = timeout(PATIENCE, self.at_store.clone().acquire_owned()).await;
+        let (Ok(Ok(permit)), app) = (permit, self.clone()) else { return Err(Refusal::Database) };
+        let acting = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            act(&app)
+        });
+        acting.await.map_err(|_| Refusal::Database)
     }
 
     /// Opens and closes boards as the store says, and ends streams and presence of whoever is out.
     pub(super) fn let_doors_count(&self, now: Moment) {
+        let _one_at_a_time = locked(&self.doors);
         let (register, at) = (self.store.register(), UnixMillis::now());
         if self.sharing.is_shared() {
             self.standby.store(self.store.standby(), Ordering::Relaxed);
@@ -155,7 +175,7 @@ pub(super) async fn join(State(app): State<Arc<App>>, request: Request) -> Resul
         return Err(Problem::forbidden("you are kept out of here"));
     }
     let origin = app.origin(&parts.headers);
-    tokio::task::spawn_blocking(move || app.let_in(&slug, &wish, peer, &origin)).await.map_err(|_| Problem::internal())?
+    app.at_store(move |app| app.let_in(&slug, &wish, (peer, address), &origin)).await?
 }
 
 impl App {
@@ -165,7 +185,7 @@ impl App {
         self.settings().http.external_url.as_ref().map_or_else(|| format!("http://{host}"), trimmed)
     }
 
-    fn let_in(&self, slug: &str, wish: &Wish, peer: Option<PeerId>, origin: &str) -> Result<Response, Problem> {
+    fn let_in(&self, slug: &str, wish: &Wish, (peer, from): (Option<PeerId>, IpAddr), origin: &str) -> Result<Response, Problem> {
         let register = self.store.register();
         let kind = register.community(slug).filter(|_| register.moved(Some(slug)).is_none()).map(|community| community.kind);
         let (token, now) = (Token::new(rand::random()), UnixMillis::now());
@@ -190,9 +210,13 @@ impl App {
             }
             (Some(Kind::Application), None, None) => {
                 let message: String = wish.message.chars().take(MAX_MESSAGE).collect();
-                self.store.apply(slug, &token, peer, &message, now)?;
+                self.store.apply(slug, &token, &Applicant { peer, message: &message, from }, now)?;
                 let ticket = json!({ "state": "asked", "ticket": token.reveal() });
                 Ok((StatusCode::ACCEPTED, Json(ticket)).into_response())
+            }
+            (None, Some(invite), _) => {
+                self.store.look_in_vain(slug, &Token::shown(invite));
+                Err(no_such_invitation())
             }
             _ => Err(no_such_invitation()),
         }

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::{App, Refusal, admin};
 use crate::clock::Moment;
-use crate::http::client_ip::is_forwarded;
+use crate::http::origin::is_of_this_machine;
 use crate::http::{Client, Problem, metrics};
 use axum::routing::{any, get};
 
@@ -39,11 +39,11 @@ async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, Problem> {
     }
 }
 
-/// For this machine alone, and not for whom a proxy of this machine speaks; and for the operator.
+/// For programs of this machine, and for the operator.
 async fn numbers(State(app): State<Arc<App>>, request: Request) -> Result<Response, Response> {
     let (head, _) = request.into_parts();
     let Some(Client(socket)) = head.extensions.get::<Client>() else { return Err(Problem::internal().into_response()) };
-    if !socket.ip().to_canonical().is_loopback() || is_forwarded(&head.headers) {
+    if !is_of_this_machine(&head, socket.ip()) {
         admin::admit(&app, socket.ip(), &head).await.map_err(IntoResponse::into_response)?;
     }
     Ok(metrics::page(app.all_metrics.text()))

@@ -21,7 +21,7 @@ pub(super) async fn publish(State(app): State<Arc<App>>, visitor: Visitor, reque
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn take(app: &App, visitor: &Visitor, request: Request) -> Result<Published, Problem> {
+async fn take(app: &Arc<App>, visitor: &Visitor, request: Request) -> Result<Published, Problem> {
     app.admit_sender(visitor, Moment::now())?;
     if is_of_another_page(request.headers()) {
         return Err(Problem::forbidden("pages of other sites may not publish"));
@@ -33,6 +33,7 @@ async fn take(app: &App, visitor: &Visitor, request: Request) -> Result<Publishe
     let mut message = Message::parse(&json).map_err(|wrong| Problem::bad_request(wrong.to_string()))?;
     let mut now = Moment::now();
     let signed = app.admit_message(visitor, &mut message, now)?;
+    app.bind_token(visitor, message.presence.peer).await?;
     if let Some(signed) = &signed {
         now = app.sharing.agree(&signed.presence, signed.first, app.epoch, now).await?;
     }

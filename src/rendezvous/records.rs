@@ -11,12 +11,18 @@ use crate::clock::UnixMillis;
 use crate::proto::board::{Publication, Row};
 use crate::proto::presence::{Extras, Kind, label};
 
-/// Lines that the journal keeps; goop2 keeps as many.
+/// Lines of each kind that the journal keeps; goop2 keeps as many.
 const MAX_LINES: usize = 500;
 
-/// What happened last, oldest first, at most 500 lines.
+type Ring = VecDeque<(UnixMillis, String)>;
+
+/// What happened last, oldest first: at most 500 lines of what peers said, and as many of what the operator did, which no stranger
+/// pushes out.
 #[derive(Debug, Default)]
-pub struct Journal(Mutex<VecDeque<(UnixMillis, String)>>);
+pub struct Journal {
+    heard: Mutex<Ring>,
+    noted: Mutex<Ring>,
+}
 
 impl Journal {
     /// Notes who came or left; heartbeats would push out everything else.
@@ -24,17 +30,13 @@ impl Journal {
         let presence = &publication.message.presence;
         let word = word(presence.kind);
         if presence.kind != Kind::Update {
-            self.note(format!("Received {word} from {}: \"{}\"", presence.peer, presence.display_label()));
+            keep(&self.heard, &format!("Received {word} from {}: \"{}\"", presence.peer, presence.display_label()));
         }
     }
 
-    /// Notes a line; foreign text in it is made harmless.
+    /// Notes what the operator did; foreign text in it is made harmless.
     pub fn note(&self, line: impl AsRef<str>) {
-        let mut lines = locked(&self.0);
-        if lines.len() == MAX_LINES {
-            lines.pop_front();
-        }
-        lines.push_back((UnixMillis::now(), label::clean(line.as_ref(), 256)));
+        keep(&self.noted, line.as_ref());
     }
 
     /// The lines as goop2 writes them: `[HH:MM:SS] text`, in UTC.
@@ -43,8 +45,18 @@ impl Journal {
             let second = at.0 / 1000;
             format!("[{:02}:{:02}:{:02}] {line}", second / 3600 % 24, second / 60 % 60, second % 60)
         };
-        locked(&self.0).iter().map(shown).collect()
+        let mut lines: Vec<_> = [&self.heard, &self.noted].into_iter().flat_map(|ring| locked(ring).clone()).collect();
+        lines.sort_by_key(|(at, _)| *at);
+        lines.iter().map(shown).collect()
     }
+}
+
+fn keep(ring: &Mutex<Ring>, line: &str) {
+    let mut lines = locked(ring);
+    if lines.len() == MAX_LINES {
+        lines.pop_front();
+    }
+    lines.push_back((UnixMillis::now(), label::clean(line, 256)));
 }
 
 /// One element of `/peers.json`.
@@ -113,5 +125,25 @@ fn word(kind: Kind) -> &'static str {
         Kind::Online => "online",
         Kind::Update => "update",
         Kind::Offline => "offline",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::board::Message;
+
+    #[test]
+    fn attack_no_number_of_messages_pushes_out_what_the_operator_did() {
+        let journal = Journal::default();
+        journal.note("The operator set ban 1: spam");
+        let json = serde_json::json!({ "type": "online", "peerId": libp2p::PeerId::random().to_base58(), "content": "x" }).to_string();
+        let message = Message::parse(json.as_bytes()).unwrap();
+        let publication = Publication { message, signed: false, from: [192, 0, 2, 1].into(), at: UnixMillis(0) };
+        (0..520).for_each(|_| journal.heard(&publication));
+        journal.note("The operator lifted ban 1");
+        let lines = journal.lines();
+        assert_eq!(lines.len(), MAX_LINES + 2);
+        assert!(lines[0].contains("set ban 1") && lines.last().unwrap().contains("lifted"));
     }
 }

@@ -35,8 +35,8 @@ mod exchange;
 
 use exchange::Exchange;
 
-/// How long a signed message waits for its verdict.
-const PATIENCE: Duration = Duration::from_millis(250);
+/// How long a signed message waits for its verdict, and a visitor for the store.
+pub(super) const PATIENCE: Duration = Duration::from_millis(250);
 /// Most signed messages that wait.
 const MAX_ASKED: usize = 4096;
 /// Most peers of whom something is noted.

@@ -26,18 +26,23 @@ mod rows;
 mod server;
 mod tell;
 
+pub use doors::Applicant;
 pub use news::{Asked, Cursor, Farewell, Heard, News};
 pub use rows::Application;
 pub use server::{Entered, Entrant};
 pub use tell::{Batch, Verdict};
 
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../../assets/migrations/0001-communities.sql"),
     include_str!("../../assets/migrations/0002-moves.sql"),
     include_str!("../../assets/migrations/0003-instances.sql"),
+    include_str!("../../assets/migrations/0004-applicants.sql"),
 ];
-/// Most members, invitations and applications of one community each, and most bans; one more is refused.
+/// Most members, invitations and applications of one community each, and most bans, that still count; one more is refused. Those that
+/// count no longer make room for newer ones.
 pub const MOST: i64 = 10_000;
+/// Most applications from one address, or IPv6 /64, that nobody has decided on.
+pub const MOST_ASKED: i64 = 20;
 
 /// How long it is waited for a change to begin when all that is asked is whether one could.
 const PROBE: Duration = Duration::from_secs(1);
@@ -60,6 +65,9 @@ pub enum StoreError {
     /// [`MOST`].
     #[error("there are {MOST} of them already")]
     TooMany,
+    /// [`MOST_ASKED`].
+    #[error("{MOST_ASKED} applications from this address wait already")]
+    AskedEnough,
     /// Another server's database.
     #[error(
         "presence.peer_db_path: this database belongs to the server {known}, and the key here is that of {found}. Give all instances of a \
@@ -90,6 +98,7 @@ impl From<StoreError> for Problem {
             StoreError::Taken => Problem::new(StatusCode::CONFLICT, "taken", detail),
             StoreError::Nothing => Problem::not_found(detail),
             StoreError::TooMany => Problem::new(StatusCode::INSUFFICIENT_STORAGE, "too-many", detail),
+            StoreError::AskedEnough => Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many", detail),
             StoreError::Invite(_) => Problem::forbidden(detail),
         }
     }
@@ -183,11 +192,15 @@ impl Store {
         tried.err().map(|why| why.to_string())
     }
 
-    /// Makes a change, and lets it count.
+    /// Makes a change, and lets it count. One that is refused leaves nothing behind, and no instance looks for it.
     fn change<T>(&self, change: impl FnOnce(&Connection) -> rusqlite::Result<Result<T, StoreError>>) -> Result<T, StoreError> {
         let changed = self.db()?.write(|transaction| {
+            transaction.execute_batch("SAVEPOINT change")?;
             let answer = change(transaction)?;
-            transaction.execute("UPDATE server SET doors = doors + 1", [])?;
+            match &answer {
+                Ok(_) => transaction.execute("UPDATE server SET doors = doors + 1", []).map(drop)?,
+                Err(_) => transaction.execute_batch("ROLLBACK TO change")?,
+            }
             Ok(answer)
         });
         let answer = self.noted(changed)??;

@@ -20,7 +20,8 @@ use crate::config::http::HttpConfig;
 use crate::http::auth::AdminDoor;
 use crate::http::auth::password::Password;
 use crate::http::auth::peer_id::PeerIdServer;
-use crate::http::client_ip::{TrustedProxies, is_forwarded};
+use crate::http::client_ip::TrustedProxies;
+use crate::http::origin::is_of_this_machine;
 use crate::http::{self, Client, HttpMetrics, Limits, Problem};
 use crate::proto::search::MAX_QUERY;
 use crate::shutdown::Tasks;
@@ -112,7 +113,7 @@ fn common(options: &Options, door: Arc<AdminDoor>, metrics: Metrics) -> Router {
     let metrics = async move |request: Request| {
         let (head, _) = request.into_parts();
         let Some(Client(socket)) = head.extensions.get::<Client>() else { return Problem::internal().into_response() };
-        if !socket.ip().to_canonical().is_loopback() || is_forwarded(&head.headers) {
+        if !is_of_this_machine(&head, socket.ip()) {
             let client = proxies.client(socket.ip(), &head.headers);
             if let Err(denied) = door.admit(&head, client, Moment::now()).await {
                 return denied.into_response();

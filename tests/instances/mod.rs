@@ -156,6 +156,12 @@ impl Instance {
         timeout(SOON, request.send()).await.expect("an answer").unwrap().status().as_u16()
     }
 
+    /// Sends JSON; answers what was said.
+    pub(crate) async fn post(&self, path: &str, json: &Value) -> Value {
+        let request = self.http.post(format!("{}{path}", self.url)).json(json);
+        timeout(SOON, request.send()).await.expect("an answer").unwrap().json().await.unwrap_or_default()
+    }
+
     /// Publishes whatever text; answers the status and what was said.
     pub(crate) async fn publish_text(&self, text: &str) -> (u16, Value) {
         let request = self.http.post(format!("{}/publish", self.url)).header("content-type", "application/json").body(text.to_owned());

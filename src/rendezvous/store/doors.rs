@@ -6,10 +6,22 @@ use libp2p::PeerId;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::rows::{self, Application};
-use super::{MOST, Store, StoreError, millis};
+use super::{MOST, MOST_ASKED, Store, StoreError, millis};
 use crate::clock::UnixMillis;
+use crate::http::client_ip::host_key;
 use crate::proto::community::{Ban, Community, Kind};
 use crate::proto::invite::{Invitation, Token};
+
+/// Who asks for membership.
+#[derive(Debug, Clone, Copy)]
+pub struct Applicant<'a> {
+    /// The peer that it is for, where that is said.
+    pub peer: Option<PeerId>,
+    /// What is said.
+    pub message: &'a str,
+    /// From where.
+    pub from: IpAddr,
+}
 
 impl Store {
     /// Founds a community.
@@ -76,7 +88,7 @@ impl Store {
     pub fn invite(&self, invitation: &Invitation, token: &Token) -> Result<i64, StoreError> {
         let Invitation { slug, uses, ends, note, .. } = invitation;
         self.change(|change| {
-            if is_full(change, "invitations", Some(slug))? {
+            if is_full(change, "invitations", Some(slug), UnixMillis::now())? {
                 return Ok(Err(StoreError::TooMany));
             }
             let added = "INSERT INTO invitations (slug, digest, uses, ends, note) VALUES (?1, ?2, ?3, ?4, ?5)";
@@ -90,6 +102,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Invite`], [`StoreError::Nothing`]; see [`StoreError`].
     pub fn redeem(&self, slug: &str, invite: &Token, token: &Token, peer: Option<PeerId>, now: UnixMillis) -> Result<i64, StoreError> {
+        self.is_there("invitations", slug, invite)?;
         self.change(|change| {
             let query = format!("SELECT {} FROM invitations WHERE slug = ?1 AND digest = ?2", rows::INVITATION);
             let found = change.query_row(&query, params![slug, invite.digest()], rows::invitation).optional()?;
@@ -102,6 +115,21 @@ impl Store {
         })
     }
 
+    /// Looks whether `table` knows a token, so that guesses cost no write.
+    ///
+    /// # Errors
+    /// [`StoreError::Nothing`]; see [`StoreError`].
+    fn is_there(&self, table: &str, slug: &str, token: &Token) -> Result<(), StoreError> {
+        let query = format!("SELECT 1 FROM {table} WHERE slug = ?1 AND digest = ?2");
+        let found = self.db()?.read(|look| look.prepare_cached(&query)?.exists(params![slug, token.digest()]))?;
+        if found { Ok(()) } else { Err(StoreError::Nothing) }
+    }
+
+    /// Looks for an invitation where it cannot be, in the time that it takes where it could.
+    pub(in crate::rendezvous) fn look_in_vain(&self, slug: &str, invite: &Token) {
+        let _ = self.is_there("invitations", slug, invite);
+    }
+
     /// Settles which peer a personal token publishes for; `false` where that is another already.
     ///
     /// # Errors
@@ -111,17 +139,22 @@ impl Store {
         self.change(|change| Ok(Ok(change.execute(set, params![peer, token])? > 0)))
     }
 
-    /// Asks for membership.
+    /// Asks for membership, from an address.
     ///
     /// # Errors
-    /// See [`StoreError`].
-    pub fn apply(&self, slug: &str, ticket: &Token, peer: Option<PeerId>, message: &str, now: UnixMillis) -> Result<i64, StoreError> {
+    /// [`StoreError::AskedEnough`]; see [`StoreError`].
+    pub fn apply(&self, slug: &str, ticket: &Token, asks: &Applicant, now: UnixMillis) -> Result<i64, StoreError> {
+        let (peer, address) = (asks.peer.map(|peer| peer.to_base58()), host_key(asks.from).to_string());
         self.change(|change| {
-            if is_full(change, "applications", Some(slug))? {
+            let waiting = "SELECT count(*) >= ?2 FROM applications WHERE address = ?1 AND state = 'asked'";
+            if change.query_row(waiting, params![address, MOST_ASKED], |row| row.get(0))? {
+                return Ok(Err(StoreError::AskedEnough));
+            }
+            if is_full(change, "applications", Some(slug), now)? {
                 return Ok(Err(StoreError::TooMany));
             }
-            let added = "INSERT INTO applications (slug, digest, peer, message, asked) VALUES (?1, ?2, ?3, ?4, ?5)";
-            change.execute(added, params![slug, ticket.digest(), peer.map(|peer| peer.to_base58()), message, millis(now)])?;
+            let added = "INSERT INTO applications (slug, digest, peer, message, asked, address) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+            change.execute(added, params![slug, ticket.digest(), peer, asks.message, millis(now), address])?;
             Ok(Ok(change.last_insert_rowid()))
         })
     }
@@ -131,6 +164,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Nothing`]; see [`StoreError`].
     pub fn collect(&self, slug: &str, ticket: &Token, token: &Token, now: UnixMillis) -> Result<Application, StoreError> {
+        self.is_there("applications", slug, ticket)?;
         self.change(|change| {
             let query = format!("SELECT {} FROM applications WHERE slug = ?1 AND digest = ?2", rows::APPLICATION);
             let found = change.query_row(&query, params![slug, ticket.digest()], rows::application).optional()?;
@@ -179,7 +213,7 @@ impl Store {
     pub fn ban(&self, ban: &Ban) -> Result<i64, StoreError> {
         let Ban { slug, peer, address, reason, since, ends, .. } = ban;
         self.change(|change| {
-            if is_full(change, "bans", None)? {
+            if is_full(change, "bans", None, *since)? {
                 return Ok(Err(StoreError::TooMany));
             }
             let added = "INSERT INTO bans (slug, peer, address, reason, since, ends) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
@@ -206,7 +240,7 @@ fn add_member(
     note: &str,
     now: UnixMillis,
 ) -> rusqlite::Result<Result<i64, StoreError>> {
-    if is_full(change, "members", Some(slug))? {
+    if is_full(change, "members", Some(slug), now)? {
         return Ok(Err(StoreError::TooMany));
     }
     let added = "INSERT INTO members (slug, digest, peer, joined, note) VALUES (?1, ?2, ?3, ?4, ?5)";
@@ -218,7 +252,20 @@ fn something(changed: rusqlite::Result<usize>) -> rusqlite::Result<Result<(), St
     Ok(if changed? > 0 { Ok(()) } else { Err(StoreError::Nothing) })
 }
 
-fn is_full(look: &Connection, table: &str, slug: Option<&str>) -> rusqlite::Result<bool> {
-    let query = format!("SELECT count(*) >= {MOST} FROM {table} WHERE ?1 IS NULL OR slug = ?1");
-    look.query_row(&query, [slug], |row| row.get(0))
+/// Whether [`MOST`] rows count; if not, the oldest that count no longer go where they leave no room for one more.
+fn is_full(change: &Connection, table: &str, slug: Option<&str>, now: UnixMillis) -> rusqlite::Result<bool> {
+    let lasts = format!("(ends IS NULL OR ends > {})", millis(now));
+    let counts = match table {
+        "applications" => "state IN ('asked', 'approved')".to_owned(),
+        "invitations" => format!("revoked = 0 AND uses > 0 AND {lasts}"),
+        "members" => "revoked = 0".to_owned(),
+        _ => lasts,
+    };
+    let query = format!("SELECT count(*), count(*) FILTER (WHERE {counts}) FROM {table} WHERE ?1 IS NULL OR slug = ?1");
+    let (all, live): (i64, i64) = change.query_row(&query, [slug], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    if live < MOST && all >= MOST {
+        let closed = format!("SELECT id FROM {table} WHERE (?1 IS NULL OR slug = ?1) AND NOT ({counts}) ORDER BY id LIMIT ?2");
+        change.execute(&format!("DELETE FROM {table} WHERE id IN ({closed})"), params![slug, all - MOST + 1])?;
+    }
+    Ok(live >= MOST)
 }

@@ -16,6 +16,8 @@ use crate::proto::board::Publication;
 
 /// How long rows of peers that are gone are kept; longer than any instance is late.
 const KEPT: Duration = Duration::from_secs(60);
+/// How long an application is kept, whatever became of it.
+const APPLIED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Whether a signed message counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +54,8 @@ impl Store {
         Ok(self.noted(told)?)
     }
 
-    /// Forgets bindings that have ended, those beyond [`MAX_BOUND`], and presence that has long lapsed by a TTL of `ttl`.
+    /// Forgets bindings that have ended, those beyond [`MAX_BOUND`], bans that have ended, applications after [`APPLIED`], and presence
+    /// that has long lapsed by a TTL of `ttl`.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -64,6 +67,8 @@ impl Store {
             if change.query_row("SELECT count(*) FROM bindings", [], |row| row.get::<_, i64>(0))? > MAX_BOUND as i64 {
                 change.execute(beyond, [MAX_BOUND as i64])?;
             }
+            change.execute("DELETE FROM bans WHERE ends <= ?1", [millis(wall)])?;
+            change.execute("DELETE FROM applications WHERE asked <= ?1", [millis(wall) - APPLIED.as_millis() as i64])?;
             change.execute("DELETE FROM presence WHERE heard < ?1", [micros(kept)]).map(drop)
         });
         Ok(self.noted(tidied)?)

@@ -23,6 +23,10 @@ fn token(n: u8) -> Token {
     Token::new([n; 16])
 }
 
+fn applicant(from: &str) -> Applicant<'static> {
+    Applicant { peer: None, message: "please", from: from.parse().unwrap() }
+}
+
 fn store() -> Store {
     let store = Store::open(None, false).unwrap();
     store.found(&community("secret", Kind::InviteOnly)).unwrap();
@@ -60,7 +64,7 @@ fn attack_a_personal_token_publishes_for_the_first_peer_and_no_other() {
 #[test]
 fn an_application_is_asked_approved_and_collected_once() {
     let store = store();
-    let id = store.apply("secret", &token(5), None, "please", NOW).unwrap();
+    let id = store.apply("secret", &token(5), &applicant("192.0.2.1"), NOW).unwrap();
     assert_eq!(store.collect("secret", &token(5), &token(6), NOW).unwrap().state, "asked");
     assert_eq!(store.register().members_of("secret"), 0);
     store.decide(id, true).unwrap();
@@ -112,6 +116,65 @@ fn several_servers_over_one_file_know_the_same() {
     assert!(matches!(other.found(&community("chess", Kind::Open)), Err(StoreError::Taken)));
     other.end("chess").unwrap();
     assert!(one.follow() && one.register().community("chess").is_none());
+}
+
+#[test]
+fn attack_a_wrong_invitation_or_ticket_writes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shared.db");
+    let (one, other) = (Store::open(Some(&path), false).unwrap(), Store::open(Some(&path), false).unwrap());
+    one.found(&community("secret", Kind::Application)).unwrap();
+    one.invite(&invitation(1), &token(1)).unwrap();
+    one.redeem("secret", &token(1), &token(2), None, NOW).unwrap();
+    other.follow();
+    other.is_stirred();
+    assert!(one.redeem("secret", &token(9), &token(3), None, NOW).is_err());
+    assert!(one.collect("secret", &token(9), &token(3), NOW).is_err());
+    assert!(one.redeem("nowhere", &token(1), &token(3), None, NOW).is_err());
+    assert!(!other.is_stirred(), "a guess is looked up, not written");
+    assert!(one.redeem("secret", &token(1), &token(3), None, NOW).is_err(), "used up");
+    assert!(!other.follow(), "nothing changed that decides who comes in");
+}
+
+#[test]
+fn attack_one_address_does_not_fill_the_applications() {
+    let store = store();
+    for n in 0..20 {
+        store.apply("secret", &token(n), &applicant(&format!("2001:db8::{n}")), NOW).unwrap();
+    }
+    let refused = store.apply("secret", &token(20), &applicant("2001:db8::77"), NOW).unwrap_err();
+    assert!(matches!(refused, StoreError::AskedEnough));
+    assert_eq!(Problem::from(refused).status(), 429);
+    let other = store.apply("secret", &token(21), &applicant("2001:db8:0:1::1"), NOW).unwrap();
+    store.decide(other - 1, false).unwrap();
+    store.apply("secret", &token(22), &applicant("2001:db8::77"), NOW).unwrap();
+}
+
+#[test]
+fn attack_rows_that_count_no_longer_make_room() {
+    let store = store();
+    let fill = |sql: &str| store.db().unwrap().write(|change| change.execute(sql, [])).unwrap();
+    let all = "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 10000)";
+    fill(&format!(
+        "{all} INSERT INTO applications (slug, digest, message, asked, state) SELECT 'secret', 'a' || i, '', 1000, 'declined' FROM n"
+    ));
+    fill(&format!("{all} INSERT INTO invitations (slug, digest, uses, note) SELECT 'secret', 'i' || i, 0, '' FROM n"));
+    fill(&format!("{all} INSERT INTO members (slug, digest, joined, note, revoked) SELECT 'secret', 'm' || i, 0, '', 1 FROM n"));
+    fill(&format!("{all} INSERT INTO bans (reason, since, ends) SELECT '', 0, 1 FROM n"));
+    store.apply("secret", &token(1), &applicant("192.0.2.1"), NOW).unwrap();
+    store.invite(&invitation(1), &token(2)).unwrap();
+    store.redeem("secret", &token(2), &token(3), None, NOW).unwrap();
+    let ban = Ban { id: 0, slug: None, peer: None, address: None, reason: "".into(), since: NOW, ends: None };
+    store.ban(&ban).unwrap();
+    let kept = (store.applications().unwrap(), store.invitations().unwrap(), store.members().unwrap(), store.bans().unwrap());
+    assert_eq!((kept.0.len(), kept.1.len(), kept.2.len(), kept.3.len()), (10_000, 10_000, 10_000, 10_000));
+    assert_eq!(kept.0[0].id, 2, "the oldest goes");
+    fill("UPDATE applications SET state = 'approved'");
+    assert!(matches!(store.apply("secret", &token(4), &applicant("192.0.2.1"), NOW), Err(StoreError::TooMany)));
+    let month = UnixMillis(NOW.0 + 30 * 24 * 60 * 60 * 1000);
+    store.tidy(Duration::from_secs(20), MachineMicros(0), month).unwrap();
+    assert!(store.applications().unwrap().is_empty());
+    assert_eq!(store.bans().unwrap().len(), 1, "those that ended are gone");
 }
 
 #[test]
