@@ -95,7 +95,7 @@ impl Listener<'_> {
             Known::Ours { server, epoch } => Some((server, epoch)),
             Known::Goop2 => None,
         });
-        let by = response.remote_addr().map(|addr| addr.ip());
+        let by = request::speaker(&response);
         let mut events = self.heard(known, response).await?;
         let changes_only = matches!(known, Known::Ours { .. });
         self.pass_on(News::Opened { changes_only, resumed: resumed && changes_only }).await?;

@@ -99,7 +99,7 @@ impl Place {
     }
 
     /// Follows a move to `to`, relative to `endpoint`, whose name may stand at its end; `by` is the address of who said so, as far as
-    /// known. A member's token goes along where `to` names the community alone.
+    /// known: only one that is certainly at home leads into the house. A member's token goes along where `to` names the community alone.
     ///
     /// # Errors
     /// See [`BadMove`]; the place stays.
@@ -113,7 +113,8 @@ impl Place {
         if self.is_https() && target.url().scheme() != "https" {
             return Err(BadMove::Insecure);
         }
-        let outward = self.is_outward() || by.map_or(!is_inward(self.now.url()), is_public);
+        let speaker = by.or_else(|| host_ip(self.now.url()));
+        let outward = self.is_outward() || !speaker.is_some_and(is_home);
         if outward && is_inward(target.url()) {
             return Err(BadMove::Inward);
         }
@@ -163,6 +164,17 @@ fn host_ip(url: &Url) -> Option<IpAddr> {
 /// An address that is not the internet's, as text; what a name leads to is for the resolver.
 fn is_inward(url: &Url) -> bool {
     host_ip(url).is_some_and(|ip| !is_public(ip))
+}
+
+/// An address of this machine, or of the network that it is in: nothing in between (a translator, a tunnel) can be the internet's.
+fn is_home(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(v4) => {
+            let shared = v4.octets()[0] == 100 && (64..128).contains(&v4.octets()[1]);
+            v4.is_loopback() || v4.is_private() || v4.is_link_local() || shared
+        }
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
 }
 
 #[cfg(test)]
@@ -227,6 +239,21 @@ mod tests {
         assert!(!far.is_outward(), "the owner's own words count as they are");
         far.failed();
         assert!(far.is_outward());
+    }
+
+    #[test]
+    fn attack_a_server_behind_a_translator_or_a_proxy_leads_nobody_home() {
+        let speakers =
+            ["64:ff9b::2d2d:2d2d", "64:ff9b::c0a8:101", "64:ff9b:1::a00:1", "2002:2d2d:2d2d::1", "2001:0:2d2d::1", "203.0.113.5"];
+        for by in speakers.map(|by| by.parse().ok()).into_iter().chain([None]) {
+            let mut far = place("http://rv.example");
+            assert_eq!(far.moved("publish", "http://192.168.1.1/", by), Err(BadMove::Inward), "{by:?}");
+            assert_eq!((far.moved("publish", "http://other.example", by), far.is_outward()), (Ok(()), true), "{by:?}");
+        }
+        for by in ["127.0.0.1", "::1", "10.0.0.1", "::ffff:192.168.1.5", "100.64.0.1", "fd00::1", "fe80::1", "169.254.1.1"] {
+            let mut near = place("http://nas.local:8787");
+            assert_eq!(near.moved("publish", "http://192.168.1.6:8787", by.parse().ok()), Ok(()), "{by}");
+        }
     }
 
     #[test]
