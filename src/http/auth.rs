@@ -23,6 +23,7 @@ use crate::clock::Moment;
 pub mod attempts;
 pub mod basic;
 mod denied;
+mod line;
 pub mod password;
 pub mod peer_id;
 pub mod sessions;
@@ -30,14 +31,13 @@ pub mod sessions;
 pub use denied::Denied;
 
 use attempts::Attempts;
+use line::Line;
 use password::{MAX_PASSWORD, Password};
 use peer_id::{PeerIdAnswer, PeerIdServer};
 use sessions::Sessions;
 
 /// Passwords that are hashed at a time, 19 MiB each.
 const HASHING: usize = 2;
-/// Requests that wait for that; one more hears 503.
-const WAITING: usize = 64;
 /// How long credentials that were right are known after their last use.
 const VERIFIED: Duration = Duration::from_secs(60);
 
@@ -56,7 +56,7 @@ pub enum Operator {
 pub struct AdminDoor {
     peer_id: PeerIdServer,
     hashing: Arc<Semaphore>,
-    waiting: Semaphore,
+    line: Line,
     state: Mutex<State>,
 }
 
@@ -78,7 +78,7 @@ impl AdminDoor {
         let (attempts, sessions) = (Attempts::default(), Sessions::default());
         let state = State { own_origin, password, peers, attempts, sessions, key: rand::random(), verified: None };
         let hashing = Arc::new(Semaphore::new(HASHING));
-        Self { peer_id, hashing, waiting: Semaphore::new(WAITING), state: Mutex::new(state) }
+        Self { peer_id, hashing, line: Line::default(), state: Mutex::new(state) }
     }
 
     /// From now on these count; whoever came in by an older password is out.
@@ -180,7 +180,11 @@ impl AdminDoor {
         if self.state().knows(&credentials, client, now)? {
             return Ok(Operator::Password);
         }
-        let _place = self.waiting.try_acquire().map_err(|_| Denied::Busy)?;
+        let (digest, known) = {
+            let state = self.state();
+            (state.digest(&credentials).ok_or(Denied::Busy)?, state.attempts.is_known(client, now))
+        };
+        let _place = self.line.stand(client, digest, known).ok_or(Denied::Busy)?;
         let turn = self.hashing.clone().acquire_owned().await.map_err(|_| Denied::Busy)?;
         // Whoever waited with the same credentials is known by now, or has to wait longer.
         if self.state().knows(&credentials, client, now)? {
@@ -195,7 +199,7 @@ impl AdminDoor {
         let right = tokio::task::spawn_blocking(verify).await.unwrap_or(false);
         let mut state = self.state();
         if right {
-            state.attempts.succeeded(client);
+            state.attempts.succeeded(client, now);
             state.verified = state.digest(&credentials).map(|digest| (digest, now));
             return Ok(Operator::Password);
         }
@@ -241,7 +245,11 @@ impl State {
             .verified
             .as_mut()
             .filter(|(right, used)| now < *used + VERIFIED && digest.as_deref().is_some_and(|given| origin::same_secret(given, right)));
-        Ok(known.map(|(_, used)| *used = now).is_some())
+        let known = known.map(|(_, used)| *used = now).is_some();
+        if known {
+            self.attempts.succeeded(client, now);
+        }
+        Ok(known)
     }
 
     fn digest(&self, credentials: &[u8]) -> Option<Vec<u8>> {

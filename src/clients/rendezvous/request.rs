@@ -1,5 +1,6 @@
 //! Requests to a server, and what can go wrong with them.
 
+use std::ffi::OsString;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use super::Known;
+use super::link::Link;
 use super::place::{BadMove, Place};
 use super::resolve::PublicOnly;
 use crate::proto::presence::label;
@@ -136,16 +138,18 @@ pub fn client(manners: Manners) -> Result<reqwest::Client, Failure> {
     if manners.loopback {
         builder = builder.no_proxy();
     }
+    // A proxy would ask what the name means itself.
     if manners.outward {
-        builder = builder.dns_resolver(PublicOnly);
+        builder = builder.dns_resolver(PublicOnly).no_proxy();
     }
     builder.build().map_err(|error| Failure::Unreachable(innermost(&error)))
 }
 
-/// Sends a request; only a success is an answer.
-pub async fn send(request: RequestBuilder) -> Result<Response, Failure> {
+/// Sends a request to the server of this link; only a success is an answer.
+pub async fn send(link: &Link, request: RequestBuilder) -> Result<Response, Failure> {
     let sent = tokio::time::timeout(ANSWER, request.send()).await.map_err(|_| Failure::TimedOut)?;
     let response = sent.map_err(|error| if error.is_timeout() { Failure::TimedOut } else { Failure::Unreachable(innermost(&error)) })?;
+    link.change_place(|place| place.reached(response.url(), speaker(&response)));
     let status = response.status();
     if status.is_success() {
         return Ok(response);
@@ -154,12 +158,24 @@ pub async fn send(request: RequestBuilder) -> Result<Response, Failure> {
     if status.is_redirection()
         && let Some(to) = header(LOCATION)
     {
-        return Err(Failure::Moved { to: to.to_owned(), by: response.remote_addr().map(|addr| addr.ip()) });
+        return Err(Failure::Moved { to: to.to_owned(), by: speaker(&response) });
     }
     let retry_after = header(RETRY_AFTER).and_then(|seconds| seconds.trim().parse().ok()).map(Duration::from_secs);
     let body = body(response).await.unwrap_or_default();
     let sign_again = serde_json::from_slice(&body).ok().filter(|_| status == StatusCode::CONFLICT);
     Err(Failure::Refused { status, words: words(&body), retry_after, sign_again })
+}
+
+/// The address that an answer comes from; not known where it may be a proxy's.
+pub fn speaker(response: &Response) -> Option<IpAddr> {
+    response.remote_addr().map(|addr| addr.ip()).filter(|_| !names_proxy(|name| std::env::var_os(name)))
+}
+
+/// Whether the environment names a proxy, for whatever.
+fn names_proxy(variable: impl Fn(&str) -> Option<OsString>) -> bool {
+    let names = ["all_proxy", "http_proxy", "https_proxy"];
+    let is_set = |name: &str| variable(name).is_some_and(|value| !value.is_empty());
+    names.iter().any(|name| is_set(name) || is_set(&name.to_ascii_uppercase()))
 }
 
 /// The body of an answer, at most [`MAX_BODY`] bytes of it.
@@ -179,8 +195,8 @@ pub async fn body(mut response: Response) -> Result<Vec<u8>, Failure> {
 }
 
 /// What kind of server answers at `place`.
-pub async fn learn(client: &reqwest::Client, place: &Place) -> Result<Known, Failure> {
-    let asked = send(client.get(place.endpoint(WELL_KNOWN))).await;
+pub async fn learn(link: &Link, client: &reqwest::Client, place: &Place) -> Result<Known, Failure> {
+    let asked = send(link, client.get(place.endpoint(WELL_KNOWN))).await;
     match asked {
         Ok(response) => Ok(body(response).await.ok().and_then(|body| ours(&body)).unwrap_or(Known::Goop2)),
         Err(failure) if failure.status().is_some_and(|status| status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS) => {
@@ -212,4 +228,17 @@ fn innermost(error: &dyn std::error::Error) -> String {
         cause = inner;
     }
     label::clean(&cause.to_string(), MAX_WORDS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attack_a_proxy_s_address_is_taken_for_nobody_s() {
+        for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
+            assert!(names_proxy(|asked| (asked == name).then(|| "http://10.0.0.1:3128".into())), "{name}");
+        }
+        assert!(!names_proxy(|_| None) && !names_proxy(|_| Some(OsString::new())));
+    }
 }
