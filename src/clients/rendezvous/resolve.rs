@@ -1,6 +1,6 @@
 //! Names that lead into the internet only, for places to which a server on the internet has sent us, or whose own name was there before
-//! (nobody turns it inward later): whatever name it writes, nobody is made to knock at this machine or in the house (THREATS 4, 37). What a name means is asked once per connection, and that address is
-//! dialled, so it cannot mean another one a moment later.
+//! (nobody turns it inward later): whatever name it writes, nobody is made to knock at this machine or in the house (THREATS 4, 37). What
+//! a name means is asked once per connection, and that address is dialled, so it cannot mean another one a moment later.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
