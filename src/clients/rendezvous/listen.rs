@@ -86,7 +86,7 @@ impl Listener<'_> {
 
     async fn listen(&mut self) -> Result<Infallible, Failure> {
         let (place, client) = (self.link.place(), self.link.client()?);
-        let known = request::learn(&client, &place).await.map_err(|failure| self.followed(WELL_KNOWN, failure))?;
+        let known = request::learn(self.link, &client, &place).await.map_err(|failure| self.followed(WELL_KNOWN, failure))?;
         let resumed = self.resumable(known).is_some();
         let (known, response) = self.open(&client, &place, known).await?;
         let known = of_this_run(known, &response);
@@ -113,7 +113,7 @@ impl Listener<'_> {
         if let Some(id) = self.resumable(known) {
             request = request.header(LAST_EVENT_ID, id);
         }
-        match request::send(request).await {
+        match request::send(self.link, request).await {
             Ok(response) if is_event_stream(&response) => Ok((known, response)),
             Ok(_) => Err(Failure::Strange("it is no event stream")),
             Err(failure) if known != Known::Goop2 && failure.status() == Some(StatusCode::NOT_FOUND) => {

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use reqwest::Url;
 use thiserror::Error;
 
+use super::resolve::is_internet;
 use crate::config::base_url::BaseUrl;
 use crate::proto::signed::addrs::is_public;
 
@@ -39,6 +40,8 @@ pub struct Place {
     now: BaseUrl,
     last_move: Option<Move>,
     moves: u8,
+    /// Whether the configured place was reached on the internet.
+    on_internet: bool,
 }
 
 /// Where a server went.
@@ -52,7 +55,7 @@ struct Move {
 impl Place {
     /// The place that is configured.
     pub fn new(configured: BaseUrl) -> Self {
-        Self { now: configured.clone(), configured, last_move: None, moves: 0 }
+        Self { now: configured.clone(), configured, last_move: None, moves: 0, on_internet: false }
     }
 
     /// What the server is called in lists: its host (and port), and the path of a community, without any secret.
@@ -95,7 +98,8 @@ impl Place {
 
     /// Whether names must lead into the internet here.
     pub fn is_outward(&self) -> bool {
-        self.last_move.as_ref().is_some_and(|last| last.outward && last.to == self.now)
+        let moved = self.last_move.as_ref().is_some_and(|last| last.outward && last.to == self.now);
+        moved || (self.on_internet && self.now == self.configured)
     }
 
     /// Follows a move to `to`, relative to `endpoint`, whose name may stand at its end; `by` is the address of who said so, as far as
@@ -125,6 +129,14 @@ impl Place {
         self.last_move = Some(Move { to: target.clone(), outward });
         self.now = target;
         Ok(())
+    }
+
+    /// An answer to a request for `asked` came from `by`. A configured name that was reached on the internet without encryption must
+    /// lead there from now on: nobody's certificate would tell if it led into the house.
+    pub fn reached(&mut self, asked: &Url, by: Option<IpAddr>) {
+        let configured = self.configured.url();
+        let same = configured.scheme() == "http" && asked.origin() == configured.origin();
+        self.on_internet |= same && by.is_some_and(is_internet);
     }
 
     /// The server was heard here for a while.
@@ -254,6 +266,27 @@ mod tests {
             let mut near = place("http://nas.local:8787");
             assert_eq!(near.moved("publish", "http://192.168.1.6:8787", by.parse().ok()), Ok(()), "{by}");
         }
+    }
+
+    #[test]
+    fn attack_a_name_that_was_on_the_internet_never_leads_home_later() {
+        let url = |url: &str| Url::parse(url).unwrap();
+        let far = |by: &str, asked: &str, configured: &str| {
+            let mut place = place(configured);
+            place.reached(&url(asked), by.parse().ok());
+            place.is_outward()
+        };
+        for by in ["45.45.45.45", "2a00::1", "64:ff9b::2d2d:2d2d"] {
+            assert!(far(by, "http://rv.example/publish", "http://rv.example"), "{by}");
+        }
+        assert!(!far("192.168.1.5", "http://nas.local/publish", "http://nas.local"), "at home it stays as it is");
+        assert!(!far("45.45.45.45", "http://other.example/publish", "http://rv.example"), "another place's answer");
+        assert!(!far("45.45.45.45", "https://rv.example/publish", "https://rv.example"), "its certificate tells where it leads");
+        let mut place = place("http://rv.example");
+        place.reached(&url("http://rv.example/x"), "45.45.45.45".parse().ok());
+        place.reached(&url("http://rv.example/x"), "192.168.1.1".parse().ok());
+        place.failed();
+        assert!(place.is_outward(), "for the whole run");
     }
 
     #[test]

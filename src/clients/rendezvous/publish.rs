@@ -141,7 +141,7 @@ impl Publisher<'_> {
     async fn post(&self, kind: Kind, known: Known) -> Result<(), Failure> {
         let client = self.link.client()?;
         let request = client.post(self.link.place().endpoint(PUBLISH)).header(CONTENT_TYPE, "application/json");
-        let answer = request::send(request.body(self.message(kind, known)?)).await?;
+        let answer = request::send(self.link, request.body(self.message(kind, known)?)).await?;
         request::body(answer).await.map(drop)
     }
 

@@ -47,7 +47,7 @@ pub async fn run(link: &Link, news: &mpsc::Sender<News>, stop: &CancellationToke
 }
 
 async fn ask(link: &Link) -> Result<News, Failure> {
-    let response = request::send(link.client()?.get(link.place().endpoint("relay"))).await?;
+    let response = request::send(link, link.client()?.get(link.place().endpoint("relay"))).await?;
     read(&request::body(response).await?).ok_or(Failure::Strange("that is no relay"))
 }
 

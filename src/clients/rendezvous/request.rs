@@ -11,6 +11,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use super::Known;
+use super::link::Link;
 use super::place::{BadMove, Place};
 use super::resolve::PublicOnly;
 use crate::proto::presence::label;
@@ -144,10 +145,11 @@ pub fn client(manners: Manners) -> Result<reqwest::Client, Failure> {
     builder.build().map_err(|error| Failure::Unreachable(innermost(&error)))
 }
 
-/// Sends a request; only a success is an answer.
-pub async fn send(request: RequestBuilder) -> Result<Response, Failure> {
+/// Sends a request to the server of this link; only a success is an answer.
+pub async fn send(link: &Link, request: RequestBuilder) -> Result<Response, Failure> {
     let sent = tokio::time::timeout(ANSWER, request.send()).await.map_err(|_| Failure::TimedOut)?;
     let response = sent.map_err(|error| if error.is_timeout() { Failure::TimedOut } else { Failure::Unreachable(innermost(&error)) })?;
+    link.change_place(|place| place.reached(response.url(), speaker(&response)));
     let status = response.status();
     if status.is_success() {
         return Ok(response);
@@ -193,8 +195,8 @@ pub async fn body(mut response: Response) -> Result<Vec<u8>, Failure> {
 }
 
 /// What kind of server answers at `place`.
-pub async fn learn(client: &reqwest::Client, place: &Place) -> Result<Known, Failure> {
-    let asked = send(client.get(place.endpoint(WELL_KNOWN))).await;
+pub async fn learn(link: &Link, client: &reqwest::Client, place: &Place) -> Result<Known, Failure> {
+    let asked = send(link, client.get(place.endpoint(WELL_KNOWN))).await;
     match asked {
         Ok(response) => Ok(body(response).await.ok().and_then(|body| ours(&body)).unwrap_or(Known::Goop2)),
         Err(failure) if failure.status().is_some_and(|status| status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS) => {
