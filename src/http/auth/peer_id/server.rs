@@ -33,6 +33,8 @@ pub struct PeerIdServer {
     public_key: Vec<u8>,
     hostname: Mutex<String>,
     secret: [u8; 32],
+    /// Which of the instances that share the secret this is: only it knows which of its challenges were answered.
+    instance: [u8; 16],
     spent: Mutex<LruCache<String, ()>>,
 }
 
@@ -48,16 +50,17 @@ pub enum PeerIdAnswer {
 /// What the client carries for us between two requests. Times are milliseconds of the machine's clock.
 #[derive(Serialize, Deserialize)]
 enum Sealed {
-    Challenge { challenge: String, client_key: Option<Vec<u8>>, hostname: String, until: u64 },
+    Challenge { instance: [u8; 16], challenge: String, client_key: Option<Vec<u8>>, hostname: String, until: u64 },
     Bearer { peer: Vec<u8>, hostname: String, until: u64 },
 }
 
 impl PeerIdServer {
     /// A server of this identity. `hostname` is the one that clients ask for; `secret` is random, and known to nobody else than
-    /// the instances of this server.
+    /// the instances of this server: each takes the bearers of all, but answers to its own challenges only.
     pub fn new(key: Keypair, hostname: String, secret: [u8; 32]) -> Self {
         let public_key = key.public().encode_protobuf();
-        Self { key, public_key, hostname: Mutex::new(hostname), secret, spent: Mutex::new(LruCache::new(SPENT)) }
+        let spent = Mutex::new(LruCache::new(SPENT));
+        Self { key, public_key, hostname: Mutex::new(hostname), secret, instance: rand::random(), spent }
     }
 
     /// From now on clients ask for this host name; what was given for another counts no more.
@@ -91,7 +94,7 @@ impl PeerIdServer {
         let proof = asked.as_ref().and_then(|(theirs, key)| self.proof(theirs, key));
         let client_key = asked.filter(|_| proof.is_some()).map(|(_, key)| key);
         let (hostname, until) = (self.hostname(), millis(now + CHALLENGE));
-        let opaque = self.seal(&Sealed::Challenge { challenge: challenge.clone(), client_key, hostname, until });
+        let opaque = self.seal(&Sealed::Challenge { instance: self.instance, challenge: challenge.clone(), client_key, hostname, until });
         let public_key = encode(&self.public_key);
         let mut header = vec![("challenge-client", challenge.as_str()), ("public-key", &public_key), ("opaque", &opaque)];
         header.extend(proof.as_deref().map(|proof| ("sig", proof)));
@@ -100,12 +103,14 @@ impl PeerIdServer {
 
     /// Whoever has signed our challenge, which then is spent.
     fn proven(&self, params: &Params, now: Moment) -> Option<(PeerId, Option<HeaderValue>)> {
-        let Sealed::Challenge { challenge, client_key, hostname, until } = self.open(params.text("opaque")?)? else { return None };
+        let sealed = self.open(params.text("opaque")?)?;
+        let Sealed::Challenge { instance, challenge, client_key, hostname, until } = sealed else { return None };
         let (sig, began) = (params.bytes("sig")?, client_key.is_some());
         let client_key = client_key.or_else(|| params.bytes("public-key"))?;
         let key = PublicKey::try_decode_protobuf(&client_key).ok()?;
         let proof = client_proof(&challenge, &self.public_key, &hostname);
-        if millis(now) >= until || hostname != self.hostname() || !key.verify(&proof, &sig) || !self.spend(challenge) {
+        let counts = instance == self.instance && millis(now) < until && hostname == self.hostname();
+        if !counts || !key.verify(&proof, &sig) || !self.spend(challenge) {
             return None;
         }
         let ours = match params.text("challenge-server").filter(|theirs| !began && theirs.len() >= MIN_CHALLENGE) {

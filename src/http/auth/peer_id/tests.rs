@@ -75,6 +75,16 @@ fn attack_a_challenge_is_answered_once() {
 }
 
 #[test]
+fn attack_an_answered_challenge_is_no_other_instance_s_and_a_bearer_is() {
+    let (one, other) = (server(), server());
+    let (proof, mut client) = proof(&one);
+    challenge(other.answer(Some(&proof), [5; 32], NOW));
+    let bearer = client.bearer(&known(one.answer(Some(&proof), [5; 32], NOW)).1.unwrap()).unwrap();
+    challenge(other.answer(Some(&proof), [6; 32], NOW));
+    assert_eq!(known(other.answer(Some(&bearer), [7; 32], NOW)).0, peer(2));
+}
+
+#[test]
 fn attack_what_is_old_counts_no_more() {
     let server = server();
     let (proof, _) = proof(&server);
