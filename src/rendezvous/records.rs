@@ -14,14 +14,19 @@ use crate::proto::presence::{Extras, Kind, label};
 /// Lines of each kind that the journal keeps; goop2 keeps as many.
 const MAX_LINES: usize = 500;
 
-type Ring = VecDeque<(UnixMillis, String)>;
+/// A line, when it was written, and which one it is among all: a clock tells them apart only by the millisecond.
+type Line = (u64, UnixMillis, String);
 
 /// What happened last, oldest first: at most 500 lines of what peers said, and as many of what the operator did, which no stranger
 /// pushes out.
 #[derive(Debug, Default)]
-pub struct Journal {
-    heard: Mutex<Ring>,
-    noted: Mutex<Ring>,
+pub struct Journal(Mutex<Rings>);
+
+#[derive(Debug, Default)]
+struct Rings {
+    heard: VecDeque<Line>,
+    noted: VecDeque<Line>,
+    written: u64,
 }
 
 impl Journal {
@@ -30,33 +35,37 @@ impl Journal {
         let presence = &publication.message.presence;
         let word = word(presence.kind);
         if presence.kind != Kind::Update {
-            keep(&self.heard, &format!("Received {word} from {}: \"{}\"", presence.peer, presence.display_label()));
+            self.keep(|rings| &mut rings.heard, &format!("Received {word} from {}: \"{}\"", presence.peer, presence.display_label()));
         }
     }
 
     /// Notes what the operator did; foreign text in it is made harmless.
     pub fn note(&self, line: impl AsRef<str>) {
-        keep(&self.noted, line.as_ref());
+        self.keep(|rings| &mut rings.noted, line.as_ref());
     }
 
     /// The lines as goop2 writes them: `[HH:MM:SS] text`, in UTC.
     pub fn lines(&self) -> Vec<String> {
-        let shown = |(at, line): &(UnixMillis, String)| {
+        let shown = |(_, at, line): &Line| {
             let second = at.0 / 1000;
             format!("[{:02}:{:02}:{:02}] {line}", second / 3600 % 24, second / 60 % 60, second % 60)
         };
-        let mut lines: Vec<_> = [&self.heard, &self.noted].into_iter().flat_map(|ring| locked(ring).clone()).collect();
-        lines.sort_by_key(|(at, _)| *at);
-        lines.iter().map(shown).collect()
+        let rings = locked(&self.0);
+        let mut lines: Vec<&Line> = rings.heard.iter().chain(&rings.noted).collect();
+        lines.sort_by_key(|(number, ..)| *number);
+        lines.into_iter().map(shown).collect()
     }
-}
 
-fn keep(ring: &Mutex<Ring>, line: &str) {
-    let mut lines = locked(ring);
-    if lines.len() == MAX_LINES {
-        lines.pop_front();
+    fn keep(&self, ring: impl FnOnce(&mut Rings) -> &mut VecDeque<Line>, line: &str) {
+        let mut rings = locked(&self.0);
+        rings.written += 1;
+        let line = (rings.written, UnixMillis::now(), label::clean(line, 256));
+        let ring = ring(&mut rings);
+        if ring.len() == MAX_LINES {
+            ring.pop_front();
+        }
+        ring.push_back(line);
     }
-    lines.push_back((UnixMillis::now(), label::clean(line, 256)));
 }
 
 /// One element of `/peers.json`.
