@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
 
+use crate::clock::Moment;
 use crate::config::files::create_private;
 
 mod error;
@@ -24,6 +25,8 @@ use error::told;
 
 /// How long a change waits for another process's.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long until it is tried again where SQLite does not wait by itself.
+const AGAIN: Duration = Duration::from_millis(10);
 
 /// An open database.
 #[derive(Debug)]
@@ -165,7 +168,7 @@ impl Db {
     fn prepare(&self, unclean: bool, versions: Versions, migrations: &[&str]) -> Result<(), DbError> {
         self.read(|connection| {
             connection.busy_timeout(PATIENCE)?;
-            connection.pragma_update(None, "journal_mode", "WAL")?;
+            until_free(|| connection.pragma_update(None, "journal_mode", "WAL"))?;
             connection.pragma_update(None, "synchronous", "FULL")?;
             connection.pragma_update(None, "foreign_keys", true)
         })?;
@@ -210,6 +213,19 @@ impl Db {
 
     fn connection(&self) -> MutexGuard<'_, Connection> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// SQLite does not wait by itself where two processes make WAL of a new file in the same moment.
+fn until_free<T>(act: impl Fn() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    let began = Moment::now();
+    loop {
+        match act() {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && Moment::now().since(began) < PATIENCE => {
+                std::thread::sleep(AGAIN);
+            }
+            done => return done,
+        }
     }
 }
 
