@@ -3,7 +3,7 @@
 //! A rendezvous server has itself listed: Peer ID auth with its own key, and the registration again before it lapses. [`HubClient`] is one
 //! question; [`keep_listed`] asks it for as long as the node runs.
 //!
-//! A peer looks for communities: [`find`] asks several hubs at once, and [`keep_known`] keeps what they list for the day on which none of
+//! A peer looks for communities: [`find()`] asks several hubs at once, and [`keep_known`] keeps what they list for the day on which none of
 //! them answers ([`kept`]). Hubs are strangers: every answer is bounded, no redirect is followed, and a listing that breaks the rules of
 //! names and addresses is as good as none ([`listing`]).
 

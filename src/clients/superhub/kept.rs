@@ -74,7 +74,7 @@ pub fn write<'a>(path: &Path, found: impl IntoIterator<Item = &'a Found>, most: 
 /// Keeps what a search found, before what earlier ones did.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn remember(data: &DataDir, found: &[Found]) -> io::Result<()> {
     if found.is_empty() {
         return Ok(());
