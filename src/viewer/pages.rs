@@ -1,7 +1,7 @@
 //! The pages and what else stands outside the API: static files, health, metrics.
 //!
-//! - `home`: who I am, and what is reachable (`reach`); `peers`: who is here; `chat`: what was said;
-//!   `doctor`: what does not work, and what to do about it.
+//! - `home`: who I am, and what is reachable (`reach`); `peers`: who is here; `chat`: what was said.
+//! - `doctor`: what does not work, and what to do about it.
 //! - `names`: how peers, ways and sizes are called on all of them.
 //!
 //! Each is whole without JavaScript; the scripts keep it live (`assets/static/live.js`: one event stream per browser).
