@@ -64,9 +64,10 @@ impl App {
         configured.unwrap_or_else(|| format!("http://{host}"))
     }
 
-    /// What the hub is called.
+    /// What the hub is called by people; without a name of its own it is known by its peer id, which says nothing to them.
     fn name(&self) -> &str {
-        &self.options.directory.name
+        let name = &self.options.directory.name;
+        if *name == self.directory.origin().to_base58() { "a goop hub" } else { name }
     }
 }
 

@@ -43,7 +43,7 @@ impl Card {
     /// The card of a listing as of `now`; `None` for what is no longer listed.
     pub(super) fn of(entry: &Entry, root: &str, now: UnixMillis) -> Option<Self> {
         let listing = entry.record.listing()?;
-        let (state, mood) = state(entry.health);
+        let (state, mood) = state(entry.health, entry.checked.is_some());
         let code = listing.lang.as_ref().map_or("", |lang| lang.as_str()).to_owned();
         let tag = |text: &str| (text.to_owned(), super::directory(root, &[("tag", text)]));
         Some(Self {
@@ -80,10 +80,11 @@ fn rule(kind: Kind) -> &'static str {
     }
 }
 
-fn state(health: Health) -> (&'static str, &'static str) {
+fn state(health: Health, looked: bool) -> (&'static str, &'static str) {
     match health {
         Health::Healthy => ("online", "good"),
         Health::Degraded => ("online, but slow", "warn"),
+        Health::Unknown if looked => ("no answer yet", ""),
         Health::Unknown => ("not seen yet", ""),
         Health::Standby => ("resting", "warn"),
         Health::Down => ("does not answer", "bad"),

@@ -1,4 +1,7 @@
 //! `/directory/{id}`: everything about one community, how to join it, and where somebody reports it.
+//!
+//! The page says `same-origin` as its referrer policy: under `no-referrer`, which our other pages have, a browser sends a form with the origin
+//! `null`, which is everybody's.
 
 use std::net::IpAddr;
 use std::sync::Arc;
