@@ -44,6 +44,7 @@ function show() {
   byId("places").replaceChildren(...rows);
   byId("invited").hidden = !link.invite;
   byId("open").href = "goop:join?" + again;
+  byId("paste").replaceChildren(copyBox("goop:join?" + again, "the link"));
   byId("command").replaceChildren(copyBox(`goop join 'goop:join?${again}'`, "the command"));
 }
 

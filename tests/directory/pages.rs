@@ -46,7 +46,7 @@ async fn without_a_script_one_searches_browses_and_turns_pages() {
         "without an account or an invitation",
         "It costs money",
         "23 members",
-        "nobody has looked yet",
+        "not checked yet",
         "3 communities.",
         "Deutsch",
         "?tag=chess",
