@@ -138,12 +138,7 @@ impl Row {
 
 /// Whether both say the same; the time of writing does not count.
 fn same(one: &Presence, other: &Presence) -> bool {
-    one.content == other.content
-        && one.avatar_hash == other.avatar_hash
-        && one.email == other.email
-        && one.addrs == other.addrs
-        && one.client_version == other.client_version
-        && one.signed == other.signed
+    one.says(other) && one.signed == other.signed
 }
 
 /// What happened to a row.
