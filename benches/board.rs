@@ -47,7 +47,7 @@ const fn ours(name: &'static str, options: &'static str) -> Load {
     Load { name, plain: false, options, attack: "" }
 }
 
-const GOOD: &str = "--subscribers 1000 --publishes 50 --seconds 15";
+const GOOD: &str = "--subscribers 1000 --publishes 50 --warm-up 15 --seconds 15";
 
 const LOADS: [Load; 15] = [
     both("fan-out", "--subscribers 1000 --publishes 4300"),
