@@ -86,7 +86,7 @@ Without a command, goop runs a peer.
 
 Examples:
   goop                              start a peer; it says where to look
-  goop demo                         three peers on this machine, to try it out
+  goop demo                         three peers, a server and a hub on this machine, to try it out
   goop run --label Alice --data ~/alice
   goop peers                        who is here
   goop get 12D3KooW… index.html     a file of somebody's site

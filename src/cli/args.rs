@@ -92,7 +92,7 @@ impl RunArgs {
 /// Options of `goop demo`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct DemoArgs {
-    /// When ready, print one line of JSON per peer on stdout
+    /// When ready, print one line of JSON per node on stdout: the three peers, then the hub and the rendezvous server
     #[arg(long)]
     pub json: bool,
 }

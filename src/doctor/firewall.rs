@@ -115,7 +115,7 @@ fn at_the_start(file: &str) -> Rules {
         let rest = words[at + 2..].iter().take_while(|word| !["chain", "table", "hook"].contains(word));
         rest.collect::<Vec<_>>().windows(2).any(|pair| *pair[0] == "policy" && *pair[1] == "drop")
     };
-    let Some(at) = hooks.filter(drops).last() else { return Rules::Open };
+    let Some(at) = hooks.filter(drops).next_back() else { return Rules::Open };
     let before = |what: &str, count: usize| {
         let found = words[..at].iter().rposition(|word| *word == what);
         found.map_or_else(Vec::new, |found| words[found + 1..].iter().take(count).map(|word| (*word).to_owned()).collect())

@@ -147,9 +147,8 @@ async fn ask(socket: &UdpSocket, link: &Link) -> io::Result<bool> {
     let (question, pause) = (question(&label), PATIENCE / ASKED as u32);
     for _ in 0..ASKED {
         socket.send_to(&question, group(link)).await?;
-        match timeout(pause, heard(socket, label.as_bytes())).await {
-            Ok(heard) => return heard.map(|()| true),
-            Err(_) => {}
+        if let Ok(heard) = timeout(pause, heard(socket, label.as_bytes())).await {
+            return heard.map(|()| true);
         }
     }
     Ok(false)

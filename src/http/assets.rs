@@ -20,6 +20,8 @@ const FILES: &[(&str, &[u8])] = &[
     ("doctor.js", include_bytes!("../../assets/static/doctor.js")),
     ("chat.js", include_bytes!("../../assets/static/chat.js")),
     ("files.js", include_bytes!("../../assets/static/files.js")),
+    ("directory.js", include_bytes!("../../assets/static/directory.js")),
+    ("handoff.js", include_bytes!("../../assets/static/handoff.js")),
     ("admin.js", include_bytes!("../../assets/static/admin.js")),
     ("join.js", include_bytes!("../../assets/static/join.js")),
     ("login.js", include_bytes!("../../assets/static/login.js")),
