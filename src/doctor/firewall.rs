@@ -110,12 +110,12 @@ fn in_force(json: &[u8]) -> Rules {
 fn at_the_start(file: &str) -> Rules {
     let code: String = file.lines().map(|line| format!("{} ", line.split('#').next().unwrap_or_default())).collect();
     let words: Vec<&str> = code.split([' ', '\t', ';', '{', '}']).filter(|word| !word.is_empty()).collect();
-    let hooks = words.windows(2).enumerate().filter(|(_, pair)| *pair == ["hook", "input"]).map(|(at, _)| at);
+    let mut hooks = words.windows(2).enumerate().filter(|(_, pair)| *pair == ["hook", "input"]).map(|(at, _)| at);
     let drops = |at: &usize| {
         let rest = words[at + 2..].iter().take_while(|word| !["chain", "table", "hook"].contains(word));
         rest.collect::<Vec<_>>().windows(2).any(|pair| *pair[0] == "policy" && *pair[1] == "drop")
     };
-    let Some(at) = hooks.filter(drops).next_back() else { return Rules::Open };
+    let Some(at) = hooks.rfind(drops) else { return Rules::Open };
     let before = |what: &str, count: usize| {
         let found = words[..at].iter().rposition(|word| *word == what);
         found.map_or_else(Vec::new, |found| words[found + 1..].iter().take(count).map(|word| (*word).to_owned()).collect())
