@@ -1,6 +1,7 @@
 //! The pages and what else stands outside the API: static files, health, metrics.
 //!
-//! - `home`: who I am, and what is reachable (`reach`); `peers`: who is here; `chat`: what was said.
+//! - `home`: who I am, and what is reachable (`reach`); `peers`: who is here; `chat`: what was said;
+//!   `doctor`: what does not work, and what to do about it.
 //! - `names`: how peers, ways and sizes are called on all of them.
 //!
 //! Each is whole without JavaScript; the scripts keep it live (`assets/static/live.js`: one event stream per browser).
@@ -19,6 +20,7 @@ use super::App;
 use crate::http::{Problem, assets, metrics};
 
 mod chat;
+mod doctor;
 mod home;
 mod names;
 mod peers;
@@ -53,6 +55,7 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/", get(home::show))
         .route("/peers", get(peers::show))
         .route("/chat", get(chat::show))
+        .route("/doctor", get(doctor::show))
         .route("/static/{name}", get(asset))
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(ready))
