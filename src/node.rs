@@ -21,13 +21,14 @@ use crate::identity::{DataLock, Identity, IdentityError, LockError};
 use crate::p2p::{P2pError, nat};
 use crate::peer::files::Folders;
 use crate::peer::{self, PeerError, PeerHandle, Profile};
-use crate::rendezvous::{Rendezvous, RendezvousError};
+use crate::rendezvous::{ReloadAnswer, Rendezvous, RendezvousError};
 use crate::shutdown::{DEADLINE, Ended, Tasks};
 use crate::superhub::SuperHubError;
 use crate::systemd::{self, Sockets};
 use crate::telemetry::Metrics;
 use crate::viewer::{self, MAX_OWN_AVATAR, Viewer, ViewerError};
 
+mod moves;
 mod numbers;
 mod open_files;
 mod public;
@@ -39,6 +40,7 @@ mod vital;
 
 use public::{House, Public};
 pub use reload::Reloader;
+use reload::Told;
 pub use run_file::{Ready, RunFile, RunFileError};
 pub use vital::Vital;
 
@@ -130,7 +132,7 @@ impl Node {
         let (mut tasks, stop, metrics) = (Tasks::default(), CancellationToken::new(), Metrics::default());
         let (reload, asked) = mpsc::channel(1);
         let house = House { loaded, identity: &identity, metrics: &metrics, stop: &stop };
-        let public = Public::open(&house, sockets, reload, &mut tasks)?;
+        let public = Public::open(&house, sockets, reload.clone(), &mut tasks)?;
         numbers::tell(&house, &mut tasks)?;
         let mut ready = Ready::of(&identity.peer_id());
         let mut peer = None;
@@ -147,7 +149,8 @@ impl Node {
             let (nat, relay) = relay::of_peer(&loaded.config.p2p, &identity, guests);
             let options = peer_options(loaded, &identity, servers, nat);
             let handle = peer::start(options, &metrics, &mut tasks, stop.child_token()).await?;
-            let viewer = open_viewer(loaded, &handle, metrics, &mut tasks, stop.child_token())?;
+            tasks.spawn("moves", moves::write_down(handle.clone(), loaded.clone(), reload.clone(), stop.child_token()));
+            let viewer = open_viewer(loaded, &handle, reload, metrics, &mut tasks, stop.child_token())?;
             let me = handle.me().await.map_err(|_| PeerError::Ended)?;
             ready = ready.with_peer(&me, viewer.as_ref().map(Viewer::url));
             token = viewer.as_ref().map(|viewer| viewer.token().to_owned());
@@ -157,9 +160,9 @@ impl Node {
         if let (Some(board), Some(relay)) = (&public.board, relay) {
             board.name_relay(relay);
         }
-        if peer.is_some() && !loaded.config.discovery.hubs.is_empty() {
-            let hubs = loaded.config.discovery.hubs.clone();
-            tasks.spawn("communities", keep_known(hubs, data.known_communities(), stop.child_token()));
+        let (hubs, known_hubs) = watch::channel(loaded.config.discovery.hubs.clone());
+        if peer.is_some() {
+            tasks.spawn("communities", keep_known(known_hubs, data.known_communities(), stop.child_token()));
         }
         let (listing, listed) = watch::channel(loaded.config.listing.clone());
         if let Some(board) = &public.board {
@@ -168,7 +171,7 @@ impl Node {
         ready = public.tell(ready);
         let public = public.board;
         let run_file = RunFile::write(&data.run_json(), &ready, token.as_deref())?;
-        let reloader = Some(Reloader::new(loaded, peer.clone(), public.clone(), listing, asked));
+        let reloader = Some(Reloader::new(loaded, peer.clone(), public.clone(), Told { listing, hubs }, asked));
         Ok(Self { ready, peer, public, reloader, run_file, tasks, stop, _lock: lock })
     }
 
@@ -278,15 +281,14 @@ fn roles(config: &Config) -> Vec<&'static str> {
 fn open_viewer(
     loaded: &Loaded,
     peer: &PeerHandle,
+    reload: mpsc::Sender<ReloadAnswer>,
     metrics: Metrics,
     tasks: &mut Tasks,
     stop: CancellationToken,
 ) -> Result<Option<Viewer>, NodeError> {
     let Some(addr) = loaded.config.viewer.http_addr.get() else { return Ok(None) };
-    let explicit = loaded.is_explicit("viewer.http_addr");
-    let data = &loaded.data;
-    let (inherited_avatar, roles) = (data.goop2_avatar(), roles(&loaded.config));
-    let options = viewer::Options { addr, explicit, inherited_avatar, roles, ..viewer::Options::new(data.avatar()) };
+    let (explicit, roles) = (loaded.is_explicit("viewer.http_addr"), roles(&loaded.config));
+    let options = viewer::Options { addr, explicit, roles, reload: Some(reload), ..viewer::Options::new(loaded) };
     let counters = options.metrics.clone();
     metrics.register("viewer_http", |room| counters.register(room));
     let viewer = Viewer::bind(options, peer.clone(), move || metrics.text(), tasks, stop)?;

@@ -38,7 +38,10 @@ async fn play(folder: &Path, json: bool, out: &mut dyn Write) -> Result<Exit> {
     let tag = format!("demo-{:08x}", rand::random::<u32>());
     let mut nodes = Vec::new();
     for (name, text) in CAST {
-        nodes.push(Node::start(&settings(folder, name, text, &tag)?).await?);
+        let mut node = Node::start(&settings(folder, name, text, &tag)?).await?;
+        // Nobody reads the configuration anew here, and whoever changes it is told so.
+        drop(node.reloader());
+        nodes.push(node);
     }
     for node in &nodes {
         meet(node).await?;

@@ -6,18 +6,31 @@ use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
 use super::rendezvous_servers;
+use crate::config::base_url::BaseUrl;
 use crate::config::listing::ListingConfig;
 use crate::config::{Config, Loaded};
 use crate::peer::PeerHandle;
 use crate::rendezvous::{Fresh, LIVE, ReloadAnswer, Reloaded, Rendezvous};
 
 /// Keys whose change a peer applies at once.
-const LIVE_IN_PEER: [&str; 4] = ["profile.label", "profile.email", "profile.share_email", SERVERS];
+const LIVE_IN_PEER: [&str; 6] = ["profile.label", "profile.email", "profile.share_email", SERVERS, HUBS, "viewer.theme"];
+/// Which hubs a peer asks.
+const HUBS: &str = "discovery.hubs";
 /// Which servers a peer is on.
 const SERVERS: &str = "presence.rendezvous_wan";
 
+/// The section of what others see of the owner.
+const PROFILE: &str = "profile.";
 /// The section whose changes a node that hosts a rendezvous server applies at once.
 const LISTING: &str = "listing.";
+
+/// What goes on as it was told last.
+pub(super) struct Told {
+    /// Where this node's server is listed.
+    pub(super) listing: watch::Sender<ListingConfig>,
+    /// Which hubs are asked what they list.
+    pub(super) hubs: watch::Sender<Vec<BaseUrl>>,
+}
 
 /// A node that can be told to read its configuration anew.
 pub struct Reloader {
@@ -27,8 +40,8 @@ pub struct Reloader {
     current: Config,
     peer: Option<PeerHandle>,
     public: Option<Rendezvous>,
-    listing: watch::Sender<ListingConfig>,
-    /// Operators that ask for it.
+    told: Told,
+    /// Operators, and the viewer's owner, that ask for it.
     pub asked: mpsc::Receiver<ReloadAnswer>,
 }
 
@@ -37,11 +50,11 @@ impl Reloader {
         loaded: &Loaded,
         peer: Option<PeerHandle>,
         public: Option<Rendezvous>,
-        listing: watch::Sender<ListingConfig>,
+        told: Told,
         asked: mpsc::Receiver<ReloadAnswer>,
     ) -> Self {
         let config = loaded.config.clone();
-        Self { started: config.clone(), current: config, peer, public, listing, asked }
+        Self { started: config.clone(), current: config, peer, public, told, asked }
     }
 
     /// Applies what can be applied of a configuration that was read, and says which changes wait for a restart; or why it could not be
@@ -78,13 +91,15 @@ impl Reloader {
             let partly = public.reload(&self.of_public(fresh)).map_err(|error| error.to_string())?;
             reloaded.needs_restart.extend(partly.into_iter().map(str::to_owned));
         }
-        self.listing.send_if_modified(|known| std::mem::replace(known, fresh.listing.clone()) != fresh.listing);
+        self.told.listing.send_if_modified(|known| std::mem::replace(known, fresh.listing.clone()) != fresh.listing);
+        let hubs = &fresh.discovery.hubs;
+        self.told.hubs.send_if_modified(|known| std::mem::replace(known, hubs.clone()) != *hubs);
         let of_peer = reloaded.applied.iter().any(|key| LIVE_IN_PEER.contains(&key.as_str()));
         if let Some(peer) = self.peer.as_ref().filter(|_| of_peer) {
             if reloaded.applied.iter().any(|key| key == SERVERS) {
                 peer.rendezvous_changed(rendezvous_servers(fresh, self.public.as_ref())).await;
             }
-            if reloaded.applied.iter().any(|key| key != SERVERS && LIVE_IN_PEER.contains(&key.as_str())) {
+            if reloaded.applied.iter().any(|key| key.starts_with(PROFILE)) {
                 peer.name_changed(fresh.profile.label_or_id(&peer.peer_id()), fresh.profile.shared_email().map(str::to_owned)).await;
             }
         }
