@@ -18,6 +18,8 @@ const FILES: &[(&str, &[u8])] = &[
     ("home.js", include_bytes!("../../assets/static/home.js")),
     ("peers.js", include_bytes!("../../assets/static/peers.js")),
     ("chat.js", include_bytes!("../../assets/static/chat.js")),
+    ("communities.js", include_bytes!("../../assets/static/communities.js")),
+    ("settings.js", include_bytes!("../../assets/static/settings.js")),
     ("files.js", include_bytes!("../../assets/static/files.js")),
     ("admin.js", include_bytes!("../../assets/static/admin.js")),
     ("join.js", include_bytes!("../../assets/static/join.js")),
