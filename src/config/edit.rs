@@ -152,7 +152,13 @@ impl Draft {
         if value.is_none() && self.document.get(section).is_none() {
             return Ok(());
         }
-        let table = self.document.entry(section).or_insert_with(|| Item::Table(Table::new()));
+        let mut fresh = Table::new();
+        if self.document.is_empty() {
+            // What stands in a file without keys stays at its beginning.
+            fresh.decor_mut().set_prefix(self.document.trailing().clone());
+            self.document.set_trailing("");
+        }
+        let table = self.document.entry(section).or_insert_with(|| Item::Table(fresh));
         let not_one = || EditError::Malformed { path: self.path.clone(), why: format!("{section} is not a section") };
         put(table.as_table_like_mut().ok_or_else(not_one)?, name, value);
         Ok(())
@@ -277,6 +283,7 @@ mod tests {
             "presence.rendezvous_wan = [\"https://a.b/\", \"https://c.d/\"] # mine\n"
         );
         assert_eq!(changed("", &["https://a.b"]), "[presence]\nrendezvous_wan = [\"https://a.b/\"]\n");
+        assert_eq!(changed("# mine\n", &["https://a.b"]), "# mine\n[presence]\nrendezvous_wan = [\"https://a.b/\"]\n");
     }
 
     #[test]
