@@ -21,9 +21,9 @@ function joinButton(link, name) {
 }
 
 // An address that strangers named leads to the web, or nowhere.
-function gate(place) {
+function gate(place, kind) {
   const url = place.includes("://") ? place : "https://" + place;
-  const made = element("a", "Ask to come in", "button small");
+  const made = element("a", kind === "invite-only" ? "Show an invitation" : "Ask to come in", "button small");
   if (!/^https?:\/\//.test(url)) return "";
   [made.href, made.target, made.rel] = [url.replace(/\/$/, "") + "/join", "_blank", "noreferrer"];
   return made;
@@ -37,7 +37,7 @@ function text(words, className) {
 
 function action(place, kind, name) {
   if (mine().has(bare(place))) return element("span", "You are in", "badge good");
-  return kind === "open" ? joinButton(place, name) : gate(place);
+  return kind === "open" ? joinButton(place, name) : gate(place, kind);
 }
 
 function card({ community, description, tags, rendezvous, type, health, members, paid, similar_to, hub }) {
@@ -82,7 +82,7 @@ function show(query, { link, local, communities, failed }) {
     return list.replaceChildren(linked(query, link), ...link.communities.map(beside));
   }
   const silent = failed.length && !local ? " Not all hubs answered: " + failed.map(({ hub, why }) => `${hub} (${why})`).join(", ") + "." : "";
-  const kept = local ? (failed.length ? " No hub answers; this is what is kept on this machine." : " This is what is kept on this machine.") : "";
+  const kept = local && failed.length ? " No hub answers; this is what is kept on this machine." : "";
   told.textContent = count(communities.length, "community") + silent + kept;
   list.replaceChildren(...communities.map(card));
 }

@@ -52,8 +52,9 @@ struct Card {
     alike: bool,
     tags: Vec<String>,
     place: String,
-    /// The page at which one asks to come in; empty where everybody is in.
+    /// The page at which one comes in, empty where everybody is in; and what it is for.
     gate: String,
+    wish: &'static str,
     hub: String,
 }
 
@@ -84,7 +85,7 @@ pub(super) async fn show(State(app): State<Arc<App>>, Query(Asked { q }): Query<
         Some(text) => {
             let _place = app.searches.acquire().await.map_err(|_| Problem::internal())?;
             match ask(&loaded.data, hubs, &text).await {
-                Ok(told) => (page.told, page.found) = (words(&told), told.answers.communities.into_iter().map(card).collect()),
+                Ok(told) => (page.told, page.found) = (words(&told, page.hubs), told.answers.communities.into_iter().map(card).collect()),
                 Err(wrong) => page.told = wrong.to_string(),
             }
         }
@@ -98,14 +99,14 @@ fn line(mine: Mine) -> Line {
     Line { name: mine.name, listed: mine.listed, finding }
 }
 
-fn words(told: &Told) -> String {
+fn words(told: &Told, hubs: usize) -> String {
     let count = told.answers.communities.len();
     let found = match count {
         0 => "Nothing was found.".to_owned(),
         1 => "One community was found.".to_owned(),
         many => format!("{many} communities were found."),
     };
-    if told.local { format!("{found} No hub answers; this is what is kept on this machine.") } else { found }
+    if told.local && hubs > 0 { format!("{found} No hub answers; this is what is kept on this machine.") } else { found }
 }
 
 fn card(Found { hub, listing, .. }: Found) -> Card {
@@ -129,6 +130,7 @@ fn card(Found { hub, listing, .. }: Found) -> Card {
         alike: listing.similar_to.is_some(),
         tags: listing.tags.iter().map(|tag| tag.as_str().to_owned()).collect(),
         gate: listing.rendezvous.urls().first().filter(|_| listing.kind != Kind::Open).map(gate).unwrap_or_default(),
+        wish: if listing.kind == Kind::InviteOnly { "Show an invitation" } else { "Ask to come in" },
         place: listing.rendezvous.as_str().to_owned(),
         hub,
     }

@@ -70,6 +70,7 @@ struct Field {
     /// The value, of a list line by line.
     value: String,
     choices: Vec<&'static str>,
+    /// Where the value comes from, if not from the file that is saved to.
     origin: String,
     locked: String,
 }
@@ -95,8 +96,7 @@ pub(super) async fn show(State(app): State<Arc<App>>) -> Result<Response, Proble
 }
 
 fn groups(all: &Settings) -> Vec<(&'static str, Vec<Field>)> {
-    let fields =
-        |keys: &[(&'static str, &'static str)]| keys.iter().filter_map(|(key, label)| Some(field(key, label, all.get(key)?))).collect();
+    let fields = |keys: &[(&'static str, &'static str)]| keys.iter().filter_map(|(key, label)| field(key, label, all)).collect();
     GROUPS.iter().map(|(title, keys)| (*title, fields(keys))).collect()
 }
 
@@ -106,7 +106,8 @@ fn others(all: &Settings) -> Vec<Setting> {
     all.settings.iter().filter(|one| one.origin != "default" && !has_field(&one.key)).cloned().collect()
 }
 
-fn field(key: &'static str, label: &'static str, setting: &Setting) -> Field {
+fn field(key: &'static str, label: &'static str, all: &Settings) -> Option<Field> {
+    let setting = all.get(key)?;
     let is_theme = key == "viewer.theme";
     let kind = match &setting.default {
         _ if is_theme => "choice",
@@ -120,7 +121,7 @@ fn field(key: &'static str, label: &'static str, setting: &Setting) -> Field {
         Value::Array(entries) => entries.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n"),
         other => other.to_string(),
     };
-    Field {
+    Some(Field {
         id: key.replace(['.', '_'], "-"),
         key,
         label,
@@ -128,9 +129,9 @@ fn field(key: &'static str, label: &'static str, setting: &Setting) -> Field {
         kind,
         value,
         choices: if is_theme { Theme::ALL.map(Theme::word).to_vec() } else { Vec::new() },
-        origin: setting.origin.clone(),
+        origin: Some(&setting.origin).filter(|origin| *origin != "default" && !origin.starts_with(&all.file)).cloned().unwrap_or_default(),
         locked: setting.locked.clone().unwrap_or_default(),
-    }
+    })
 }
 
 #[cfg(test)]
