@@ -9,6 +9,7 @@
 //! - `hosts`: which of the two worlds a `Host` names (THREATS 25, 29).
 //! - `door`: what every request passes first; `guard`: who may ask for what (THREATS 24, 30).
 //! - `api`: the JSON API; `live`: its event stream; `pages`: the pages.
+//! - `checkup`: asks the doctor, not more often than is of use.
 //! - `site_origin`: a peer's site as its own browser origin (THREATS 24–28).
 //! - `configuration`: the owner's settings, as they are and as they are to be.
 //! - `range`: a part of a file of one's own.
@@ -20,7 +21,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Loaded;
@@ -32,6 +33,7 @@ use crate::shutdown::Tasks;
 
 mod api;
 mod bind;
+mod checkup;
 mod configuration;
 mod door;
 mod failure;
@@ -78,10 +80,21 @@ pub struct Options {
     pub reload: Option<mpsc::Sender<ReloadAnswer>>,
     /// Largest file that may be put into one's own site, in bytes.
     pub max_file: u64,
+    /// The node around the peer; without it there is no `/doctor`.
+    pub house: Option<House>,
     /// How many connections, and how long each may take for what.
     pub limits: Limits,
     /// What the listener counts.
     pub metrics: HttpMetrics,
+}
+
+/// What a page may have to know of the node around the peer.
+#[derive(Debug, Clone)]
+pub struct House {
+    /// The configuration as it was read last.
+    pub current: watch::Receiver<Loaded>,
+    /// The public roles of the node, as programs of this machine reach them.
+    pub local: Option<String>,
 }
 
 impl Options {
@@ -97,6 +110,7 @@ impl Options {
             config: config.clone(),
             reload: None,
             max_file: DEFAULT_MAX_FILE,
+            house: None,
             limits,
             metrics,
         }
@@ -118,6 +132,7 @@ struct App {
     searches: tokio::sync::Semaphore,
     /// Held while the avatar changes, so that what is announced and what is on the disk are the same.
     avatar_changes: tokio::sync::Mutex<()>,
+    doctor: checkup::Doctor,
     stop: CancellationToken,
 }
 
@@ -151,6 +166,7 @@ impl Viewer {
             metrics_text: Box::new(metrics_text),
             searches: tokio::sync::Semaphore::new(MAX_SEARCHES),
             avatar_changes: tokio::sync::Mutex::new(()),
+            doctor: checkup::Doctor::default(),
             stop,
             options,
         });

@@ -6,8 +6,6 @@ use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
 use super::rendezvous_servers;
-use crate::config::base_url::BaseUrl;
-use crate::config::listing::ListingConfig;
 use crate::config::{Config, Loaded};
 use crate::peer::PeerHandle;
 use crate::rendezvous::{Fresh, LIVE, ReloadAnswer, Reloaded, Rendezvous};
@@ -24,14 +22,6 @@ const PROFILE: &str = "profile.";
 /// The section whose changes a node that hosts a rendezvous server applies at once.
 const LISTING: &str = "listing.";
 
-/// What goes on as it was told last.
-pub(super) struct Told {
-    /// Where this node's server is listed.
-    pub(super) listing: watch::Sender<ListingConfig>,
-    /// Which hubs are asked what they list.
-    pub(super) hubs: watch::Sender<Vec<BaseUrl>>,
-}
-
 /// A node that can be told to read its configuration anew.
 pub struct Reloader {
     /// What it was started with, which counts for every key that is not taken over.
@@ -40,7 +30,8 @@ pub struct Reloader {
     current: Config,
     peer: Option<PeerHandle>,
     public: Option<Rendezvous>,
-    told: Told,
+    /// Tells whoever reads the configuration for himself.
+    told: watch::Sender<Loaded>,
     /// Operators, and the viewer's owner, that ask for it.
     pub asked: mpsc::Receiver<ReloadAnswer>,
 }
@@ -50,7 +41,7 @@ impl Reloader {
         loaded: &Loaded,
         peer: Option<PeerHandle>,
         public: Option<Rendezvous>,
-        told: Told,
+        told: watch::Sender<Loaded>,
         asked: mpsc::Receiver<ReloadAnswer>,
     ) -> Self {
         let config = loaded.config.clone();
@@ -66,7 +57,10 @@ impl Reloader {
         let reloaded = match read {
             Ok(fresh) => {
                 let reloaded = self.apply(&fresh.config).await;
-                fresh.warnings.iter().filter(|_| reloaded.is_ok()).for_each(|warning| warn!("{warning}"));
+                if reloaded.is_ok() {
+                    fresh.warnings.iter().for_each(|warning| warn!("{warning}"));
+                    self.told.send_replace(fresh);
+                }
                 reloaded
             }
             Err(why) => Err(why),
@@ -91,9 +85,6 @@ impl Reloader {
             let partly = public.reload(&self.of_public(fresh)).map_err(|error| error.to_string())?;
             reloaded.needs_restart.extend(partly.into_iter().map(str::to_owned));
         }
-        self.told.listing.send_if_modified(|known| std::mem::replace(known, fresh.listing.clone()) != fresh.listing);
-        let hubs = &fresh.discovery.hubs;
-        self.told.hubs.send_if_modified(|known| std::mem::replace(known, hubs.clone()) != *hubs);
         let of_peer = reloaded.applied.iter().any(|key| LIVE_IN_PEER.contains(&key.as_str()));
         if let Some(peer) = self.peer.as_ref().filter(|_| of_peer) {
             if reloaded.applied.iter().any(|key| key == SERVERS) {

@@ -1,7 +1,8 @@
 //! The pages and what else stands outside the API: static files, health, metrics.
 //!
 //! - `home`: who I am, and what is reachable (`reach`); `peers`: who is here; `chat`: what was said;
-//!   `communities`: where one meets others; `settings`: everything that one may change.
+//!   `communities`: where one meets others; `settings`: everything that one may change;
+//!   `doctor`: what does not work, and what to do about it.
 //! - `names`: how peers, ways and sizes are called on all of them.
 //!
 //! Each is whole without JavaScript; the scripts keep it live (`assets/static/live.js`: one event stream per browser).
@@ -22,6 +23,7 @@ use crate::http::{Problem, assets, metrics};
 
 mod chat;
 mod communities;
+mod doctor;
 mod home;
 mod names;
 mod peers;
@@ -61,6 +63,7 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/chat", get(chat::show))
         .route("/communities", get(communities::show))
         .route("/settings", get(settings::show))
+        .route("/doctor", get(doctor::show))
         .route("/static/{name}", get(asset))
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(ready))

@@ -13,6 +13,7 @@ use tracing::{debug, warn};
 use super::client;
 use super::find::{MAX_HUBS, PAGE, PATIENCE, page};
 use super::kept::{Found, MAX_KNOWN, read, write};
+use crate::config::Loaded;
 use crate::config::base_url::BaseUrl;
 
 /// Listings that are kept of each hub.
@@ -26,14 +27,14 @@ const AGAIN: Duration = Duration::from_secs(600);
 /// Between two pages of one hub.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Keeps the file at `path` as new as the hubs are, which may become others meanwhile, until `stop`.
-pub async fn keep_known(mut hubs: watch::Receiver<Vec<BaseUrl>>, path: PathBuf, stop: CancellationToken) {
+/// Keeps the file at `path` as new as the hubs of the configuration are, which may become others meanwhile, until `stop`.
+pub async fn keep_known(mut current: watch::Receiver<Loaded>, path: PathBuf, stop: CancellationToken) {
     let work = async {
         loop {
-            let now = hubs.borrow_and_update().clone();
+            let hubs = current.borrow_and_update().config.discovery.hubs.clone();
             tokio::select! {
-                () = keep_on(&now, &path) => {}
-                Ok(()) = hubs.changed() => {}
+                () = keep_on(&hubs, &path) => {}
+                Ok(_) = current.wait_for(|fresh| fresh.config.discovery.hubs != hubs) => {}
             }
         }
     };

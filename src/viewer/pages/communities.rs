@@ -9,9 +9,10 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::Frame;
-use super::reach::{self, Finding};
+use super::reach;
 use crate::clients::superhub::kept::Found;
 use crate::clients::superhub::{Told, ask};
+use crate::doctor::Finding;
 use crate::http::Problem;
 use crate::http::page;
 use crate::proto::community::Kind;
