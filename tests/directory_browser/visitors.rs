@@ -86,7 +86,7 @@ async fn what_should_not_be_there_is_reported_by_a_form() {
 }
 
 /// What a link may hold that is no way into a community, or tries to be more than that.
-const HOSTILE: [&str; 18] = [
+const HOSTILE: [&str; 23] = [
     "at=javascript:alert(1)",
     "at=javascript://rv.example/%0aalert(1)",
     "at=data:text/html,<script>alert(1)</script>",
