@@ -165,22 +165,22 @@ async fn behind_a_proxy_that_renames_the_host_the_hub_s_own_page_still_reports()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn attack_a_hundred_thousand_reports_keep_the_words_of_a_few_and_count_the_rest() {
+async fn attack_ten_thousand_reports_keep_the_words_of_a_few_and_count_the_rest() {
     let folder = tempfile::tempdir().unwrap();
     let stage = Stage::open(folder.path());
     let id = stage.list(listing("Chess Club")).await.id;
-    let (long, odd) = ("w".repeat(100_000), "a\u{202e}b\r\n\u{0}c");
+    let (long, odd) = ("w".repeat(10_000), "a\u{202e}b\r\n\u{0}c");
     for round in 0..10 {
         let (long, odd) = (long.clone(), odd.to_owned());
         let flood = stage.directory.change(0, move |desk| {
-            (0..10_000).try_for_each(|number| desk.report(&id, &report(if (round + number) % 2 == 0 { &long } else { &odd })))
+            (0..1000).try_for_each(|number| desk.report(&id, &report(if (round + number) % 2 == 0 { &long } else { &odd })))
         });
         flood.await.unwrap();
     }
     let one = "SELECT (SELECT count FROM reported), (SELECT count(*) FROM reports), (SELECT max(length(words)) FROM reports), (SELECT count(*) FROM audit)";
     let row = |row: &rusqlite::Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
     let kept: (i64, i64, i64, i64) = stage.directory.read(move |look| Ok(look.query_row(one, [], row)?)).await.unwrap();
-    assert_eq!(kept, (100_000, MOST_SAID, MAX_WORDS as i64, 1), "and strangers push nothing out of the audit log");
+    assert_eq!(kept, (10_000, MOST_SAID, MAX_WORDS as i64, 1), "and strangers push nothing out of the audit log");
     let others = stage.directory.change(20_000, |desk| {
         let names = (0..MOST_REPORTED).map(|number| listing(&format!("Club {number}")));
         names.map(|one| desk.list(one, Trust::Operator, "test").map(|listed| listed.id)).collect::<Result<Vec<_>, _>>()
@@ -193,7 +193,7 @@ async fn attack_a_hundred_thousand_reports_keep_the_words_of_a_few_and_count_the
     let counted = "SELECT count(*), max(count), (SELECT count(*) FROM reports WHERE words = 'look here') FROM reported";
     let row = |row: &rusqlite::Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
     let kept: (i64, i64, i64) = stage.directory.read(move |look| Ok(look.query_row(counted, [], row)?)).await.unwrap();
-    assert_eq!(kept, (MOST_REPORTED, 100_000, 1), "a flood of single reports shuts nobody out, and what many reported stays");
+    assert_eq!(kept, (MOST_REPORTED, 10_000, 1), "a flood of single reports shuts nobody out, and what many reported stays");
     stage.close().await;
 }
 
