@@ -186,6 +186,22 @@ async fn a_full_house_of_earnest_clients_turns_newcomers_away_with_503() {
     assert_eq!(ask(server.addr, "GET / HTTP/1.1\r\nHost: a\r\n", b"").await.status, 200);
 }
 
+/// THREATS 18: whoever speaks HTTP/2 on the plain port, by the preface or by an upgrade, is not answered in it.
+#[tokio::test]
+async fn attack_http2_floods_find_nobody_who_speaks_it() {
+    let server = start(patient());
+    let resets = "\0\0\u{4}\u{3}\0\0\0\0\u{1}\0\0\0\u{8}".repeat(10_000);
+    let continuations = "\0\u{40}\0\u{9}\0\0\0\0\u{1}".repeat(10_000);
+    for flood in [resets, continuations] {
+        let said = until_closed(connect(&server, &format!("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\0\0\0\0{flood}")).await).await;
+        assert!(said.is_empty() || said.starts_with("HTTP/1.1 4"), "{said:?}");
+    }
+    let upgrade =
+        "GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade, http2-settings, close\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n\r\n";
+    let said = until_closed(connect(&server, upgrade).await).await;
+    assert!(said.starts_with("HTTP/1.1 200") && said.ends_with("hello"), "{said:?}");
+}
+
 #[tokio::test]
 async fn header_bombs_hear_431() {
     let server = start(patient());

@@ -82,9 +82,9 @@ impl Alone {
         self.addr
     }
 
-    /// The URL for others: the configured one, or that for this machine.
+    /// The URL for others: the configured one, or that of the address; a wildcard address is told as this machine's own.
     pub fn url(&self) -> String {
-        self.external.clone().unwrap_or_else(|| self.local_url())
+        self.external.clone().unwrap_or_else(|| http::outward_url(self.addr))
     }
 
     /// The URL for programs of this machine: that of the address; a wildcard address is told as loopback.
