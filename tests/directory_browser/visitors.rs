@@ -125,10 +125,10 @@ async fn attack_a_hostile_link_leads_nowhere_and_runs_nothing() {
             .run("location.hash = '#' + given[0]; dispatchEvent(new HashChangeEvent('hashchange')); return 1", vec![json!(fragment)])
             .await;
         browser.until("!document.getElementById('damaged').hidden || !document.getElementById('link').hidden").await;
-        let shown =
-            "return [document.getElementById('link').hidden, document.getElementById('open').getAttribute('href'), location.pathname]";
+        let shown = "return [document.getElementById('link').hidden, document.getElementById('open').getAttribute('href'),
+            document.getElementById('here').getAttribute('href'), location.pathname]";
         let shown = browser.run(shown, vec![]).await;
-        if shown != json!([true, null, "/join"]) {
+        if shown != json!([true, null, null, "/join"]) {
             let_through.push((fragment, shown));
         }
     }
