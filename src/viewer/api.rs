@@ -9,10 +9,12 @@ use super::{App, live};
 
 mod avatar;
 mod chat;
+pub(super) mod communities;
 mod contacts;
 mod doctor;
 mod files;
 mod peers;
+pub(super) mod settings;
 mod site;
 
 pub(super) use peers::peer_id;
@@ -37,6 +39,9 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/files", get(files::list).post(files::send))
         .route("/files/{number}", get(files::read).delete(files::forget))
         .route("/files/{number}/{what}", post(files::decide))
+        .route("/communities", get(communities::list).post(communities::join).delete(communities::leave))
+        .route("/communities/search", get(communities::search))
+        .route("/settings", get(settings::read).patch(settings::change))
         .route("/site", get(site::list))
         .route("/site/{*path}", get(site::read).put(site::write).delete(site::remove))
         .route("/avatar", get(avatar::read).put(avatar::write).delete(avatar::remove))

@@ -3,12 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it stands")]
 
 mod avatar;
+mod communities;
 mod events;
 mod files;
 mod hosts;
 mod origin;
 mod page;
 mod peers;
+mod settings;
 mod site;
 #[path = "../stage/mod.rs"]
 mod stage;
