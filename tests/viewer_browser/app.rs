@@ -1,9 +1,7 @@
 //! The viewer as an app: what it weighs, how soon it is painted, that it can be installed; and the doctor's page.
 
 use goop::config::{Config, Sources};
-use goop::viewer::House;
 use serde_json::{Value, json};
-use tokio::sync::watch;
 
 use crate::chromium::Browser;
 use crate::stage::{Stage, new_peer, row};
@@ -65,8 +63,8 @@ async fn the_doctor_s_page_says_what_to_type_and_fits_everybody() {
         "presence.rendezvous_wan=[\"http://127.0.0.1:9\", \"http://rv.invalid/c/chess\"]",
     ];
     let sources = Sources { data: Some(folder.path().to_owned()), set: set.map(str::to_owned).to_vec(), ..Sources::default() };
-    let (_told, current) = watch::channel(Config::load(&sources).unwrap());
-    let stage = Stage::set_with(|options| options.house = Some(House { current, local: None })).await;
+    let config = Config::load(&sources).unwrap();
+    let stage = Stage::set_with(|options| options.config = config).await;
     browser.watch().await;
     browser.go(&format!("{}doctor", stage.viewer.url())).await;
     browser.until(LIVE).await;
