@@ -9,7 +9,9 @@
 //! - `hosts`: which of the two worlds a `Host` names (THREATS 25, 29).
 //! - `door`: what every request passes first; `guard`: who may ask for what (THREATS 24, 30).
 //! - `api`: the JSON API; `live`: its event stream; `pages`: the pages.
-//! - `site_origin`: a peer's site as its own browser origin (THREATS 24–28).
+//! - `site_origin`: a peer's site as its own browser origin (THREATS 24–28); `apart`: without one, where a browser finds none (THREATS 26).
+//! - `draft`: a text of one's own site before it is saved.
+//! - `first_page`: what somebody begins with who has no site yet.
 //! - `range`: a part of a file of one's own.
 //! - `failure`: what a peer's or a disk's failure is called in HTTP.
 //!
@@ -26,10 +28,13 @@ use crate::http::{self, HttpMetrics, Limits};
 use crate::peer::PeerHandle;
 use crate::shutdown::Tasks;
 
+mod apart;
 mod api;
 mod bind;
 mod door;
+mod draft;
 mod failure;
+mod first_page;
 mod guard;
 mod hosts;
 mod live;
@@ -49,6 +54,9 @@ use hosts::Hosts;
 pub const DEFAULT_MAX_FILE: u64 = 1024 * 1024 * 1024;
 /// Largest avatar one may give oneself, in bytes (goop2 has the same limit).
 pub const MAX_OWN_AVATAR: u64 = 256 * 1024;
+
+/// Longest text of one's own site that is edited or previewed, in bytes.
+const MAX_TEXT: u64 = 1024 * 1024;
 
 /// How a viewer is started.
 #[derive(Debug, Clone)]
@@ -100,6 +108,7 @@ struct App {
     metrics_text: Box<dyn Fn() -> String + Send + Sync>,
     /// Held while the avatar changes, so that what is announced and what is on the disk are the same.
     avatar_changes: tokio::sync::Mutex<()>,
+    drafts: draft::Drafts,
     stop: CancellationToken,
 }
 
@@ -131,6 +140,7 @@ impl Viewer {
             streams: Arc::new(tokio::sync::Semaphore::new(MAX_STREAMS)),
             metrics_text: Box::new(metrics_text),
             avatar_changes: tokio::sync::Mutex::new(()),
+            drafts: draft::Drafts::default(),
             stop,
             options,
         });

@@ -7,4 +7,6 @@ mod harness;
 mod nodes;
 #[path = "viewer_browser/pages.rs"]
 mod pages;
+#[path = "viewer_browser/site.rs"]
+mod site;
 mod stage;

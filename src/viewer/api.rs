@@ -15,6 +15,7 @@ mod peers;
 mod site;
 
 pub(super) use peers::peer_id;
+pub(super) use site::{listing as own_files, room};
 
 /// What stands under `/api/v1`.
 pub(super) fn routes() -> Router<Arc<App>> {
@@ -35,7 +36,8 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/files", get(files::list).post(files::send))
         .route("/files/{number}", get(files::read).delete(files::forget))
         .route("/files/{number}/{what}", post(files::decide))
-        .route("/site", get(site::list))
-        .route("/site/{*path}", get(site::read).put(site::write).delete(site::remove))
+        .route("/site", get(site::list).post(site::begin))
+        .route("/site/{*path}", get(site::read).put(site::write).post(site::rename).delete(site::remove))
+        .route("/site-draft/{*path}", put(site::draft))
         .route("/avatar", get(avatar::read).put(avatar::write).delete(avatar::remove))
 }
