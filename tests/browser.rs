@@ -6,9 +6,11 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it stands")]
 
 mod chromium;
+mod firefox;
 mod stage;
 
 use chromium::Browser;
+use firefox::Firefox;
 use serde_json::{Value, json};
 use stage::{Script, Stage, new_peer, row};
 
@@ -140,9 +142,80 @@ const FROM_THE_FRAME: &[(&str, &str)] = &[
     ("an opener", "return window.opener || parent.opener ? 'there' : 'blocked'"),
     ("a dialog", "alert(1); confirm(1); prompt(1); return 'blocked'"),
     ("the whole screen", "return await attempt(() => document.documentElement.requestFullscreen())"),
-    ("the pointer", "return await loads((x) => { document.onpointerlockchange = x.got; document.onpointerlockerror = x.not; const asked = document.body.requestPointerLock(); asked?.catch(x.not); })"),
+    (
+        "the pointer",
+        "return await loads((x) => { document.onpointerlockchange = x.got; document.onpointerlockerror = x.not; const asked = document.body.requestPointerLock(); asked?.catch(x.not); })",
+    ),
     ("a device", "return await attempt(() => navigator.mediaDevices.getUserMedia({ video: true }))"),
 ];
+
+/// What the attacks ask of a browser.
+trait Surf {
+    async fn go(&self, url: &str);
+    async fn run(&self, body: &str, given: Vec<Value>) -> Value;
+    async fn until(&self, condition: &str);
+    async fn enter_frame(&self);
+    async fn leave_frame(&self);
+    async fn has_dialog(&self) -> bool;
+}
+
+impl Surf for Browser {
+    async fn go(&self, url: &str) {
+        Self::go(self, url).await;
+    }
+
+    async fn run(&self, body: &str, given: Vec<Value>) -> Value {
+        Self::run(self, body, given).await
+    }
+
+    async fn until(&self, condition: &str) {
+        Self::until(self, condition).await;
+    }
+
+    async fn enter_frame(&self) {
+        self.driver.enter_frame(0).await.unwrap();
+    }
+
+    async fn leave_frame(&self) {
+        self.driver.enter_default_frame().await.unwrap();
+    }
+
+    async fn has_dialog(&self) -> bool {
+        self.driver.get_alert_text().await.is_ok()
+    }
+}
+
+impl Surf for Firefox {
+    async fn go(&self, url: &str) {
+        Self::go(self, url).await;
+    }
+
+    async fn run(&self, body: &str, given: Vec<Value>) -> Value {
+        Self::run(self, body, given).await.unwrap_or_else(|error| panic!("{body}: {error}"))
+    }
+
+    async fn until(&self, condition: &str) {
+        let asked = format!("return Boolean({condition})");
+        let met = async {
+            while Self::run(self, &asked, vec![]).await != Ok(json!(true)) {
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(chromium::SOON, met).await.expect(condition);
+    }
+
+    async fn enter_frame(&self) {
+        Self::enter_frame(self).await;
+    }
+
+    async fn leave_frame(&self) {
+        Self::leave_frame(self).await;
+    }
+
+    async fn has_dialog(&self) -> bool {
+        Self::has_dialog(self).await
+    }
+}
 
 /// How a visitor comes to the hostile page: by itself, or in a frame of ours.
 enum Way {
@@ -151,35 +224,35 @@ enum Way {
 }
 
 /// Goes to the hostile page. In a frame, the page around it is marked, to see whether it stays.
-async fn visit(browser: &Browser, scene: &Scene, way: &Way) {
+async fn visit(browser: &impl Surf, scene: &Scene, way: &Way) {
     let Way::Framed(page) = way else { return browser.go(&scene.hostile).await };
     browser.go(page).await;
     browser.until("document.body.dataset.live === 'yes'").await;
     browser.run("window.marked = 1; return 1", vec![]).await;
-    browser.driver.enter_frame(0).await.unwrap();
+    browser.enter_frame().await;
     browser.until("document.readyState === 'complete' && window.ran === 1").await;
 }
 
 /// Whether the page around the frame is as it was; goes back to it.
-async fn left_alone(browser: &Browser, way: &Way) -> Vec<String> {
+async fn left_alone(browser: &impl Surf, way: &Way) -> Vec<String> {
     let Way::Framed(page) = way else { return vec![] };
-    if browser.driver.get_alert_text().await.is_ok() {
+    if browser.has_dialog().await {
         return vec!["a dialog is open".into()];
     }
-    browser.driver.enter_default_frame().await.unwrap();
+    browser.leave_frame().await;
     let stands = "return window.marked === 1 && document.body.dataset.live === 'yes' && location.href";
     let there = browser.run(stands, vec![]).await;
     if there == json!(page) { vec![] } else { vec![format!("the page around the frame: {there}")] }
 }
 
-async fn hide_things(browser: &Browser, scene: &Scene) -> Vec<String> {
+async fn hide_things(browser: &impl Surf, scene: &Scene) -> Vec<String> {
     browser.go(&scene.victim).await;
     let hidden = "localStorage.setItem('secret', 'secret'); document.cookie = 'secret=1'; indexedDB.open('secret'); await caches.open('secret'); return 'hidden'";
     let is_hidden = browser.run(hidden, vec![]).await == "hidden";
     if is_hidden { vec![] } else { vec!["the victim could not keep its own things".into()] }
 }
 
-async fn attack(browser: &Browser, scene: &Scene, way: &Way) -> Vec<String> {
+async fn attack(browser: &impl Surf, scene: &Scene, way: &Way) -> Vec<String> {
     let mut got_through = hide_things(browser, scene).await;
     visit(browser, scene, way).await;
     let more = if matches!(way, Way::Framed(_)) { FROM_THE_FRAME } else { &[] };
@@ -196,7 +269,9 @@ async fn attack(browser: &Browser, scene: &Scene, way: &Way) -> Vec<String> {
 /// The frame itself may be led elsewhere, but neither to our pages nor to another site.
 async fn move_the_frame(browser: &Browser, scene: &Scene, way: &Way) -> Vec<String> {
     let mut got_through = vec![];
-    for url in [scene.viewer.clone(), format!("{}site/look/card", scene.viewer), format!("{}api/v1/peers", scene.viewer), scene.victim.clone()] {
+    for url in
+        [scene.viewer.clone(), format!("{}site/look/card", scene.viewer), format!("{}api/v1/peers", scene.viewer), scene.victim.clone()]
+    {
         visit(browser, scene, way).await;
         browser.driver.execute("location = arguments[0]", vec![json!(url)]).await.unwrap();
         browser.until("window.ran === undefined && document.readyState === 'complete'").await;
@@ -302,6 +377,26 @@ async fn a_hostile_site_in_our_frame_stays_in_it() {
     let mut got_through = attack(&browser, &scene, &way).await;
     got_through.extend(move_the_frame(&browser, &scene, &way).await);
     got_through.extend(open_windows(&browser, &scene, &way).await);
+    browser.close().await;
+    assert!(got_through.is_empty(), "{got_through:#?}");
+    assert_eq!(stage.get("/api/v1/chat").await.json()["messages"], json!([]), "a forged message was sent");
+}
+
+/// The same in another engine.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hostile_site_reaches_itself_and_nothing_else_in_firefox() {
+    let Some(browser) = Firefox::open().await else { return };
+    let stage = Stage::set().await;
+    let (eve, bob) = (new_peer(), new_peer());
+    let site = async |peer| format!("http://{}/", stage.site_host(peer).await);
+    let scene = Scene { viewer: stage.viewer.url(), hostile: site(eve).await, victim: site(bob).await };
+    set_scene(&stage, row(eve, "Eve"), row(bob, "Bob"));
+
+    let mut got_through = attack(&browser, &scene, &Way::Alone).await;
+    for page in ["site", "site?apart=1"] {
+        let way = Way::Framed(format!("{}peers/{eve}/{page}", scene.viewer));
+        got_through.extend(attack(&browser, &scene, &way).await);
+    }
     browser.close().await;
     assert!(got_through.is_empty(), "{got_through:#?}");
     assert_eq!(stage.get("/api/v1/chat").await.json()["messages"], json!([]), "a forged message was sent");

@@ -36,9 +36,13 @@ pub(super) fn routes(app: Arc<App>) -> Router {
     Router::new()
         .route("/apart/{key}/{id}/", get(index))
         .route("/apart/{key}/{id}/{*path}", get(file))
-        .fallback(async |State(app): State<Arc<App>>| site_origin::page(&app, &Problem::not_found("there is nothing here")))
+        .fallback(nothing)
         .layer(from_fn_with_state(app.clone(), isolate))
         .with_state(app)
+}
+
+async fn nothing(State(app): State<Arc<App>>) -> Response {
+    site_origin::page(&app, &Problem::not_found("there is nothing here"))
 }
 
 async fn index(state: State<Arc<App>>, Path((key, id)): Path<(String, String)>, request: HeaderMap) -> Response {

@@ -15,7 +15,7 @@ mod peers;
 mod site;
 
 pub(super) use peers::peer_id;
-pub(super) use site::{listing as own_files, room};
+pub(super) use site::listing as own_files;
 
 /// What stands under `/api/v1`.
 pub(super) fn routes() -> Router<Arc<App>> {

@@ -56,7 +56,8 @@ impl<'a> Frame<'a> {
 fn framing(page: &impl Template, url: &str, more: &str) -> Result<Response, Problem> {
     let mut response = page::answer(page)?;
     let policy = format!("{}; frame-src {url} {more}", headers::OWN_PAGE);
-    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::try_from(policy.trim_end()).map_err(|_| Problem::internal())?);
+    let policy = HeaderValue::try_from(policy.trim_end()).map_err(|_| Problem::internal())?;
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     Ok(response)
 }
 

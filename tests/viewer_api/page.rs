@@ -103,7 +103,10 @@ async fn my_site_lists_what_is_there_and_offers_a_first_page_to_who_has_none() {
     }
     let html = stage.get("/site").await.text();
     assert!(html.contains("3 files, 15 bytes") && !html.contains("Begin with a first page") && !html.contains("<img src=x"), "{html}");
-    assert!(html.contains(&format!("href=\"http://{site}/photos/a.jpg\"")) && html.contains("href=\"/site/edit?path=index.html\""), "{html}");
+    assert!(
+        html.contains(&format!("href=\"http://{site}/photos/a.jpg\"")) && html.contains("href=\"/site/edit?path=index.html\""),
+        "{html}"
+    );
     assert!(!html.contains("edit?path=photos"), "a picture is no text");
     let edit = stage.get(&format!("/site/edit?path={}", "%3Cimg%20src%3Dx%20onerror%3Dalert%281%29%3E.html")).await.text();
     assert!(edit.contains("data-etag=") && edit.contains(">\n12345</textarea>") && !edit.contains("<img src=x"), "{edit}");
@@ -147,8 +150,8 @@ async fn a_peers_site_is_framed_from_its_own_origin_and_says_whose_it_is() {
     }
     let csp = page.header("content-security-policy").unwrap();
     assert!(csp.ends_with(&format!("; frame-src http://{site}/")) && csp.contains("frame-ancestors 'none'"), "{csp}");
-    let block = stage.write("PUT", &format!("/api/v1/contacts/{eve}"), "Content-Type: application/json\r\n", br#"{"blocked":true}"#);
-    assert_eq!(block.await.status, 200);
+    let (path, json) = (format!("/api/v1/contacts/{eve}"), "Content-Type: application/json\r\n");
+    assert_eq!(stage.write("PUT", &path, json, br#"{"blocked":true}"#).await.status, 200);
     let blocked = stage.get(&format!("/peers/{eve}/site")).await.text();
     assert!(blocked.contains("You blocked") && !blocked.contains("<iframe"), "{blocked}");
     assert_problem(&stage.get("/peers/nobody/site").await, 400, "bad-request");

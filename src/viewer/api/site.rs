@@ -6,6 +6,7 @@ use axum::Json;
 use axum::body::{Body, HttpBody};
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -33,7 +34,7 @@ pub(in crate::viewer) async fn listing(app: &App) -> Result<Listing, SiteError> 
 }
 
 /// How long a file may be that is put into the site now, in bytes.
-pub(in crate::viewer) async fn room(app: &App) -> Result<u64, SiteError> {
+async fn room(app: &App) -> Result<u64, SiteError> {
     Ok(app.peer.site().room().await?.min(app.options.max_file))
 }
 

@@ -33,11 +33,7 @@ pub(super) struct Asked {
 }
 
 /// `GET /peers/{id}/site`, for whoever has an id, known or not; with `?apart=1` for browsers that find no names under `localhost`.
-pub(super) async fn show(
-    State(app): State<Arc<App>>,
-    Path(id): Path<String>,
-    Query(asked): Query<Asked>,
-) -> Result<Response, Problem> {
+pub(super) async fn show(State(app): State<Arc<App>>, Path(id): Path<String>, Query(asked): Query<Asked>) -> Result<Response, Problem> {
     let peer = api::peer_id(&id)?;
     let me = app.peer.me().await?;
     let is_me = peer == me.peer_id;
