@@ -95,14 +95,8 @@ const ATTACKS: &[(&str, &str)] = &[
     ("another site's caches", "return (await caches.has('secret')) ? 'there' : 'blocked'"),
     ("a beacon", "navigator.sendBeacon(viewer + 'api/v1/chat', '{\"content\":\"forged\"}'); return 'blocked'"),
     (
-        "a form",
-        "return await loads((x) => { document.addEventListener('securitypolicyviolation', x.not); const f = document.createElement('form'); \
-         f.method = 'post'; f.enctype = 'text/plain'; f.action = viewer + 'api/v1/chat'; const i = document.createElement('input'); \
-         i.name = '{\"content\":\"forged\",\"x\":\"'; i.value = '\"}'; f.append(i); document.body.append(f); f.submit(); })",
-    ),
-    (
         "a base element",
-        "const b = document.createElement('base'); b.href = viewer; document.head.append(b); return document.baseURI.startsWith(viewer) ? 'moved' : 'blocked'",
+        "const before = document.baseURI; const b = document.createElement('base'); b.href = viewer; document.head.append(b); return document.baseURI === before ? 'blocked' : 'moved'",
     ),
 ];
 
@@ -132,9 +126,9 @@ const FROM_THE_FRAME: &[(&str, &str)] = &[
     ),
     (
         "the same by a form",
-        "const f = document.createElement('form'); [f.action, f.target] = ['/', '_top']; document.body.append(f); f.submit(); return 'blocked'",
+        "const f = document.createElement('form'); [f.action, f.target] = ['/', '_top']; document.body.append(f); try { f.submit(); } catch {} return 'blocked'",
     ),
-    ("the same by name", "window.open(victim, '_parent'); return 'blocked'"),
+    ("the same by name", "try { window.open(victim, '_parent'); } catch {} return 'blocked'"),
     (
         "messages to the page around it",
         "for (const said of [['snapshot', '{\"start\":\"x\"}'], ['lost', '{}']]) { top.postMessage(said, '*'); try { new BroadcastChannel('goop').postMessage(said); } catch {} } return 'blocked'",
@@ -263,6 +257,23 @@ async fn attack(browser: &impl Surf, scene: &Scene, way: &Way) -> Vec<String> {
         }
     }
     got_through.extend(left_alone(browser, way).await);
+    got_through.extend(post_a_form(browser, scene, way).await);
+    got_through
+}
+
+/// A form to the API: where the browser does not keep the page, it shows that it stopped.
+async fn post_a_form(browser: &impl Surf, scene: &Scene, way: &Way) -> Vec<String> {
+    visit(browser, scene, way).await;
+    let script = "document.addEventListener('securitypolicyviolation', () => (window.ran = 2)); const f = document.createElement('form'); \
+         f.method = 'post'; f.enctype = 'text/plain'; f.action = given[0] + 'api/v1/chat'; const i = document.createElement('input'); \
+         i.name = '{\"content\":\"forged\",\"x\":\"'; i.value = '\"}'; f.append(i); document.body.append(f); setTimeout(() => f.submit()); return 1";
+    browser.run(script, vec![json!(scene.viewer)]).await;
+    browser.until("window.ran !== 1 && document.readyState === 'complete'").await;
+    let shown = browser.run("return document.documentElement.textContent", vec![]).await.to_string();
+    let mut got_through = left_alone(browser, way).await;
+    if shown.contains("urn:goop") || shown.contains("forged") {
+        got_through.push(format!("a form: {shown}"));
+    }
     got_through
 }
 

@@ -61,7 +61,7 @@ async fn a_large_file_leaves_the_node_its_part_of_the_disk() {
     assert!(matches!(write("/a.bin", 3 << 20).await, Err(SiteError::Full)));
     assert_eq!(std::fs::read_dir(site.path()).unwrap().count(), 0, "nothing half-written is left");
     write("/a.bin", 1 << 20).await.expect("there is room for that");
-    for path in ["/b.html", "/c.html", "/d.html", "/e.html", "/f.html"] {
+    for path in ["/b.html", "/c.html", "/d.html", "/e.html", "/f.html", "/g.html"] {
         write(path, 200 << 10).await.expect("a page is saved even there");
     }
     assert_eq!(site.room().await.unwrap(), 0);
