@@ -84,6 +84,10 @@ impl SiteRoot {
             let _one_at_a_time = site.inner.commit.lock();
             root.symlink_metadata(from.relative())?;
             check(&root, from.relative(), &only_if)?;
+            check(&root, to.relative(), &Precondition::Absent).map_err(|error| match error {
+                SiteError::Changed => SiteError::Taken,
+                other => other,
+            })?;
             root.create_dir_all(new)?;
             move_beneath(&root, (old, from.relative()), (new, to.relative()))?;
             [old, new].iter().for_each(|folder| sync(&root, folder));
