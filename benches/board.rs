@@ -47,14 +47,15 @@ const fn ours(name: &'static str, options: &'static str) -> Load {
     Load { name, plain: false, options, attack: "" }
 }
 
-const GOOD: &str = "--subscribers 1000 --publishes 50 --seconds 15";
+const GOOD: &str = "--subscribers 1000 --publishes 50 --warm-up 15 --seconds 15";
 
-const LOADS: [Load; 15] = [
+const LOADS: [Load; 16] = [
     both("fan-out", "--subscribers 1000 --publishes 4300"),
     both("slow", "--subscribers 1000 --publishes 50"),
     ours("changes", "--subscribers 1000 --publishes 4300 --stream /api/v1/events"),
     both("many", "--subscribers 9000 --publishes 20"),
     both("publish", "--subscribers 0 --publishes 0 --peers 20000"),
+    ours("publish-shared", "--subscribers 0 --publishes 0 --peers 20000"),
     both("one-by-one", "--subscribers 0 --publishes 0 --peers 20000 --connections 64 --pipeline 1"),
     ours("signed", "--subscribers 0 --publishes 0 --peers 20000 --signed"),
     ours("join", "--subscribers 0 --publishes 1 --seconds 1 --peers 10000 --joins 50 --stream /api/v1/events"),
@@ -83,8 +84,14 @@ fn main() {
     );
     println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
     for Load { name, plain: too, options, attack } in LOADS.iter().filter(|load| is_wanted(load.name)) {
-        // A school has the limits of any server; other loads are more than it would take.
-        let goop = if *name == "school" { goop(&[], "0") } else { goop(&LIFTED, "0") };
+        let mut settings = LIFTED.to_vec();
+        match *name {
+            // A school has the limits of any server; other loads are more than it would take.
+            "school" => settings.clear(),
+            "publish-shared" => settings.push("presence.peer_db_path='shared.db'"),
+            _ => {}
+        }
+        let goop = goop(&settings, "0");
         let attackers = Some(attack).filter(|attack| !attack.is_empty()).map(|attack| attackers(&goop, attack));
         row(name, "goop", &drive(&goop, options));
         drop((attackers, goop));

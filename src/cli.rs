@@ -7,6 +7,8 @@ pub mod communities;
 pub mod completions;
 pub mod config;
 pub mod demo;
+pub mod doctor;
+pub mod files;
 pub mod get;
 pub mod hash_password;
 pub mod hub;
@@ -31,7 +33,8 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
 pub use args::{
-    ChatArgs, CommunitiesArgs, DemoArgs, GetArgs, GlobalArgs, JoinArgs, LeaveArgs, PeersArgs, RunArgs, SearchArgs, SendArgs, StatusArgs,
+    ChatArgs, CommunitiesArgs, DemoArgs, DoctorArgs, FileDecision, FilesArgs, GetArgs, GlobalArgs, JoinArgs, LeaveArgs, PeersArgs, RunArgs,
+    SearchArgs, SendArgs, StatusArgs,
 };
 
 use self::local::{Answered, NotRunning};
@@ -83,7 +86,7 @@ Without a command, goop runs a peer.
 
 Examples:
   goop                              start a peer; it says where to look
-  goop demo                         three peers on this machine, to try it out
+  goop demo                         three peers, a server and a hub on this machine, to try it out
   goop run --label Alice --data ~/alice
   goop peers                        who is here
   goop get 12D3KooW… index.html     a file of somebody's site
@@ -115,6 +118,8 @@ pub enum Command {
     Peers(PeersArgs),
     /// Print whether the running node, or the server at a URL, is ready, and what is wrong
     Status(StatusArgs),
+    /// Look at what does not work here, and say what to do about it
+    Doctor(DoctorArgs),
     /// Print communities, from the super hubs of discovery.hubs; where none answers, from what is kept on this machine
     Search(SearchArgs),
     /// Join a community: it is written into the configuration, and a running node connects at once
@@ -129,6 +134,8 @@ pub enum Command {
     Chat(ChatArgs),
     /// Offer a file to a peer, through the running node
     Send(SendArgs),
+    /// Print the files that were offered and sent, or decide about one
+    Files(FilesArgs),
     /// Read a password and print its argon2 string, for presence.admin_password
     HashPassword,
     /// Explain, check or show the configuration

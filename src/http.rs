@@ -34,5 +34,5 @@ pub mod sse;
 
 pub use connection::{Answers, Client, Local};
 pub use error::Problem;
-pub use listener::{Limits, listen, listen_or_move, local_url, serve};
+pub use listener::{Limits, listen, listen_or_move, local_url, outward_url, serve};
 pub use metrics::HttpMetrics;

@@ -7,7 +7,7 @@
 //! 5  ROOF      main · cli · node           puts the house together; nobody imports it
 //! 4  FRONT     viewer                      the local web pages a person looks at
 //! 3  ROLES     peer · rendezvous · superhub    finds others, serves site, files and chat; a board where peers meet; a directory of boards
-//! 2  PLUMBING  http · db · p2p · clients · shutdown · systemd · telemetry    shared I/O, no policy
+//! 2  PLUMBING  http · db · p2p · clients · doctor · shutdown · systemd · telemetry    shared I/O, no policy
 //! 1  RULES     proto                       what is true: no I/O, no clock, no randomness
 //! 0  GROUND    clock · identity · config   facts every floor may use
 //! ```
@@ -23,6 +23,7 @@ pub mod proto;
 
 pub mod clients;
 pub mod db;
+pub mod doctor;
 pub mod http;
 pub mod p2p;
 pub mod shutdown;

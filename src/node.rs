@@ -35,6 +35,8 @@ mod relay;
 mod reload;
 mod run_file;
 mod site_folder;
+#[cfg(test)]
+mod tests;
 mod vital;
 
 use public::{House, Public};
@@ -128,6 +130,7 @@ impl Node {
             site_folder::prepare(loaded);
         }
         let (mut tasks, stop, metrics) = (Tasks::default(), CancellationToken::new(), Metrics::default());
+        let (told, current) = watch::channel(loaded.clone());
         let (reload, asked) = mpsc::channel(1);
         let house = House { loaded, identity: &identity, metrics: &metrics, stop: &stop };
         let public = Public::open(&house, sockets, reload, &mut tasks)?;
@@ -147,7 +150,8 @@ impl Node {
             let (nat, relay) = relay::of_peer(&loaded.config.p2p, &identity, guests);
             let options = peer_options(loaded, &identity, servers, nat);
             let handle = peer::start(options, &metrics, &mut tasks, stop.child_token()).await?;
-            let viewer = open_viewer(loaded, &handle, metrics, &mut tasks, stop.child_token())?;
+            let viewer =
+                open_viewer(&current, &handle, public.tell(Ready::of(&identity.peer_id())).local, metrics, &mut tasks, stop.child_token())?;
             let me = handle.me().await.map_err(|_| PeerError::Ended)?;
             ready = ready.with_peer(&me, viewer.as_ref().map(Viewer::url));
             token = viewer.as_ref().map(|viewer| viewer.token().to_owned());
@@ -161,14 +165,13 @@ impl Node {
             let hubs = loaded.config.discovery.hubs.clone();
             tasks.spawn("communities", keep_known(hubs, data.known_communities(), stop.child_token()));
         }
-        let (listing, listed) = watch::channel(loaded.config.listing.clone());
-        if let Some(board) = &public.board {
-            tasks.spawn("listing", keep_listed(listed, board.url(), identity.keypair.clone(), stop.child_token()));
+        if let Some(board) = public.board.clone() {
+            tasks.spawn("listing", keep_listed(current, move || board.url(), identity.keypair.clone(), stop.child_token()));
         }
         ready = public.tell(ready);
         let public = public.board;
         let run_file = RunFile::write(&data.run_json(), &ready, token.as_deref())?;
-        let reloader = Some(Reloader::new(loaded, peer.clone(), public.clone(), listing, asked));
+        let reloader = Some(Reloader::new(loaded, peer.clone(), public.clone(), told, asked));
         Ok(Self { ready, peer, public, reloader, run_file, tasks, stop, _lock: lock })
     }
 
@@ -276,17 +279,20 @@ fn roles(config: &Config) -> Vec<&'static str> {
 }
 
 fn open_viewer(
-    loaded: &Loaded,
+    current: &watch::Receiver<Loaded>,
     peer: &PeerHandle,
+    local: Option<String>,
     metrics: Metrics,
     tasks: &mut Tasks,
     stop: CancellationToken,
 ) -> Result<Option<Viewer>, NodeError> {
+    let loaded = current.borrow().clone();
     let Some(addr) = loaded.config.viewer.http_addr.get() else { return Ok(None) };
     let explicit = loaded.is_explicit("viewer.http_addr");
     let data = &loaded.data;
     let (inherited_avatar, roles) = (data.goop2_avatar(), roles(&loaded.config));
-    let options = viewer::Options { addr, explicit, inherited_avatar, roles, ..viewer::Options::new(data.avatar()) };
+    let house = viewer::House { current: current.clone(), local };
+    let options = viewer::Options { addr, explicit, inherited_avatar, roles, house: Some(house), ..viewer::Options::new(data.avatar()) };
     let counters = options.metrics.clone();
     metrics.register("viewer_http", |room| counters.register(room));
     let viewer = Viewer::bind(options, peer.clone(), move || metrics.text(), tasks, stop)?;

@@ -154,7 +154,7 @@ fn build(options: Options) -> Result<Swarm<Behaviour>, P2pError> {
             ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_EVERY).with_timeout(PING_TIMEOUT)),
             relay_client,
             relay_server: nat.relay_server.then(|| relay::server(me, nat.guests)).into(),
-            punch: wary::Wary::new(dcutr::Behaviour::new(me)),
+            punch: wary::Wary::seldom(dcutr::Behaviour::new(me)),
             autonat: abroad.then(|| wary::Wary::new(autonat::Behaviour::new(me, nat::autonat_config()))).into(),
             upnp: Toggle::from((abroad && nat.upnp).then(upnp::tokio::Behaviour::default)),
             streams: streams::Behaviour::new(options.served, nat.relay_data),

@@ -200,7 +200,7 @@ impl Rendezvous {
 
     /// The URL for others: the configured one, or that for this machine.
     pub fn url(&self) -> String {
-        self.app.settings().http.external_url.as_ref().map_or_else(|| self.local_url(), trimmed)
+        self.app.settings().http.external_url.as_ref().map_or_else(|| http::outward_url(self.addr), trimmed)
     }
 
     /// The URL for programs of this machine: that of the address; a wildcard address is told as loopback.

@@ -16,6 +16,8 @@ pub const DEADLINE: Duration = Duration::from_secs(4);
 pub struct Tasks {
     running: JoinSet<()>,
     names: HashMap<Id, &'static str>,
+    #[cfg(test)]
+    handles: Vec<(&'static str, tokio::task::AbortHandle)>,
 }
 
 /// A task that ended.
@@ -30,8 +32,10 @@ pub struct Ended {
 impl Tasks {
     /// Runs a task under a name that logs and errors call it by.
     pub fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        let id = self.running.spawn(task).id();
-        self.names.insert(id, name);
+        let handle = self.running.spawn(task);
+        self.names.insert(handle.id(), name);
+        #[cfg(test)]
+        self.handles.push((name, handle));
     }
 
     /// The next task that ends; waits for ever where there is none. A live process must not go on without one of its tasks
@@ -53,6 +57,18 @@ impl Tasks {
         };
         let _ = tokio::time::timeout(deadline, all_ended).await;
         self.names.into_values().collect()
+    }
+
+    /// What runs, by name.
+    #[cfg(test)]
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        self.names.values().copied().collect()
+    }
+
+    /// Ends a task as a bug in it would.
+    #[cfg(test)]
+    pub(crate) fn kill(&self, name: &str) {
+        self.handles.iter().filter(|(of, _)| *of == name).for_each(|(_, handle)| handle.abort());
     }
 
     fn ended(&mut self, id: Id, panicked: bool) -> Ended {

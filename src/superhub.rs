@@ -3,6 +3,7 @@
 //!
 //! - `directory`: what is listed, how it is found, who lists themselves.
 //! - `monitor`: what is seen of the servers that are listed.
+//! - `pages`: what people look at: the directory, a listing, where a link leads, the operator's page.
 //! - `door`: what a hub answers where no rendezvous server stands beside it. `metrics`: what is counted.
 //!
 //! All public roles of a node share one listener: [`SuperHub::open`] answers the routes, and whoever has the listener merges them.
@@ -33,6 +34,7 @@ pub mod directory;
 mod door;
 mod metrics;
 pub mod monitor;
+mod pages;
 
 use directory::{Directory, StoreError};
 pub use door::{Alone, DoorOptions};
@@ -45,6 +47,8 @@ pub const ROLE: &str = "superhub";
 const ASKED: Rate = Rate { burst: 1000, per_second: 200.0 };
 /// Servers that one address may have looked at, as it registers them.
 const REGISTERED: Rate = Rate { burst: 20, per_second: 0.1 };
+/// Reports of one address.
+const REPORTED: Rate = Rate { burst: 5, per_second: 1.0 / 300.0 };
 
 /// How a super hub is started.
 #[derive(Clone)]
@@ -98,6 +102,10 @@ pub(crate) struct App {
     pub(crate) asked: Mutex<KeyedLimit<IpAddr>>,
     /// How often an address may register.
     pub(crate) registered: Mutex<KeyedLimit<IpAddr>>,
+    /// Which tags and languages are used most.
+    facets: pages::Facets,
+    /// How often an address may report a listing.
+    pub(crate) reported: Mutex<KeyedLimit<IpAddr>>,
     /// Whose word on a client's address counts.
     pub(crate) proxies: TrustedProxies,
     /// How the hub behaves.
@@ -110,6 +118,11 @@ impl App {
     /// What may be asked of a server that lists itself.
     pub(crate) fn trust(&self) -> Trust {
         if self.options.private_addresses { Trust::Operator } else { Trust::Stranger }
+    }
+
+    /// The path under which a proxy has put the hub; mostly empty.
+    pub(crate) fn root(&self) -> String {
+        self.options.http.external_url.as_ref().map_or("", |url| url.url().path()).trim_end_matches('/').to_owned()
     }
 
     /// Whom a request comes from, behind every trusted proxy (THREATS 15).
@@ -144,13 +157,15 @@ impl SuperHub {
             prober: Prober::default(),
             asked: Mutex::new(KeyedLimit::new(ASKED, TABLE)),
             registered: Mutex::new(KeyedLimit::new(REGISTERED, TABLE)),
+            facets: pages::Facets::default(),
+            reported: Mutex::new(KeyedLimit::new(REPORTED, TABLE)),
             proxies: TrustedProxies::new(options.http.trusted_proxies.clone()),
             options,
             metrics: SuperHubMetrics::default(),
         });
         metrics.register("superhub", |room| app.metrics.register(room));
         tasks.spawn("directory caretaker", monitor::run(app.clone(), app.options.probe, stop));
-        let routes = directory::api::routes(&app).with_state(app);
+        let routes = directory::api::routes(&app).merge(pages::routes(&app)).with_state(app);
         Ok(Self { router: routes.layer(middleware::map_response(directory::api::finish)) })
     }
 

@@ -9,6 +9,7 @@
 //! - `hosts`: which of the two worlds a `Host` names (THREATS 25, 29).
 //! - `door`: what every request passes first; `guard`: who may ask for what (THREATS 24, 30).
 //! - `api`: the JSON API; `live`: its event stream; `pages`: the pages.
+//! - `checkup`: asks the doctor, not more often than is of use.
 //! - `site_origin`: a peer's site as its own browser origin (THREATS 24–28); `apart`: without one, where a browser finds none (THREATS 26).
 //! - `draft`: a text of one's own site before it is saved.
 //! - `first_page`: what somebody begins with who has no site yet.
@@ -21,8 +22,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::Loaded;
 use crate::config::net::DEFAULT_VIEWER;
 use crate::http::{self, HttpMetrics, Limits};
 use crate::peer::PeerHandle;
@@ -31,6 +34,7 @@ use crate::shutdown::Tasks;
 mod apart;
 mod api;
 mod bind;
+mod checkup;
 mod door;
 mod draft;
 mod failure;
@@ -73,10 +77,21 @@ pub struct Options {
     pub roles: Vec<&'static str>,
     /// Largest file that may be put into one's own site, in bytes.
     pub max_file: u64,
+    /// The node around the peer; without it there is no `/doctor`.
+    pub house: Option<House>,
     /// How many connections, and how long each may take for what.
     pub limits: Limits,
     /// What the listener counts.
     pub metrics: HttpMetrics,
+}
+
+/// What a page may have to know of the node around the peer.
+#[derive(Debug, Clone)]
+pub struct House {
+    /// The configuration as it was read last.
+    pub current: watch::Receiver<Loaded>,
+    /// The public roles of the node, as programs of this machine reach them.
+    pub local: Option<String>,
 }
 
 impl Options {
@@ -90,6 +105,7 @@ impl Options {
             inherited_avatar: None,
             roles: vec!["peer"],
             max_file: DEFAULT_MAX_FILE,
+            house: None,
             limits,
             metrics,
         }
@@ -109,6 +125,7 @@ struct App {
     /// Held while the avatar changes, so that what is announced and what is on the disk are the same.
     avatar_changes: tokio::sync::Mutex<()>,
     drafts: draft::Drafts,
+    doctor: checkup::Doctor,
     stop: CancellationToken,
 }
 
@@ -141,6 +158,7 @@ impl Viewer {
             metrics_text: Box::new(metrics_text),
             avatar_changes: tokio::sync::Mutex::new(()),
             drafts: draft::Drafts::default(),
+            doctor: checkup::Doctor::default(),
             stop,
             options,
         });

@@ -55,6 +55,20 @@ fn a_server_alone_has_no_viewer_and_no_libp2p_and_says_where_it_is() {
     goop.stop();
 }
 
+#[test]
+fn a_server_that_is_open_to_others_says_an_address_that_they_can_use() {
+    if !harness::lab_is_possible() {
+        return;
+    }
+    let (mut lab, lan) = harness::Lab::with_lan();
+    let [host, other] = [(); 2].map(|()| lab.host(lan, harness::Family::V4));
+    let goop = Plan::new(&host.place).arg("--rendezvous-only").arg("--bind").arg("0.0.0.0").start();
+    let url = goop.ready["public"].as_str().unwrap().to_owned();
+    assert!(url.contains(&host.address(lan, harness::Family::V4)), "{url}");
+    assert_eq!(other.place.http(&format!("{url}/healthz"), &[]).unwrap().0, 200);
+    goop.stop();
+}
+
 /// What the server says at this path, status and body.
 fn get(goop: &Goop, path: &str) -> (u16, serde_json::Value) {
     let (status, body) = goop.place().http(&format!("http://{}{path}", host(goop)), &[]).unwrap();

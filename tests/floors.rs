@@ -21,6 +21,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("db", 2),
     ("p2p", 2),
     ("clients", 2),
+    ("doctor", 2),
     ("shutdown", 2),
     ("systemd", 2),
     ("telemetry", 2),

@@ -93,3 +93,30 @@ fn hash_password_prints_an_argon2_string_and_refuses_nothing() {
     assert!(password.is(b"correct horse") && !password.is(b"correct horse\n"));
     assert_eq!(run("\n").status.code(), Some(1));
 }
+
+/// THREATS 14: nothing that is compressed is unpacked, and nothing is packed for anybody.
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_a_compressed_body_is_never_unpacked() {
+    let server = Server::start(|_| {});
+    let json = message("update", 1, "x").to_string();
+    let zeros = vec![0; 64 * 1024 * 1024];
+    for body in [packed(json.as_bytes()), packed(&zeros)].into_iter().flatten() {
+        for encoding in ["gzip", "br", "deflate", "zstd", "gzip, gzip"] {
+            let request = Client::new().post(server.url("/publish")).header("content-type", "application/json");
+            let refused = request.header("content-encoding", encoding).body(body.clone()).send().await.unwrap();
+            assert!([400, 413, 415].contains(&refused.status().as_u16()), "{encoding}: {refused:?}");
+        }
+    }
+    let page = Client::new().get(server.url("/")).header("accept-encoding", "gzip, br, zstd").send().await.unwrap();
+    assert!(page.status() == 200 && !page.headers().contains_key("content-encoding"), "{page:?}");
+}
+
+/// As `gzip` packs it; `None` where there is no such program.
+fn packed(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut gzip = Command::new("gzip").arg("-1").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().ok()?;
+    let (mut stdin, bytes) = (gzip.stdin.take().unwrap(), bytes.to_vec());
+    let writing = std::thread::spawn(move || stdin.write_all(&bytes));
+    let packed = gzip.wait_with_output().unwrap().stdout;
+    writing.join().unwrap().unwrap();
+    Some(packed)
+}

@@ -6,6 +6,8 @@ mod stage;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use axum::Router;
@@ -33,7 +35,12 @@ struct Server {
     stop: CancellationToken,
     task: JoinHandle<()>,
     entered: mpsc::Receiver<()>,
+    /// Pieces of `/flood` that were taken.
+    flooded: Arc<AtomicUsize>,
 }
+
+/// The length of such a piece.
+const PIECE: usize = 64 * 1024;
 
 fn patient() -> Limits {
     let long = Duration::from_secs(60);
@@ -45,6 +52,8 @@ fn start(limits: Limits) -> Server {
     let metrics = HttpMetrics::default();
     let (enter, entered) = mpsc::channel(64);
     let sse_stop = stop.clone();
+    let flooded = Arc::new(AtomicUsize::new(0));
+    let counted = flooded.clone();
     let routes = Router::new()
         .route("/", get(async || "hello"))
         .route("/who", get(async |request: Request| request.extensions().get::<Client>().unwrap().0.ip().to_string()))
@@ -53,7 +62,7 @@ fn start(limits: Limits) -> Server {
             "/read",
             post(async |request: Request| body::read(request.into_body(), 16 * 1024).await.map(|bytes| bytes.len().to_string())),
         )
-        .route("/flood", get(async || Body::from_stream(stream::repeat(Ok::<_, Infallible>(Bytes::from_static(&[0; 65536]))))))
+        .route("/flood", get(async move || Body::from_stream(stream::repeat_with(move || piece(&counted)))))
         .route("/events", get(async move || sse::respond(stream::pending(), sse_stop)))
         .route(
             "/hang",
@@ -66,7 +75,12 @@ fn start(limits: Limits) -> Server {
     let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
     let addr = listener.local_addr().unwrap();
     let task = tokio::spawn(serve(vec![listener], routes, limits, metrics.clone(), stop.clone()));
-    Server { addr, metrics, stop, task, entered }
+    Server { addr, metrics, stop, task, entered, flooded }
+}
+
+fn piece(count: &AtomicUsize) -> Result<Bytes, Infallible> {
+    count.fetch_add(1, Relaxed);
+    Ok(Bytes::from_static(&[0; PIECE]))
 }
 
 async fn connect(server: &Server, sent: &str) -> TcpStream {
@@ -170,6 +184,22 @@ async fn a_full_house_of_earnest_clients_turns_newcomers_away_with_503() {
     drop(two);
     until("the place was not given back", || server.metrics.closed.get() == 1).await;
     assert_eq!(ask(server.addr, "GET / HTTP/1.1\r\nHost: a\r\n", b"").await.status, 200);
+}
+
+/// THREATS 18: whoever speaks HTTP/2 on the plain port, by the preface or by an upgrade, is not answered in it.
+#[tokio::test]
+async fn attack_http2_floods_find_nobody_who_speaks_it() {
+    let server = start(patient());
+    let resets = "\0\0\u{4}\u{3}\0\0\0\0\u{1}\0\0\0\u{8}".repeat(10_000);
+    let continuations = "\0\u{40}\0\u{9}\0\0\0\0\u{1}".repeat(10_000);
+    for flood in [resets, continuations] {
+        let said = until_closed(connect(&server, &format!("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\0\0\0\0{flood}")).await).await;
+        assert!(said.is_empty() || said.starts_with("HTTP/1.1 4"), "{said:?}");
+    }
+    let upgrade =
+        "GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade, http2-settings, close\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n\r\n";
+    let said = until_closed(connect(&server, upgrade).await).await;
+    assert!(said.starts_with("HTTP/1.1 200") && said.ends_with("hello"), "{said:?}");
 }
 
 #[tokio::test]
@@ -301,6 +331,23 @@ async fn a_client_that_reads_nothing_is_cut() {
 }
 
 /// Reading goes on for several times as long as a stall may last, with no pause that a busy machine could make as long as one.
+/// The kernel alone would take megabytes for it; what is taken here is the buffer of HTTP and what is under way.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn attack_a_client_that_reads_nothing_holds_little_memory() {
+    let server = start(patient());
+    let _client = connect(&server, "GET /flood HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let mut taken = 0;
+    let settled = async {
+        while taken == 0 || taken != server.flooded.load(Relaxed) {
+            taken = server.flooded.load(Relaxed);
+            tokio::time::sleep(SHORT).await;
+        }
+    };
+    timeout(SOON, settled).await.expect("the server never stops writing");
+    assert!(taken * PIECE <= 1024 * 1024, "{taken} pieces of {PIECE} bytes");
+}
+
 #[tokio::test]
 async fn a_client_that_reads_slowly_but_reads_is_not_cut() {
     let stall = Duration::from_secs(2);

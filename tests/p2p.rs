@@ -14,7 +14,7 @@ use libp2p::gossipsub::{self, IdentTopic};
 use libp2p::identity::Keypair;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, StreamProtocol, Swarm};
+use libp2p::{Multiaddr, PeerId, StreamProtocol, Swarm, SwarmBuilder, noise, tcp, yamux};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -262,5 +262,46 @@ async fn a_peer_with_one_connection_on_the_link_and_one_across_networks_closes_i
         pair.close_all().await;
         pair.connect().await;
         pair.close_all().await;
+    }
+}
+
+/// A neighbour whose router forgot us, as go-libp2p's does when its stream went down with one of two connections, begins a new stream.
+#[tokio::test]
+async fn a_neighbour_that_begins_anew_is_told_again_what_we_subscribe_to() {
+    const GOSSIP: StreamProtocol = StreamProtocol::new("/meshsub/1.1.0");
+    let mut goop = node(true);
+    let (peer, addr) = (*goop.local_peer_id(), tcp_address(&mut goop).await);
+    tokio::spawn(async move { while goop.next().await.is_some() {} });
+    let mut neighbour = SwarmBuilder::with_new_identity()
+        .with_tokio()
+        .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)
+        .unwrap()
+        .with_behaviour(|_| libp2p_stream::Behaviour::new())
+        .unwrap()
+        .build();
+    let mut control = neighbour.behaviour().new_control();
+    let mut incoming = control.accept(GOSSIP).unwrap();
+    neighbour.dial(DialOpts::peer_id(peer).addresses(vec![addr]).build()).unwrap();
+    tokio::spawn(async move { while neighbour.next().await.is_some() {} });
+
+    let told = timeout(PATIENCE, async {
+        let (_, mut said) = incoming.next().await.unwrap();
+        subscription(&mut said).await;
+        let first = control.open_stream(peer, GOSSIP).await.unwrap();
+        drop(first);
+        let _again = control.open_stream(peer, GOSSIP).await.unwrap();
+        subscription(&mut said).await;
+    });
+    told.await.expect("it is told a second time");
+}
+
+/// Reads frames until one names the topic, as a subscription does.
+async fn subscription(said: &mut libp2p::Stream) {
+    let mut frame = Vec::new();
+    while !frame.windows(16).any(|part| part == b"goop.presence.v1") {
+        let mut length = [0];
+        said.read_exact(&mut length).await.unwrap();
+        frame.resize(length[0].into(), 0);
+        said.read_exact(&mut frame).await.unwrap();
     }
 }

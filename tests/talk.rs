@@ -427,3 +427,31 @@ fn a_disk_without_room_is_told_on_both_sides_and_the_file_comes_later() {
     file_is(&bob, "done");
     assert!(std::fs::read(disk.path().join("in/big.bin")).expect("it is there") == content);
 }
+
+#[test]
+fn files_are_sent_listed_accepted_and_declined_by_typing() {
+    if !has("curl", "--version") {
+        return;
+    }
+    let (alice, bob) = (plan("Alice").start(), plan("Bob").start());
+    meet(&alice, &bob);
+    let file = alice.data().join("cat.jpg");
+    std::fs::write(&file, b"a cat").expect("the file is written");
+    for _ in 0..2 {
+        assert!(alice.cli(&["send", "Bob", &file.to_string_lossy()]).status.success());
+    }
+    let offered = || if files(&bob).len() == 2 { Ok(()) } else { Err(format!("{:?}", files(&bob))) };
+    eventually(SOON, "both are offered", offered);
+    let numbers: Vec<String> = files(&bob).iter().map(|file| file["number"].to_string()).collect();
+    let listed = String::from_utf8(bob.cli(&["files"]).stdout).expect("it is text");
+    assert!(listed.contains("cat.jpg: offered") && listed.contains("from Alice") && listed.contains(&numbers[0]), "{listed}");
+    let declined = bob.cli(&["files", "decline", &numbers[0]]);
+    assert!(declined.status.success() && String::from_utf8_lossy(&declined.stdout).contains("declined"), "{declined:?}");
+    assert!(bob.cli(&["files", "accept", &numbers[1]]).status.success());
+    let arrived = || if downloads(&bob) == ["cat.jpg"] { Ok(()) } else { Err(format!("{:?}", files(&bob))) };
+    eventually(SOON, "it is in the downloads", arrived);
+    assert_eq!(bob.cli(&["files", "accept", &numbers[0]]).status.code(), Some(1), "what was declined is over");
+    assert_eq!(bob.cli(&["files", "accept", "4711"]).status.code(), Some(1), "there is no such file");
+    alice.stop();
+    bob.stop();
+}

@@ -22,11 +22,17 @@ function confirmed(words) {
   return new Promise((answer) => dialog.addEventListener("close", () => answer(dialog.returnValue === "yes"), { once: true }));
 }
 
-// What is left empty is not sent.
+function valueOf({ type, dataset, value }) {
+  const text = value.trim();
+  if ("flag" in dataset) return text === "yes";
+  if ("list" in dataset) return text.split(",").map((one) => one.trim()).filter(Boolean);
+  return type === "number" || "number" in dataset ? Number(text) : text;
+}
+
+// What is left empty is not sent, unless its emptiness says something.
 function jsonOf(form) {
-  const fields = [...form.elements].filter((field) => field.name && field.value.trim() !== "");
-  const value = (field) => (field.type === "number" || "number" in field.dataset ? Number(field.value) : field.value.trim());
-  return Object.fromEntries(fields.map((field) => [field.name, value(field)]));
+  const fields = [...form.elements].filter((field) => field.name && (field.value.trim() !== "" || "empty" in field.dataset));
+  return Object.fromEntries(fields.map((field) => [field.name, valueOf(field)]));
 }
 
 async function send(form) {
@@ -56,13 +62,13 @@ function told({ applied, needs_restart: waiting }) {
 
 // Whoever pressed a button that is gone by now stands at the list it was in.
 async function refresh(form) {
-  const fresh = await fetched(location.pathname);
+  const fresh = await fetched(location.pathname + location.search);
   const within = form?.closest("[data-part]")?.id;
   const whole = form && /\/boards(\/[a-z0-9-]+(\/move)?)?$/.test(form.getAttribute("action"));
   if (whole) renew(byId("boards"), fresh.getElementById("boards"), true);
   renew(byId("ban-slug"), fresh.getElementById("ban-slug"));
   for (const part of document.querySelectorAll("[data-part]")) renew(part, fresh.getElementById(part.id), part.id === within);
-  if (form && !form.isConnected) (byId(within) || byId("boards")).focus();
+  if (form && !form.isConnected) (byId(within) || byId("boards") || byId("main")).focus();
 }
 
 async function submit(form) {
@@ -73,6 +79,7 @@ async function submit(form) {
   try {
     const said = await send(form);
     if ("leave" in form.dataset) return location.replace(location.pathname);
+    if (form.dataset.then) return location.assign(form.dataset.then);
     if (form.querySelector("input")) form.reset();
     button.disabled = false;
     await refresh(form);
@@ -87,7 +94,7 @@ async function submit(form) {
 }
 
 document.addEventListener("submit", (event) => {
-  if (event.target.method === "dialog") return;
+  if (event.target.method === "dialog" || "plain" in event.target.dataset) return;
   event.preventDefault();
   submit(event.target);
 });

@@ -43,6 +43,7 @@ function fill(item, peer) {
   const name = peer.label || "(no name)";
   const [site, badge] = [item.querySelector("a"), item.querySelector(".badge")];
   item.classList.toggle("away", !peer.online);
+  wear(item, peer);
   text(site.firstChild, name);
   text(item.querySelector(".proof"), peer.online ? (peer.signed ? "verified" : "not verified") : "");
   text(item.querySelector(".reason"), (peer.online && peer.reason) || "");
@@ -52,6 +53,19 @@ function fill(item, peer) {
   if (site.title !== name || !item.querySelector("[data-set]").ariaLabel) call(item, name);
   site.title = name;
   for (const set of item.querySelectorAll("[data-set]")) set.setAttribute("aria-pressed", String(Boolean(peer[set.dataset.set])));
+}
+
+// Pictures are asked of those whom one keeps; strangers are not to learn that somebody looks at their row.
+function wear(item, { peer_id, favourite, avatar_hash }) {
+  const source = favourite && avatar_hash ? `/api/v1/peers/${peer_id}/avatar?${avatar_hash}` : "";
+  if ((item.dataset.face || "") === source) return;
+  item.dataset.face = source;
+  const picture = element("img", undefined, "face");
+  picture.alt = "";
+  // One that cannot be had, or is none, leaves the drawn face.
+  picture.onload = () => item.dataset.face === source && item.querySelector(".face").replaceWith(picture);
+  if (source) picture.src = source;
+  else item.querySelector(".face").replaceWith(face(peer_id));
 }
 
 // What a screen reader says of the buttons.

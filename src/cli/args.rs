@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueHint};
+use clap::{Args, Subcommand, ValueHint};
 use toml_edit::{Array, Value};
 
 use crate::config::FlagValue;
@@ -92,7 +92,16 @@ impl RunArgs {
 /// Options of `goop demo`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct DemoArgs {
-    /// When ready, print one line of JSON per peer on stdout
+    /// When ready, print one line of JSON per node on stdout: the three peers, then the hub and the rendezvous server
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `goop doctor`.
+#[derive(Debug, Clone, Default, Args)]
+#[command(after_help = "Exit code 0: nothing is wrong; 1: something is.")]
+pub struct DoctorArgs {
+    /// Print one line of JSON
     #[arg(long)]
     pub json: bool,
 }
@@ -167,6 +176,51 @@ pub struct SendArgs {
     /// Which file
     #[arg(value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
+}
+
+/// Options of `goop files`.
+#[derive(Debug, Clone, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:\n  goop files                what was offered and sent, with its numbers\n  goop files accept 7       fetch it into the downloads\n  goop files decline 8"
+)]
+pub struct FilesArgs {
+    /// Print JSON, as the viewer's API gives it
+    #[arg(long)]
+    pub json: bool,
+    /// What to do with one
+    #[command(subcommand)]
+    pub decision: Option<FileDecision>,
+}
+
+/// What becomes of a file; its number is the one that `goop files` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub enum FileDecision {
+    /// Fetch a file that was offered, into the downloads
+    Accept {
+        /// Its number
+        number: i64,
+    },
+    /// Refuse a file that was offered
+    Decline {
+        /// Its number
+        number: i64,
+    },
+    /// Stop fetching for a while
+    Pause {
+        /// Its number
+        number: i64,
+    },
+    /// Go on fetching
+    Resume {
+        /// Its number
+        number: i64,
+    },
+    /// Take back an offer of one's own, or break off
+    Cancel {
+        /// Its number
+        number: i64,
+    },
 }
 
 /// Operands of `goop chat`.

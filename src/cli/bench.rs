@@ -86,6 +86,9 @@ pub struct BoardArgs {
     /// For how many seconds
     #[arg(long, default_value_t = 10)]
     pub seconds: u64,
+    /// The same load for so many seconds before anything is measured
+    #[arg(long, default_value_t = 0)]
+    pub warm_up: u64,
     /// The stream that is read: /events or /api/v1/events
     #[arg(long, default_value = "/events")]
     pub stream: String,
@@ -130,6 +133,10 @@ async fn board(args: &BoardArgs) -> Result<Value> {
     sleep(Duration::from_secs(1)).await;
     let idle = Usage::of(args.pid);
     let attackers = Attackers::begin(&target, args).await?;
+    if args.warm_up > 0 {
+        publishers::publish(&target, &BoardArgs { seconds: args.warm_up, ..args.clone() }, &peers).await?;
+    }
+    let warm = Usage::of(args.pid);
     counts.begin();
     crew.begin()?;
     let began = Moment::now();
@@ -140,7 +147,7 @@ async fn board(args: &BoardArgs) -> Result<Value> {
     let read = counts.read() + crew.finish().await?;
     drop((readers, attackers));
     let owed = published.taken.saturating_mul(args.subscribers as u64);
-    let cpu_of = |acts: u64| (busy.cpu - idle.cpu) * 1e6 / acts.max(1) as f64;
+    let cpu_of = |acts: u64| (busy.cpu - warm.cpu) * 1e6 / acts.max(1) as f64;
     let (p50, p99) = counts.waits();
     Ok(json!({
         "subscribers": args.subscribers, "joined_in_ms": joined.as_millis(), "join_ms": joins,
@@ -149,7 +156,7 @@ async fn board(args: &BoardArgs) -> Result<Value> {
         "share_delivered": if owed == 0 { 1.0 } else { read.messages as f64 / owed as f64 },
         "bytes_per_s_each": read.bytes as f64 / (lasted + 1.0) / args.subscribers.max(1) as f64,
         "streams_ended": read.ended, "p50_ms": p50, "p99_ms": p99,
-        "server_cpu_s": busy.cpu - idle.cpu, "server_us_per_delivery": cpu_of(read.messages),
+        "server_cpu_s": busy.cpu - warm.cpu, "server_us_per_delivery": cpu_of(read.messages),
         "server_us_per_publish": cpu_of(published.taken),
         "idle_kib_per_subscriber": (idle.kib - before.kib) / args.subscribers.max(1) as f64,
     }))

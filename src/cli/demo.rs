@@ -1,4 +1,4 @@
-//! `goop demo`: three peers with small sites of their own, on this machine alone.
+//! `goop demo`: three peers with small sites of their own, a rendezvous server and a super hub that lists it, on this machine alone.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,6 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::run::runtime;
 use super::{DemoArgs, Exit};
+use crate::clients::superhub::find;
+use crate::config::base_url::BaseUrl;
 use crate::config::{Config, Loaded, Sources};
 use crate::node::Node;
 use crate::{identity, shutdown, telemetry};
@@ -22,8 +24,14 @@ const CAST: [(&str, &str); 3] = [
     ("Cleo", "Photographs of doors, one a day. No server has ever seen them."),
 ];
 
-/// How long the three may take to find each other.
+/// What the community is called that the demo's hub lists.
+const COMMUNITY: &str = "The demo square";
+
+/// How long the three may take to find each other, and how long the hub may take to list the community.
 const MEETING: Duration = Duration::from_secs(20);
+
+/// Between two looks at what the hub lists.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// Run `goop demo`; what it says on stdout goes to `out`.
 pub fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit> {
@@ -36,19 +44,24 @@ async fn play(folder: &Path, json: bool, out: &mut dyn Write) -> Result<Exit> {
     let stop = CancellationToken::new();
     tokio::spawn(shutdown::on_signals(stop.clone())?);
     let tag = format!("demo-{:08x}", rand::random::<u32>());
-    let mut nodes = Vec::new();
+    let hub = Node::start(&Part::hub(folder).load()?).await?;
+    let hub_url = public(&hub)?;
+    let square = Node::start(&Part::square(folder, &hub_url).load()?).await?;
+    let square_url = public(&square)?;
+    let mut peers = Vec::new();
     for (name, text) in CAST {
-        nodes.push(Node::start(&settings(folder, name, text, &tag)?).await?);
+        peers.push(Node::start(&Part::peer(folder, name, text, &tag, &hub_url, &square_url)?.load()?).await?);
     }
-    for node in &nodes {
-        meet(node).await?;
+    for peer in &peers {
+        meet(peer).await?;
     }
+    listed(&hub_url).await?;
     if json {
-        tell_json(&nodes, out)?;
+        tell_json(peers.iter().chain([&hub, &square]), out)?;
     } else {
-        tell(&nodes, out)?;
+        tell(&peers, &hub_url, out)?;
     }
-    let running = nodes.into_iter().map(|node| node.run_until(stop.clone()));
+    let running = peers.into_iter().chain([square, hub]).map(|node| node.run_until(stop.clone()));
     if let Some(ended) = futures::future::join_all(running).await.into_iter().find_map(Result::err) {
         bail!("{} ended although nobody stopped it", ended.name);
     }
@@ -68,16 +81,71 @@ async fn meet(node: &Node) -> Result<()> {
     met.with_context(|| format!("the peers did not find each other within {} s: is multicast on loopback blocked?", MEETING.as_secs()))
 }
 
-/// A peer in a folder of its own that neither hears nor says anything outside this machine.
-fn settings(folder: &Path, name: &str, text: &str, tag: &str) -> Result<Loaded> {
-    let data = folder.join(name.to_lowercase());
-    fs::create_dir_all(data.join("site"))?;
-    fs::write(data.join("site/index.html"), page(name, text))?;
-    let keys = ["p2p.loopback_only=true", "viewer.http_addr='127.0.0.1:0'"].map(str::to_owned);
-    let named = [format!("profile.label='{name}'"), format!("p2p.mdns_tag='{tag}'")];
-    let set = keys.into_iter().chain(named).collect();
-    let sources = Sources { data: Some(data), config: None, set, flags: Vec::new(), env: BTreeMap::new(), default_data: PathBuf::new() };
-    Ok(Config::load(&sources)?)
+/// Waits until the hub has asked the rendezvous server who it is, and lists it.
+async fn listed(hub: &str) -> Result<()> {
+    let hubs = [BaseUrl::parse(hub).map_err(anyhow::Error::msg)?];
+    let is_there = async {
+        while find(&hubs, COMMUNITY).await.communities.is_empty() {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    };
+    let listed = tokio::time::timeout(MEETING, is_there).await;
+    listed.with_context(|| format!("the hub did not list the rendezvous server within {} s", MEETING.as_secs()))
+}
+
+/// Where a server of the demo is.
+fn public(node: &Node) -> Result<String> {
+    let url = node.ready().public.as_deref().context("a server has an address")?;
+    Ok(url.trim_end_matches('/').to_owned())
+}
+
+/// One node of the demo, in a folder of its own; it neither hears nor says anything outside this machine.
+struct Part {
+    data: PathBuf,
+    set: Vec<String>,
+}
+
+impl Part {
+    fn of<const N: usize>(folder: &Path, name: &str, set: [String; N]) -> Self {
+        Self { data: folder.join(name.to_lowercase()), set: set.into() }
+    }
+
+    fn server<const N: usize>(folder: &Path, name: &str, set: [String; N]) -> Self {
+        let mut part = Self::of(folder, name, set);
+        part.set.extend(["presence.rendezvous_only=true", "presence.rendezvous_port=0"].map(str::to_owned));
+        part
+    }
+
+    fn hub(folder: &Path) -> Self {
+        let keys = ["superhub.enabled=true", "superhub.name='Demo hub'", "superhub.registration='open'", "superhub.private_addresses=true"];
+        Self::server(folder, "Hub", keys.map(str::to_owned))
+    }
+
+    fn square(folder: &Path, hub: &str) -> Self {
+        let keys = [format!("listing.hubs=['{hub}']"), format!("listing.name='{COMMUNITY}'"), "listing.tags=['demo']".to_owned()];
+        Self::server(folder, "Square", keys)
+    }
+
+    fn peer(folder: &Path, name: &str, text: &str, tag: &str, hub: &str, square: &str) -> Result<Self> {
+        let keys = [
+            "p2p.loopback_only=true".to_owned(),
+            "viewer.http_addr='127.0.0.1:0'".to_owned(),
+            format!("profile.label='{name}'"),
+            format!("p2p.mdns_tag='{tag}'"),
+            format!("discovery.hubs=['{hub}']"),
+            format!("presence.rendezvous_wan=['{square}']"),
+        ];
+        let part = Self::of(folder, name, keys);
+        fs::create_dir_all(part.data.join("site"))?;
+        fs::write(part.data.join("site/index.html"), page(name, text))?;
+        Ok(part)
+    }
+
+    fn load(self) -> Result<Loaded> {
+        let (data, set) = (Some(self.data), self.set);
+        let sources = Sources { data, config: None, set, flags: Vec::new(), env: BTreeMap::new(), default_data: PathBuf::new() };
+        Ok(Config::load(&sources)?)
+    }
 }
 
 fn page(name: &str, text: &str) -> String {
@@ -87,25 +155,26 @@ fn page(name: &str, text: &str) -> String {
     )
 }
 
-fn tell_json(nodes: &[Node], out: &mut dyn Write) -> Result<()> {
+fn tell_json<'a>(nodes: impl Iterator<Item = &'a Node>, out: &mut dyn Write) -> Result<()> {
     for node in nodes {
         writeln!(out, "{}", serde_json::to_string(node.ready())?)?;
     }
     Ok(out.flush()?)
 }
 
-fn tell(nodes: &[Node], out: &mut dyn Write) -> Result<()> {
+fn tell(peers: &[Node], hub: &str, out: &mut dyn Write) -> Result<()> {
     writeln!(out, "Three peers are running on this machine and have found each other. Open:\n")?;
-    for ((name, _), node) in CAST.iter().zip(nodes) {
+    for ((name, _), node) in CAST.iter().zip(peers) {
         let viewer = node.ready().viewer.as_deref().unwrap_or_default();
         writeln!(out, "  what {name:<5} sees   {viewer}")?;
     }
-    let ada = nodes.first().and_then(|node| node.ready().viewer.as_deref()).unwrap_or_default();
+    let ada = peers.first().and_then(|node| node.ready().viewer.as_deref()).unwrap_or_default();
     let port = ada.rsplit(':').next().unwrap_or_default();
-    if let Some(ben) = nodes.get(1).and_then(Node::peer) {
+    if let Some(ben) = peers.get(1).and_then(Node::peer) {
         let origin = identity::to_base36(&ben.peer_id());
         writeln!(out, "\nBen's site, as Ada's browser gets it from Ben:\n\n  http://{origin}.localhost:{port}")?;
     }
+    writeln!(out, "\nA super hub, on which “{COMMUNITY}” is listed, a rendezvous server that all three have joined:\n\n  {hub}/directory")?;
     writeln!(out, "\nPress Ctrl-C to stop; nothing is kept.")?;
     Ok(out.flush()?)
 }

@@ -17,16 +17,22 @@ const FILES: &[(&str, &[u8])] = &[
     ("live.js", include_bytes!("../../assets/static/live.js")),
     ("home.js", include_bytes!("../../assets/static/home.js")),
     ("peers.js", include_bytes!("../../assets/static/peers.js")),
+    ("doctor.js", include_bytes!("../../assets/static/doctor.js")),
     ("chat.js", include_bytes!("../../assets/static/chat.js")),
     ("site.js", include_bytes!("../../assets/static/site.js")),
     ("edit.js", include_bytes!("../../assets/static/edit.js")),
     ("peer_site.js", include_bytes!("../../assets/static/peer_site.js")),
     ("files.js", include_bytes!("../../assets/static/files.js")),
+    ("directory.js", include_bytes!("../../assets/static/directory.js")),
+    ("handoff.js", include_bytes!("../../assets/static/handoff.js")),
     ("admin.js", include_bytes!("../../assets/static/admin.js")),
     ("join.js", include_bytes!("../../assets/static/join.js")),
     ("login.js", include_bytes!("../../assets/static/login.js")),
     ("renew.js", include_bytes!("../../assets/static/renew.js")),
     ("rendezvous.js", include_bytes!("../../assets/static/rendezvous.js")),
+    ("goop.webmanifest", include_bytes!("../../assets/static/goop.webmanifest")),
+    ("icon-192.png", include_bytes!("../../assets/static/icon-192.png")),
+    ("icon-512.png", include_bytes!("../../assets/static/icon-512.png")),
     ("icon.svg", include_bytes!("../../assets/static/icon.svg")),
 ];
 
@@ -104,6 +110,23 @@ mod tests {
                 assert!(!text.contains(wrong), "{name}: {wrong}");
             }
         }
+    }
+
+    /// What browsers ask of an app that can be installed: https://www.w3.org/TR/appmanifest/, and a bitmap of 192 and of 512 pixels.
+    #[test]
+    fn the_manifest_names_files_that_are_there_and_as_large_as_it_says() {
+        let manifest: serde_json::Value = serde_json::from_slice(TAGGED["goop.webmanifest"].0).unwrap();
+        assert_eq!((&manifest["start_url"], &manifest["scope"], &manifest["display"]), (&"/".into(), &"/".into(), &"standalone".into()));
+        let mut sizes = Vec::new();
+        for icon in manifest["icons"].as_array().unwrap() {
+            let (bytes, _) = TAGGED[icon["src"].as_str().unwrap().strip_prefix("/static/").unwrap()];
+            if icon["type"] == "image/png" {
+                let side = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
+                assert_eq!(icon["sizes"], format!("{}x{}", side(16), side(20)));
+                sizes.push(side(16));
+            }
+        }
+        assert_eq!(sizes, [192, 512]);
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub mod attempts;
 pub mod basic;
 mod denied;
 mod line;
+pub mod login;
 pub mod password;
 pub mod peer_id;
 pub mod sessions;

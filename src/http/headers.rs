@@ -8,7 +8,7 @@ const NO_DEVICES: &str = "accelerometer=(), bluetooth=(), camera=(), display-cap
                           serial=(), usb=(), xr-spatial-tracking=()";
 
 /// What our own pages may load: their own files, nothing inline, and nobody frames them.
-pub const OWN_PAGE: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+pub const OWN_PAGE: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; manifest-src 'self'; \
                             form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 /// Bytes that others wrote, where they must never render.
 pub const ATTACHMENT: &str = "sandbox; default-src 'none'; frame-ancestors 'none'";

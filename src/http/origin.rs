@@ -76,9 +76,32 @@ mod tests {
     use axum::http::Request;
 
     use super::*;
+    use crate::clock::Moment;
 
     fn headers(list: &[(&'static str, &'static str)]) -> HeaderMap {
         list.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect()
+    }
+
+    /// THREATS 33. Were the comparison to stop at the first difference, it would be thousands of times quicker there.
+    #[test]
+    fn attack_the_time_of_a_comparison_tells_nothing_of_where_two_secrets_differ() {
+        let secret = vec![7; 256 * 1024];
+        let differs_at = |at: usize| {
+            let mut guess = secret.clone();
+            guess[at] = 8;
+            guess
+        };
+        let quickest = |guess: &[u8]| {
+            let of_one = |_| {
+                let began = Moment::now();
+                assert!(!same_secret(&secret, guess));
+                Moment::now().since(began)
+            };
+            (0..40).map(of_one).min().unwrap()
+        };
+        let (first, last) = (quickest(&differs_at(0)), quickest(&differs_at(secret.len() - 1)));
+        assert!(first * 3 > last && last * 3 > first, "first byte {first:?}, last byte {last:?}");
+        assert!(same_secret(&secret, &secret.clone()) && !same_secret(&secret, &secret[1..]));
     }
 
     #[test]

@@ -4,13 +4,12 @@ use rustix::io;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::warn;
 
-/// What a node under attack may need: the streams and connections that are let in, each with a file, and the rest.
-const ENOUGH: u64 = 4096;
+use crate::doctor::ENOUGH_FILES;
 
-/// Raises the limit of open files to what the system allows. Below [`ENOUGH`] it warns; the node runs, and refuses what it cannot open.
+/// Raises the limit of open files to what the system allows. Below [`ENOUGH_FILES`] it warns; the node runs, and refuses what it cannot open.
 pub(super) fn raise_limit() {
     let allowed = raise().unwrap_or_else(|_| getrlimit(Resource::Nofile).current);
-    if let Some(allowed) = allowed.filter(|allowed| *allowed < ENOUGH) {
+    if let Some(allowed) = allowed.filter(|allowed| *allowed < ENOUGH_FILES) {
         warn!(allowed, "few files may be open at a time (ulimit -n); under load, requests will be refused");
     }
 }

@@ -6,7 +6,6 @@ use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
 use super::rendezvous_servers;
-use crate::config::listing::ListingConfig;
 use crate::config::{Config, Loaded};
 use crate::peer::PeerHandle;
 use crate::rendezvous::{Fresh, LIVE, ReloadAnswer, Reloaded, Rendezvous};
@@ -27,7 +26,8 @@ pub struct Reloader {
     current: Config,
     peer: Option<PeerHandle>,
     public: Option<Rendezvous>,
-    listing: watch::Sender<ListingConfig>,
+    /// Tells whoever reads the configuration for himself.
+    told: watch::Sender<Loaded>,
     /// Operators that ask for it.
     pub asked: mpsc::Receiver<ReloadAnswer>,
 }
@@ -37,11 +37,11 @@ impl Reloader {
         loaded: &Loaded,
         peer: Option<PeerHandle>,
         public: Option<Rendezvous>,
-        listing: watch::Sender<ListingConfig>,
+        told: watch::Sender<Loaded>,
         asked: mpsc::Receiver<ReloadAnswer>,
     ) -> Self {
         let config = loaded.config.clone();
-        Self { started: config.clone(), current: config, peer, public, listing, asked }
+        Self { started: config.clone(), current: config, peer, public, told, asked }
     }
 
     /// Applies what can be applied of a configuration that was read, and says which changes wait for a restart; or why it could not be
@@ -53,7 +53,10 @@ impl Reloader {
         let reloaded = match read {
             Ok(fresh) => {
                 let reloaded = self.apply(&fresh.config).await;
-                fresh.warnings.iter().filter(|_| reloaded.is_ok()).for_each(|warning| warn!("{warning}"));
+                if reloaded.is_ok() {
+                    fresh.warnings.iter().for_each(|warning| warn!("{warning}"));
+                    self.told.send_replace(fresh);
+                }
                 reloaded
             }
             Err(why) => Err(why),
@@ -78,7 +81,6 @@ impl Reloader {
             let partly = public.reload(&self.of_public(fresh)).map_err(|error| error.to_string())?;
             reloaded.needs_restart.extend(partly.into_iter().map(str::to_owned));
         }
-        self.listing.send_if_modified(|known| std::mem::replace(known, fresh.listing.clone()) != fresh.listing);
         let of_peer = reloaded.applied.iter().any(|key| LIVE_IN_PEER.contains(&key.as_str()));
         if let Some(peer) = self.peer.as_ref().filter(|_| of_peer) {
             if reloaded.applied.iter().any(|key| key == SERVERS) {

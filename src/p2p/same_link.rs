@@ -8,9 +8,10 @@
 //!
 //! Gossipsub tells a peer what it subscribes to once, with the first connection. The other side may have lost that connection long
 //! before us (a pulled cable, a new process), so here every new connection says it, and so does one that remains when another
-//! closes, since what was queued may have gone down with it.
+//! closes, since what was queued may have gone down with it. It is also said to a neighbour that begins a new stream: go-libp2p's
+//! router, whose stream went down with one of two connections, forgets what we subscribed to, and begins again on the other.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::task::{Context, Poll};
 
@@ -29,7 +30,7 @@ mod handler;
 
 use super::gossip::Gossip;
 use super::streams::is_relayed;
-use handler::KeptOpen;
+use handler::{KeptOpen, Told};
 
 /// What is on the same link: the addresses of our own subnets.
 pub struct Links {
@@ -74,12 +75,14 @@ pub struct Behaviour {
     /// What is on the same link.
     pub links: Links,
     shown: HashMap<PeerId, Vec<Shown>>,
+    /// Those of them that have begun a stream.
+    speaking: HashSet<PeerId>,
 }
 
 impl Behaviour {
     /// Wraps `gossip`; `links` decides which connections it sees.
     pub fn new(gossip: Gossip, links: Links) -> Self {
-        Self { gossip, links, shown: HashMap::new() }
+        Self { gossip, links, shown: HashMap::new(), speaking: HashSet::new() }
     }
 
     /// The gossipsub inside.
@@ -105,6 +108,13 @@ impl Behaviour {
         if let Some(Shown { id, endpoint }) = self.shown.get(&peer_id).and_then(|shown| shown.last()) {
             let established = ConnectionEstablished { peer_id, connection_id: *id, endpoint, failed_addresses: &[], other_established: 0 };
             self.gossip.on_swarm_event(FromSwarm::ConnectionEstablished(established));
+        }
+    }
+
+    /// A neighbour began a stream; where it is not its first, it may know nothing of us any more.
+    fn begins(&mut self, peer: PeerId, connection: ConnectionId) {
+        if self.is_shown(&peer, connection) && !self.speaking.insert(peer) {
+            self.introduce(peer);
         }
     }
 
@@ -136,6 +146,7 @@ impl Behaviour {
         let remaining = shown.len();
         if remaining == 0 {
             self.shown.remove(peer);
+            self.speaking.remove(peer);
         }
         Some(remaining)
     }
@@ -172,7 +183,7 @@ impl NetworkBehaviour for Behaviour {
         }
         let handler = self.gossip.handle_established_inbound_connection(connection, peer, local, remote)?;
         self.show(peer, connection, ConnectedPoint::Listener { local_addr: local.clone(), send_back_addr: remote.clone() });
-        Ok(Either::Left(KeptOpen(handler)))
+        Ok(Either::Left(KeptOpen::new(handler)))
     }
 
     fn handle_established_outbound_connection(
@@ -188,7 +199,7 @@ impl NetworkBehaviour for Behaviour {
         }
         let handler = self.gossip.handle_established_outbound_connection(connection, peer, addr, role, port_use)?;
         self.show(peer, connection, ConnectedPoint::Dialer { address: addr.clone(), role_override: role, port_use });
-        Ok(Either::Left(KeptOpen(handler)))
+        Ok(Either::Left(KeptOpen::new(handler)))
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm) {
@@ -197,7 +208,8 @@ impl NetworkBehaviour for Behaviour {
 
     fn on_connection_handler_event(&mut self, peer: PeerId, connection: ConnectionId, event: THandlerOutEvent<Self>) {
         match event {
-            Either::Left(event) => self.gossip.on_connection_handler_event(peer, connection, event),
+            Either::Left(Told::Inside(event)) => self.gossip.on_connection_handler_event(peer, connection, event),
+            Either::Left(Told::StreamBegun) => self.begins(peer, connection),
             Either::Right(never) => match never {},
         }
     }

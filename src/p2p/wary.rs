@@ -2,7 +2,8 @@
 //!
 //! Hole punching and AutoNAT dial addresses that a stranger names, and tell strangers addresses that others claim to have seen of
 //! us. Here both see public addresses only: nobody makes us knock on the doors of our own LAN, nor learns them, and one request
-//! cannot make us dial more than [`MAX_DIALLED`] places.
+//! cannot make us dial more than [`MAX_DIALLED`] places. Neither one peer nor all of them together can have us punch holes often
+//! ([`REQUESTS_PER_PEER`], [`REQUESTS`]); AutoNAT counts its dials itself.
 
 use std::collections::HashSet;
 use std::task::{Context, Poll};
@@ -15,12 +16,20 @@ use thiserror::Error;
 
 use super::same_link::ip_of;
 use super::streams::is_relayed;
+use crate::clock::Moment;
+use crate::proto::rate::{Rate, RateTable, TokenBucket};
 use crate::proto::signed::addrs::is_public;
 
 /// Addresses that one request may make us dial. DCUtR of this library offers up to twenty of its own.
 pub const MAX_DIALLED: usize = 20;
 /// Addresses of ours, as others claim to have seen them, that the behaviour hears of; later ones are dropped.
 const MAX_CANDIDATES: usize = 64;
+/// Dials that one peer may ask for: a few tries to punch a hole, then one a minute.
+pub const REQUESTS_PER_PEER: Rate = Rate { burst: 8, per_second: 1.0 / 60.0 };
+/// Dials that all of them together may ask for.
+pub const REQUESTS: Rate = Rate { burst: 64, per_second: 1.0 };
+/// Peers whose requests are counted.
+const ASKING_PEERS: usize = 4096;
 
 /// The behaviour inside, and what is watched of it.
 pub struct Wary<B> {
@@ -28,22 +37,57 @@ pub struct Wary<B> {
     candidates: HashSet<Multiaddr>,
     /// The dial that `inner` just asked for; the swarm asks what we think of it before it polls again.
     dial: Option<ConnectionId>,
+    budget: Option<Budget>,
+}
+
+/// How often others may have us dial.
+struct Budget {
+    of_peers: RateTable<Option<PeerId>>,
+    of_all: TokenBucket,
+}
+
+impl Budget {
+    fn take(&mut self, peer: Option<PeerId>, now: Moment) -> bool {
+        self.of_peers.take(peer, now) && self.of_all.take(now)
+    }
 }
 
 /// Why a dial was refused.
 #[derive(Debug, Error)]
-#[error("a stranger asked for a dial to addresses that are not public, or too many")]
-pub struct Indecent;
+pub enum Indecent {
+    /// Where to.
+    #[error("a stranger asked for a dial to addresses that are not public, or too many")]
+    Place,
+    /// How often.
+    #[error("strangers ask for dials too often")]
+    TooOften,
+}
 
 impl<B> Wary<B> {
-    /// `inner`, kept to public addresses.
+    /// `inner`, kept to public addresses; how often it dials it knows itself, as AutoNAT does.
     pub fn new(inner: B) -> Self {
-        Self { inner, candidates: HashSet::new(), dial: None }
+        Self { inner, candidates: HashSet::new(), dial: None, budget: None }
+    }
+
+    /// `inner`, kept to public addresses and to a number of dials.
+    pub fn seldom(inner: B) -> Self {
+        let budget =
+            Budget { of_peers: RateTable::new(REQUESTS_PER_PEER, ASKING_PEERS), of_all: TokenBucket::new(REQUESTS, Moment::now()) };
+        Self { budget: Some(budget), ..Self::new(inner) }
     }
 
     /// The behaviour inside.
     pub fn inner(&mut self) -> &mut B {
         &mut self.inner
+    }
+
+    /// Whether a dial that somebody asked for is decent.
+    fn judge(&mut self, peer: Option<PeerId>, addrs: &[Multiaddr], now: Moment) -> Result<(), Indecent> {
+        if addrs.len() > MAX_DIALLED || !addrs.iter().all(is_decent) {
+            return Err(Indecent::Place);
+        }
+        let affordable = self.budget.as_mut().is_none_or(|budget| budget.take(peer, now));
+        if affordable { Ok(()) } else { Err(Indecent::TooOften) }
     }
 
     fn passes(&mut self, event: &FromSwarm) -> bool {
@@ -93,8 +137,8 @@ impl<B: NetworkBehaviour> NetworkBehaviour for Wary<B> {
         role: Endpoint,
     ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
         let asked_for = self.dial.take_if(|dial| *dial == id).is_some();
-        if asked_for && (addrs.len() > MAX_DIALLED || !addrs.iter().all(is_decent)) {
-            return Err(ConnectionDenied::new(Indecent));
+        if asked_for {
+            self.judge(peer, addrs, Moment::now()).map_err(ConnectionDenied::new)?;
         }
         self.inner.handle_pending_outbound_connection(id, peer, addrs, role)
     }
@@ -131,6 +175,8 @@ impl<B: NetworkBehaviour> NetworkBehaviour for Wary<B> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use libp2p::autonat;
     use libp2p::swarm::NewExternalAddrCandidate;
     use libp2p::swarm::dial_opts::DialOpts;
@@ -158,6 +204,25 @@ mod tests {
         }
         assert!(!asks(&mut wary, &[format!("{}/p2p/{}/p2p-circuit", public(1), PeerId::random())]));
         assert!(!asks(&mut wary, &(0..=MAX_DIALLED).map(public).collect::<Vec<_>>()));
+    }
+
+    #[test]
+    fn attack_nobody_makes_us_dial_often_and_all_together_do_not_either() {
+        let mut wary = Wary::seldom(wary().inner);
+        let public = ["/ip4/45.45.45.1/tcp/4001".parse().unwrap()];
+        let dials = |wary: &mut Wary<_>, peers: &[PeerId], tries: usize, at: u64| {
+            let asked = peers
+                .iter()
+                .cycle()
+                .take(tries)
+                .filter(|peer| wary.judge(Some(**peer), &public, Moment::now() + Duration::from_secs(at)).is_ok());
+            asked.count()
+        };
+        let one = [PeerId::random()];
+        assert_eq!(dials(&mut wary, &one, 1000, 0), REQUESTS_PER_PEER.burst as usize);
+        assert_eq!(dials(&mut wary, &one, 1000, 121), 2, "one a minute");
+        let many: Vec<_> = (0..1000).map(|_| PeerId::random()).collect();
+        assert!(dials(&mut wary, &many, 1000, 121) <= REQUESTS.burst as usize);
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub mod endpoint;
 mod feed;
 mod head;
 mod id;
+mod link;
 mod record;
 pub mod target;
 
@@ -28,6 +29,7 @@ pub use endpoint::{Endpoint, EndpointError};
 pub use feed::{Feed, FeedError, RESERVED};
 pub use head::{Head, LEASE_DEFAULT, LEASE_LONGEST, LEASE_SHORTEST, MAX_HEAD, PreviousFeed};
 pub use id::{CommunityKey, ListingId};
+pub use link::places_in_link;
 pub use record::{Content, Listing, MAX_ENDPOINTS, MAX_RECORD, Record};
 
 /// How far ahead of the stored one a `seq` may be: nobody may use the numbers up (FEDERATION B.9).

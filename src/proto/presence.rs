@@ -138,6 +138,15 @@ impl Presence {
         }
     }
 
+    /// Whether it says what `other` says; kind, time of writing and signature do not count.
+    pub(super) fn says(&self, other: &Self) -> bool {
+        self.content == other.content
+            && self.avatar_hash == other.avatar_hash
+            && self.email == other.email
+            && self.addrs == other.addrs
+            && self.client_version == other.client_version
+    }
+
     /// Read a message from JSON of at most [`MAX_BYTES`].
     pub fn parse(json: &[u8]) -> Result<Self, PresenceError> {
         wire::parse(json).map(|(presence, _)| presence)

@@ -35,6 +35,8 @@ pub const MAX_OFFERS_OF_STRANGERS: u32 = 64;
 pub const MAX_OPEN: u32 = 512;
 /// Transfers that have ended and are remembered; the oldest leave first.
 pub const MAX_CLOSED: u32 = 500;
+/// As [`MAX_CLOSED`], of strangers' offers that came to nothing: they leave by themselves, and push nothing else out.
+pub const MAX_CLOSED_OF_STRANGERS: u32 = 100;
 /// Offers that one peer may make: ten at once, then two a minute.
 pub const OFFERS_PER_PEER: Rate = Rate { burst: 10, per_second: 1.0 / 30.0 };
 /// Peers whose offers are counted.

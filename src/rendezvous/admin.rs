@@ -1,13 +1,13 @@
 //! The operator's door: `/admin`, goop2's `/peers.json` and `/logs.json`, and `/api/v1/admin/…`. Who may come in is judged by the head of a
-//! request, before its body; whoever came in by a password at `/admin` gets a session. `login`: how a person comes in.
+//! request, before its body; whoever came in by a password at `/admin` gets a session.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
+use axum::http::HeaderName;
 use axum::http::request::Parts;
-use axum::http::{HeaderName, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
@@ -20,12 +20,11 @@ use crate::config::Secret;
 use crate::config::http::HttpConfig;
 use crate::http::auth::password::Password;
 use crate::http::auth::peer_id::PeerIdServer;
-use crate::http::auth::{AdminDoor, Denied, Operator};
+use crate::http::auth::{AdminDoor, Denied, Operator, login};
 use crate::http::{Client, Problem};
 use crate::proto::signed::Epoch;
 
 mod api;
-mod login;
 mod page;
 
 /// The door of a server with these options that listens on `addr`, in this epoch.
@@ -89,7 +88,13 @@ pub(super) fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/api/v1/admin/resume", post(api::resume))
         .route("/api/v1/admin/reload", post(settings::reload))
         .route_layer(from_fn_with_state(app.clone(), guard))
-        .merge(Router::new().route("/api/v1/admin/session", post(login::begin)))
+        .merge(Router::new().route("/api/v1/admin/session", post(log_in)))
+}
+
+async fn log_in(State(app): State<Arc<App>>, request: Request) -> Result<Response, Response> {
+    let Some(Client(socket)) = request.extensions().get::<Client>().copied() else { return Err(Problem::internal().into_response()) };
+    let client = app.settings().proxies.client(socket.ip(), request.headers());
+    login::begin(&app.door, client, request).await
 }
 
 /// Lets the operator in, whoever that is.
@@ -100,21 +105,18 @@ pub(super) async fn admit(app: &App, socket: IpAddr, head: &Parts) -> Result<Ope
 async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let (head, sent) = request.into_parts();
     let Some(Client(socket)) = head.extensions.get::<Client>().copied() else { return Problem::internal().into_response() };
+    let is_page = head.uri.path() == "/admin";
     let operator = match admit(&app, socket.ip(), &head).await {
         Ok(operator) => operator,
-        Err(denied) if login::is_visit(&head) => return login::page(&app, denied),
+        Err(denied) if is_page && login::is_visit(&head) => return login::page(app.root(), denied),
         Err(denied) => return denied.into_response(),
     };
-    let visits = head.uri.path() == "/admin";
     let mut response = next.run(Request::from_parts(head, sent)).await;
-    match operator {
-        Operator::Password if visits => {
-            response.headers_mut().append(header::SET_COOKIE, app.door.begin_session(Moment::now()));
-        }
-        Operator::Peer(_, Some(info)) => {
-            response.headers_mut().insert(HeaderName::from_static("authentication-info"), info);
-        }
-        _ => {}
+    if is_page {
+        login::remember(&app.door, &operator, &mut response);
+    }
+    if let Operator::Peer(_, Some(info)) = operator {
+        response.headers_mut().insert(HeaderName::from_static("authentication-info"), info);
     }
     response
 }

@@ -45,6 +45,8 @@ struct Home {
     /// Whether the visitor came by a personal URL.
     personal: bool,
     standby: bool,
+    /// Whether a directory of communities is at this door too.
+    has_directory: bool,
     joining: Joining,
     count: usize,
     peers: Vec<Line>,
@@ -132,6 +134,7 @@ fn show(app: &App, base: &Base, visitor: &Visitor, headers: &HeaderMap) -> Resul
         kind: community.map(|community| community.kind),
         personal: base.token.is_some(),
         standby: app.standby.load(std::sync::atomic::Ordering::Relaxed),
+        has_directory: app.has_directory(),
         joining: Joining::new(&app.origin(headers), door.strip_prefix("/via404").unwrap_or(&door)),
         here: format!("{root}{door}"),
         pulse: app.pulse(visitor, &root),
@@ -153,6 +156,11 @@ impl App {
     /// The path under which a proxy has put the server; mostly empty.
     pub(super) fn root(&self) -> String {
         self.settings().http.external_url.as_ref().map_or("", |url| url.url().path()).trim_end_matches('/').to_owned()
+    }
+
+    /// Whether a super hub stands beside this server, at the same door.
+    pub(super) fn has_directory(&self) -> bool {
+        self.roles.contains(&"superhub")
     }
 
     fn pulse(&self, visitor: &Visitor, root: &str) -> Pulse {

@@ -25,7 +25,7 @@ fn table() -> Router<Arc<App>> {
         .route("/publish", post(publish::publish))
         .route("/events", get(subscribe::lines))
         .route("/api/v1/events", get(subscribe::changes))
-        .route("/join", post(communities::join).get(pages::join::show))
+        .route("/join", post(communities::join::join).get(pages::join::show))
         .route("/relay", get(relay::show))
         .route("/.well-known/goop", get(wellknown::describe))
         .merge(health::routes())

@@ -6,7 +6,7 @@
 //! - A signed message does wait, for a verdict: its number must be written before it counts, or it could be played again to another
 //!   instance (THREATS 3). Those that come together are written together.
 //! - Where the database does not answer within [`PATIENCE`], or [`MAX_ASKED`] wait already, an instance judges alone, by what it knows,
-//!   until it does again: the board serves on.
+//!   until it does again: the board serves on. The numbers that counted meanwhile are written as soon as it answers, the highest of each peer.
 //! - Beyond [`MAX_NOTES`] peers at a time nothing more is noted; whoever is here is noted again with a later heartbeat, and whoever left
 //!   stays with the other instances until the TTL lapses. Each such loss is counted.
 //!
@@ -62,6 +62,8 @@ pub(super) struct Sharing {
 #[derive(Debug, Default)]
 struct Pending {
     asked: Vec<(Asked, oneshot::Sender<Verdict>)>,
+    /// Numbers that counted here and are not written yet; at most [`MAX_NOTES`].
+    late: HashMap<PeerId, Asked>,
     notes: HashMap<(Option<String>, PeerId), Note>,
 }
 
@@ -72,6 +74,22 @@ enum Note {
     Here,
     /// It is gone; from where an unsigned farewell came.
     Gone { at: Moment, from: Option<IpAddr> },
+}
+
+impl Pending {
+    /// Has a number that counts already written when the database answers again.
+    fn write_late(&mut self, asked: Asked) {
+        if self.late.len() >= MAX_NOTES && !self.late.contains_key(&asked.peer) {
+            return;
+        }
+        let late = self.late.entry(asked.peer).or_insert(asked);
+        *late = if asked.seq > late.seq { asked } else { *late };
+    }
+
+    /// Whether there is anything to write.
+    fn has_more(&self) -> bool {
+        !self.notes.is_empty() || !self.late.is_empty()
+    }
 }
 
 impl Sharing {
@@ -101,10 +119,12 @@ impl Sharing {
         let (verdict, told) = oneshot::channel();
         {
             let mut pending = locked(&self.pending);
+            let asked = Asked { peer: signed.peer, seq: signed.seq, until };
             if pending.asked.len() >= MAX_ASKED {
+                pending.write_late(asked);
                 return Ok(now);
             }
-            pending.asked.push((Asked { peer: signed.peer, seq: signed.seq, until }, verdict));
+            pending.asked.push((asked, verdict));
         }
         self.asked.notify_one();
         match timeout(PATIENCE, told).await {
@@ -169,4 +189,26 @@ pub(super) async fn run(app: Arc<App>, mut exchange: Exchange, stop: Cancellatio
         exchange = after;
     }
     let _ = tokio::task::spawn_blocking(move || exchange.end(&app)).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// THREATS 3: a number that was judged alone must not count again at another instance once the database is back.
+    #[test]
+    fn attack_numbers_that_counted_while_the_database_failed_are_written_later_the_highest_of_each_peer() {
+        let (ann, bob) = (PeerId::random(), PeerId::random());
+        let of = |peer, seq| Asked { peer, seq, until: UnixMillis(9) };
+        let mut pending = Pending::default();
+        for asked in [of(ann, 3), of(ann, 9), of(ann, 4), of(bob, 1)] {
+            pending.write_late(asked);
+        }
+        assert_eq!((pending.late.len(), pending.late[&ann].seq, pending.late[&bob].seq), (2, 9, 1));
+        for _ in 0..MAX_NOTES + 10 {
+            pending.write_late(of(PeerId::random(), 1));
+        }
+        pending.write_late(of(bob, 7));
+        assert_eq!((pending.late.len(), pending.late[&bob].seq), (MAX_NOTES, 7), "bounded, and known peers go on");
+    }
 }

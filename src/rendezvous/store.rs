@@ -21,12 +21,13 @@ use crate::proto::community::Register;
 use crate::proto::invite::InviteError;
 
 mod doors;
+mod members;
 mod news;
 mod rows;
 mod server;
 mod tell;
 
-pub use doors::Applicant;
+pub use members::Applicant;
 pub use news::{Asked, Cursor, Farewell, Heard, News};
 pub use rows::Application;
 pub use server::{Entered, Entrant};

@@ -11,7 +11,8 @@ use super::{App, Visitor};
 /// The versions of what is spoken here.
 const PROTOCOLS: [&str; 2] = ["goop-presence/1", "goop-events/1"];
 
-/// Describes the server; the same at every base.
+/// Describes the server; the same at every base. `you` is the address under which whoever asks is counted, so that an operator sees whether
+/// `http.trusted_proxies` is right.
 pub(super) async fn describe(State(app): State<Arc<App>>, visitor: Visitor) -> Json<Value> {
     let settings = app.settings();
     let http = &settings.http;
@@ -33,5 +34,6 @@ pub(super) async fn describe(State(app): State<Arc<App>>, visitor: Visitor) -> J
         "communities": app.open_communities(),
         "community": visitor.board.slug(),
         "peers": visitor.board.read(|board| board.rows().len()),
+        "you": visitor.address.to_canonical().to_string(),
     }))
 }

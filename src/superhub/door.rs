@@ -3,23 +3,23 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::Request;
-use axum::http::StatusCode;
-use axum::response::IntoResponse;
-use axum::routing::{any, get};
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use libp2p::PeerId;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{Options, ROLE, SuperHub, SuperHubError, directory};
+use super::{Options, ROLE, SuperHub, SuperHubError};
 use crate::clock::Moment;
 use crate::config::Secret;
 use crate::config::http::HttpConfig;
-use crate::http::auth::AdminDoor;
 use crate::http::auth::password::Password;
 use crate::http::auth::peer_id::PeerIdServer;
+use crate::http::auth::{AdminDoor, login};
 use crate::http::client_ip::TrustedProxies;
 use crate::http::origin::is_of_this_machine;
 use crate::http::{self, Client, HttpMetrics, Limits, Problem};
@@ -82,9 +82,9 @@ impl Alone {
         self.addr
     }
 
-    /// The URL for others: the configured one, or that for this machine.
+    /// The URL for others: the configured one, or that of the address; a wildcard address is told as this machine's own.
     pub fn url(&self) -> String {
-        self.external.clone().unwrap_or_else(|| self.local_url())
+        self.external.clone().unwrap_or_else(|| http::outward_url(self.addr))
     }
 
     /// The URL for programs of this machine: that of the address; a wildcard address is told as loopback.
@@ -110,6 +110,7 @@ fn admin_door(door: &DoorOptions, options: &Options, addr: SocketAddr) -> Result
 fn common(options: &Options, door: Arc<AdminDoor>, metrics: Metrics) -> Router {
     let described = described(options.directory.key.public().to_peer_id(), &options.directory.name);
     let proxies = TrustedProxies::new(options.http.trusted_proxies.clone());
+    let session = Arc::new(Session { door: door.clone(), proxies: proxies.clone() });
     let metrics = async move |request: Request| {
         let (head, _) = request.into_parts();
         let Some(Client(socket)) = head.extensions.get::<Client>() else { return Problem::internal().into_response() };
@@ -122,6 +123,8 @@ fn common(options: &Options, door: Arc<AdminDoor>, metrics: Metrics) -> Router {
         http::metrics::page(metrics.text())
     };
     let metrics = Arc::new(metrics);
+    let root = options.http.external_url.as_ref().map_or("", |url| url.url().path()).trim_end_matches('/').to_owned();
+    let (directory, operating) = (format!("{root}/directory"), format!("{root}/admin/directory"));
     Router::new()
         .route("/.well-known/goop", get(async move || Json(described)))
         .route("/healthz", any(async || "ok"))
@@ -133,9 +136,33 @@ fn common(options: &Options, door: Arc<AdminDoor>, metrics: Metrics) -> Router {
                 async move { metrics(request).await }
             }),
         )
-        .route("/static/{name}", get(directory::api::asset))
+        .route("/static/{name}", get(super::directory::api::asset))
+        .route("/", get(async move || Redirect::temporary(&directory)))
+        .route("/admin", get(async move || Redirect::temporary(&operating)))
+        .route("/api/v1/admin/session", post(log_in).delete(log_out).with_state(session))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "not-found", "there is nothing here"))
-        .layer(axum::middleware::map_response(directory::api::finish))
+        .layer(axum::middleware::map_response(super::directory::api::finish))
+}
+
+/// Who may operate, and who it is that asks.
+struct Session {
+    door: Arc<AdminDoor>,
+    proxies: TrustedProxies,
+}
+
+async fn log_in(State(session): State<Arc<Session>>, request: Request) -> Result<Response, Response> {
+    let Some(Client(socket)) = request.extensions().get::<Client>().copied() else { return Err(Problem::internal().into_response()) };
+    let client = session.proxies.client(socket.ip(), request.headers());
+    login::begin(&session.door, client, request).await
+}
+
+async fn log_out(State(session): State<Arc<Session>>, request: Request) -> Response {
+    let (head, _) = request.into_parts();
+    let Some(Client(socket)) = head.extensions.get::<Client>().copied() else { return Problem::internal().into_response() };
+    match session.door.admit(&head, session.proxies.client(socket.ip(), &head.headers), Moment::now()).await {
+        Ok(_) => (StatusCode::NO_CONTENT, [(header::SET_COOKIE, session.door.end_session(&head.headers))]).into_response(),
+        Err(denied) => denied.into_response(),
+    }
 }
 
 fn described(peer: PeerId, name: &str) -> Value {
@@ -145,6 +172,6 @@ fn described(peer: PeerId, name: &str) -> Value {
         "name": name,
         "version": env!("CARGO_PKG_VERSION"),
         "protocols": ["goop-dir-record/1"],
-        "limits": { "page": directory::MOST_OF_PAGE, "query": MAX_QUERY },
+        "limits": { "page": super::directory::MOST_OF_PAGE, "query": MAX_QUERY },
     })
 }

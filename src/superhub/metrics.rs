@@ -14,6 +14,8 @@ pub struct SuperHubMetrics {
     pub registered: Counter,
     /// Registrations that were refused: not proven, too many, or not wanted.
     pub refused: Counter,
+    /// Listings that visitors reported.
+    pub reported: Counter,
     /// Servers that were asked how they are.
     pub probed: Counter,
     /// Those of them whose health was another than before.
@@ -27,6 +29,7 @@ impl SuperHubMetrics {
         room.register("changed", "Listings that were made, changed or removed by somebody", self.changed.clone());
         room.register("registered", "Registrations that were listed, renewed or queued", self.registered.clone());
         room.register("refused", "Registrations that were refused", self.refused.clone());
+        room.register("reported", "Reports of listings that were taken", self.reported.clone());
         room.register("probed", "Servers that were asked how they are", self.probed.clone());
         room.register("turned", "Servers whose health was another than before", self.turned.clone());
     }

@@ -10,6 +10,7 @@ use super::{App, live};
 mod avatar;
 mod chat;
 mod contacts;
+mod doctor;
 mod files;
 mod peers;
 mod site;
@@ -33,6 +34,7 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/chat", get(chat::history).post(chat::send).delete(chat::forget_conversation))
         .route("/chat/read", post(chat::read))
         .route("/chat/{number}", delete(chat::forget))
+        .route("/doctor", get(doctor::show))
         .route("/files", get(files::list).post(files::send))
         .route("/files/{number}", get(files::read).delete(files::forget))
         .route("/files/{number}/{what}", post(files::decide))

@@ -1,6 +1,7 @@
 //! The pages and what else stands outside the API: static files, health, metrics.
 //!
-//! - `home`: who I am, and what is reachable (`reach`); `peers`: who is here; `peer_site`: a site, and whose it is; `chat`: what was said.
+//! - `home`: who I am, and what is reachable (`reach`); `peers`: who is here; `peer_site`: a site, and whose it is; `chat`: what was said;
+//!   `doctor`: what does not work, and what to do about it.
 //! - `site`: the files of one's own site; `edit`: one of its texts.
 //! - `names`: how peers, ways and sizes are called on all of them.
 //!
@@ -21,6 +22,7 @@ use super::App;
 use crate::http::{Problem, assets, headers, metrics, page};
 
 mod chat;
+mod doctor;
 mod edit;
 mod home;
 mod names;
@@ -71,6 +73,7 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/site", get(site::show))
         .route("/site/edit", get(edit::show))
         .route("/site/look/{look}", get(site::look))
+        .route("/doctor", get(doctor::show))
         .route("/static/{name}", get(asset))
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(ready))

@@ -141,7 +141,7 @@ const FOREIGN_MARKUP: &str = "const own = (url) => new URL(url, location).origin
         element.tagName === 'IFRAME' && !element.matches('.shown[sandbox], .looks [sandbox]') || ['OBJECT', 'EMBED', 'BASE', 'STYLE', 'MATH', 'VIDEO', 'AUDIO', 'MARQUEE'].includes(element.tagName.toUpperCase())
         || element.tagName === 'SCRIPT' && !own(element.src || 'x:') || element.tagName === 'IMG' && !own(element.src)
         || [...element.attributes].some(({ name, value }) => name.startsWith('on') || name === 'style'
-            || ['href', 'src', 'action', 'formaction', 'xlink:href'].includes(name) && !/^https?:$/.test(new URL(value, location).protocol));
+            || ['href', 'src', 'action', 'formaction', 'xlink:href'].includes(name) && !/^(https?|goop):$/.test(new URL(value, location).protocol));
     return [...document.querySelectorAll('*')].filter(wrong).map((element) => element.outerHTML.slice(0, 200)).concat(window.told)";
 
 impl Browser {

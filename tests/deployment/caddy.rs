@@ -11,7 +11,7 @@ use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 
 use crate::harness::goop_node::{Plan, run};
-use crate::harness::{Place, SOON, eventually, has, in_repository};
+use crate::harness::{Goop, Place, SOON, eventually, has, in_repository};
 use crate::talk::{ALICE, answer, ask, get, host, json, line_with, post, send, server};
 
 /// How late an event may be that nothing holds back.
@@ -164,6 +164,23 @@ fn limits_and_bans_see_the_clients_own_address() {
     let banned = post(&host(&goop), "/api/v1/admin/bans", &ban, Some("pass"));
     assert!(banned.starts_with("HTTP/1.1 201"), "{banned}");
     assert_eq!(publish_from(ELSEWHERE, &caddy, ""), "403");
+}
+
+#[test]
+fn the_doctor_sees_a_proxy_that_nobody_named_and_one_that_leads_elsewhere() {
+    let (unnamed, named) = (server().start(), trusting().start());
+    let Some(caddy) = Caddy::before(&host(&unnamed), "http") else { return };
+    let external = format!("http.external_url=\"{}\"", caddy.url());
+    let found = |goop: &Goop, more: &str| {
+        let told = goop.cli(&["doctor", "--json", "--set", &external, "--set", more]);
+        let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap_or_else(|_| panic!("{told:?}"));
+        told["findings"].as_array().unwrap().iter().find(|finding| finding["check"] == "proxy").unwrap().clone()
+    };
+    let all_are_one = found(&unnamed, "http.trusted_proxies=[]");
+    assert_eq!((&all_are_one["look"], &all_are_one["word"]), (&json!("bad"), &json!("all are one")), "{all_are_one}");
+    assert!(all_are_one["copy"][0].as_str().unwrap().contains("trusted_proxies"), "{all_are_one}");
+    let elsewhere = found(&named, "http.trusted_proxies=[]");
+    assert_eq!((&elsewhere["look"], &elsewhere["word"]), (&json!("bad"), &json!("leads elsewhere")), "{elsewhere}");
 }
 
 #[test]

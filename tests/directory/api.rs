@@ -278,6 +278,8 @@ async fn the_description_is_what_the_running_server_does() {
     assert_eq!(keys(&made), keys(&openapi["components"]["schemas"]["Listing"]["properties"]));
     assert_eq!(keys(&hub.get("/api/v1/communities").await), keys(&openapi["components"]["schemas"]["Page"]["properties"]));
     assert_eq!(keys(&hub.admin_get("/api/v1/admin/audit").await), keys(&openapi["components"]["schemas"]["Audit"]["properties"]));
+    assert_eq!(keys(&hub.admin_get("/api/v1/admin/reports").await), keys(&openapi["components"]["schemas"]["Reports"]["properties"]));
+    assert_eq!(keys(&hub.admin_get("/api/v1/admin/hidden").await), keys(&openapi["components"]["schemas"]["Hidden"]["properties"]));
     assert_eq!(keys(&hub.admin_get("/api/v1/admin/requests").await), keys(&openapi["components"]["schemas"]["Requests"]["properties"]));
     let text = openapi.to_string();
     for name in openapi["components"]["schemas"].as_object().unwrap().keys() {
@@ -290,6 +292,7 @@ async fn the_description_is_what_the_running_server_does() {
         assert!(page.contains(path.as_str()), "{path}");
     }
     assert!(!page.contains("<script"));
+    assert!(page.contains("/static/goop.css") && page.contains("<main"), "it looks as every page of goop");
     hub.close().await;
 }
 
@@ -319,7 +322,7 @@ async fn alone_it_says_who_it_is_and_that_it_lives() {
         (&json!(["superhub"]), &json!(stage::key().public().to_peer_id().to_base58()))
     );
     for (path, status) in
-        [("/healthz", 200), ("/readyz", 200), ("/metrics", 200), ("/static/goop.css", 200), ("/publish", 404), ("/events", 404), ("/", 404)]
+        [("/healthz", 200), ("/readyz", 200), ("/metrics", 200), ("/static/goop.css", 200), ("/publish", 404), ("/events", 404), ("/", 200)]
     {
         assert_eq!(hub.ask(Method::GET, path).send().await.unwrap().status(), status, "{path}");
     }
@@ -338,11 +341,19 @@ async fn beside_a_rendezvous_server_both_answer_at_one_door() {
     let described: Value = get("/.well-known/goop").await.json().await.unwrap();
     assert_eq!(described["roles"], json!(["rendezvous", "superhub"]));
     assert!(described["epoch"].is_u64());
-    for (path, status) in
-        [("/", 200), ("/api/v1/communities", 200), ("/api/v1/admin/stats", 401), ("/api/v1/admin/audit", 401), ("/c/none/events", 404)]
-    {
+    for (path, status) in [
+        ("/", 200),
+        ("/directory", 200),
+        ("/join", 200),
+        ("/admin/directory", 401),
+        ("/api/v1/communities", 200),
+        ("/api/v1/admin/stats", 401),
+        ("/api/v1/admin/audit", 401),
+        ("/c/none/events", 404),
+    ] {
         assert_eq!(get(path).await.status(), status, "{path}");
     }
+    assert!(get("/").await.text().await.unwrap().contains("href=\"/directory\""), "the board's page leads to the directory");
     let visit = Client::new().get(format!("{url}/admin")).basic_auth("admin", Some(PASSWORD)).send().await.unwrap();
     let cookie = visit.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
     let audit = Client::new().get(format!("{url}/api/v1/admin/audit")).header("cookie", cookie).send().await.unwrap();

@@ -24,6 +24,8 @@ pub(crate) const PASSWORD: &str = "correct horse";
 /// A running hub.
 pub(crate) struct Hub {
     pub(crate) url: String,
+    /// Where it listens, under whatever name others know it.
+    pub(crate) local: String,
     tasks: Tasks,
     stop: CancellationToken,
 }
@@ -49,7 +51,7 @@ impl Hub {
         let door = DoorOptions { addr: "127.0.0.1:0".parse().unwrap(), explicit: true, password: Secret::new(password) };
         let (mut tasks, stop) = (Tasks::default(), CancellationToken::new());
         let alone = Alone::start(door, Vec::new(), options, &Metrics::default(), &mut tasks, stop.clone()).unwrap();
-        Self { url: alone.url(), tasks, stop }
+        Self { url: alone.url(), local: alone.local_url(), tasks, stop }
     }
 
     pub(crate) fn ask(&self, method: Method, path: &str) -> RequestBuilder {

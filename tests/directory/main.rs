@@ -3,6 +3,8 @@
 
 mod api;
 mod hub;
+mod moderation;
+mod pages;
 mod process;
 mod registration;
 mod search;

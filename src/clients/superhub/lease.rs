@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{HubClient, HubError, Registered, draft};
+use crate::config::Loaded;
 use crate::config::base_url::BaseUrl;
-use crate::config::listing::ListingConfig;
 
 /// Between two questions while the hub's operator has not decided.
 const UNDECIDED: Duration = Duration::from_secs(300);
@@ -23,19 +23,26 @@ const PATIENCE: Duration = Duration::from_secs(3600);
 /// The shortest wait, whatever a hub says.
 const SHORTEST: Duration = Duration::from_secs(5);
 
-/// Keeps the board at `board` listed as the configuration says, which may change meanwhile, until `stop`.
-pub async fn keep_listed(mut config: watch::Receiver<ListingConfig>, board: String, key: Keypair, stop: CancellationToken) {
+/// Keeps the board that others reach at `board()` listed as the configuration says, until `stop`. Both may change meanwhile, and whatever
+/// else of the configuration changes does not make it ask again.
+pub async fn keep_listed(
+    mut current: watch::Receiver<Loaded>,
+    board: impl Fn() -> String + Send + Sync,
+    key: Keypair,
+    stop: CancellationToken,
+) {
     loop {
         let mut hubs = JoinSet::new();
-        let listing = config.borrow_and_update().clone();
-        if let Some(draft) = draft(&listing, &board) {
-            for hub in listing.hubs {
-                hubs.spawn(keep_on(hub, draft.clone(), key.clone()));
+        let (listing, place) = (current.borrow_and_update().config.listing.clone(), board());
+        if let Some(draft) = draft(&listing, &place) {
+            for hub in &listing.hubs {
+                hubs.spawn(keep_on(hub.clone(), draft.clone(), key.clone()));
             }
         }
+        let changed = async { current.wait_for(|fresh| fresh.config.listing != listing || board() != place).await.map(drop) };
         tokio::select! {
             () = stop.cancelled() => return,
-            changed = config.changed() => if changed.is_err() {
+            changed = changed => if changed.is_err() {
                 return stop.cancelled().await;
             }
         }
@@ -81,7 +88,35 @@ fn wait_after(error: &HubError, failures: u32) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tokio::net::TcpListener;
+    use tokio::time::timeout;
+
     use super::*;
+    use crate::config::{Config, Sources};
+
+    #[tokio::test]
+    async fn a_server_that_is_reached_elsewhere_tells_its_hubs_and_any_other_change_does_not() {
+        let hub = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let set = [format!("listing.hubs=[\"http://{}\"]", hub.local_addr().unwrap()), "listing.name=\"Chess\"".to_owned()].to_vec();
+        let folder = tempfile::TempDir::new().unwrap();
+        let loaded = Config::load(&Sources { data: Some(folder.path().to_owned()), set, ..Sources::default() }).unwrap();
+        let (change, current) = watch::channel(loaded);
+        let (place, stop) = (Arc::new(Mutex::new("http://old.example".to_owned())), CancellationToken::new());
+        let board = place.clone();
+        let listed = tokio::spawn(keep_listed(current, move || board.lock().unwrap().clone(), Keypair::generate_ed25519(), stop.clone()));
+        let asked = async || timeout(Duration::from_secs(10), hub.accept()).await.map(drop);
+        asked().await.unwrap();
+        change.send_modify(|loaded| loaded.config.presence.allow_unsigned = false);
+        let none = timeout(Duration::from_millis(300), hub.accept()).await;
+        assert!(none.is_err(), "another setting is no reason to ask");
+        *place.lock().unwrap() = "http://new.example".to_owned();
+        change.send_modify(|loaded| loaded.config.presence.allow_unsigned = true);
+        asked().await.expect("the hub is told of the new place");
+        stop.cancel();
+        listed.await.unwrap();
+    }
 
     #[test]
     fn a_hub_that_fails_is_asked_more_and_more_seldom() {

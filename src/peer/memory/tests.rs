@@ -356,7 +356,8 @@ fn check(memory: &Memory) -> Result<(), TestCaseError> {
 mod transfers {
     use super::*;
     use crate::proto::transfer::{
-        Direction, MAX_CLOSED, MAX_OFFERS_OF_A_PEER, MAX_OFFERS_OF_A_STRANGER, MAX_OFFERS_OF_STRANGERS, MAX_OPEN, Offer, State, Step,
+        Direction, MAX_CLOSED, MAX_CLOSED_OF_STRANGERS, MAX_OFFERS_OF_A_PEER, MAX_OFFERS_OF_A_STRANGER, MAX_OFFERS_OF_STRANGERS, MAX_OPEN,
+        Offer, State, Step,
     };
 
     fn offer(id: &str) -> Offer {
@@ -412,6 +413,24 @@ mod transfers {
         assert!(again.transfer_of(&bob, "to-send-1", Direction::In).unwrap().is_none());
         assert_eq!(again.forget_transfer(out.number).unwrap().number, out.number);
         assert!(matches!(again.transfer(out.number), Err(MemoryError::Nothing)));
+    }
+
+    #[test]
+    fn attack_offers_of_strangers_that_come_to_nothing_push_out_nothing_else() {
+        let (memory, _) = new_memory(Limits::default());
+        let ended = |peer, known, id: &str, steps: &[Step]| {
+            let number = offered(&memory, peer, id, known).unwrap();
+            steps.iter().for_each(|step| drop(memory.take_step(number, *step, &Outcome::default()).unwrap().unwrap()));
+            number
+        };
+        let of_a_friend = ended(PeerId::random(), true, "friend", &[Step::Decline]);
+        let taken = ended(PeerId::random(), false, "taken", &[Step::Accept, Step::Finish]);
+        for n in 0..MAX_CLOSED + 20 {
+            ended(PeerId::random(), false, &format!("offer-{n}"), &[if n % 2 == 0 { Step::Decline } else { Step::Cancel }]);
+        }
+        let kept: Vec<i64> = memory.transfers().unwrap().iter().map(|transfer| transfer.number).collect();
+        assert!(kept.len() <= MAX_CLOSED_OF_STRANGERS as usize + 3, "{}", kept.len());
+        assert!(kept.contains(&of_a_friend) && kept.contains(&taken), "what the owner had with friends, or took, stays");
     }
 
     #[test]

@@ -7,10 +7,15 @@ use serde::Serialize;
 use super::{Memory, MemoryError, all, millis, peer, when};
 use crate::clock::UnixMillis;
 use crate::proto::transfer::{
-    Direction, LASTS, MAX_CLOSED, MAX_OFFERS_OF_A_PEER, MAX_OFFERS_OF_A_STRANGER, MAX_OFFERS_OF_STRANGERS, MAX_OPEN, Offer, State, Step,
+    Direction, LASTS, MAX_CLOSED, MAX_CLOSED_OF_STRANGERS, MAX_OFFERS_OF_A_PEER, MAX_OFFERS_OF_A_STRANGER, MAX_OFFERS_OF_STRANGERS,
+    MAX_OPEN, Offer, State, Step,
 };
 
 const TABLE: &str = "SELECT number, peer, id, incoming, name, size, mime, hash, state, why, at, until, place, tell FROM transfers";
+
+/// Forgets the oldest that ended: of strangers' offers that came to nothing, or of all others.
+const OLDEST: &str = "DELETE FROM transfers WHERE open = 0 AND (known = 0 AND state <> 'done') = ?1 AND number <=
+    (SELECT number FROM transfers WHERE open = 0 AND (known = 0 AND state <> 'done') = ?1 ORDER BY number DESC LIMIT 1 OFFSET ?2)";
 
 /// A file on its way, or how it went.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -176,9 +181,9 @@ fn add(
     if open >= MAX_OPEN {
         return Ok(Err(MemoryError::TooMany { what: "transfers", most: MAX_OPEN }));
     }
-    let oldest = "DELETE FROM transfers WHERE open = 0 AND number <=
-        (SELECT number FROM transfers WHERE open = 0 ORDER BY number DESC LIMIT 1 OFFSET ?1)";
-    change.execute(oldest, [MAX_CLOSED])?;
+    for (came_to_nothing, most) in [(false, MAX_CLOSED), (true, MAX_CLOSED_OF_STRANGERS)] {
+        change.execute(OLDEST, params![came_to_nothing, most])?;
+    }
     let (incoming, state) = if direction == Direction::In { (true, State::Offered) } else { (false, State::Waiting) };
     let until = UnixMillis(now.0.saturating_add(u64::try_from(LASTS.as_millis()).unwrap_or(u64::MAX)));
     let added = "INSERT INTO transfers (peer, id, incoming, name, size, mime, hash, known, state, open, at, until, place)

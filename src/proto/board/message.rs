@@ -42,13 +42,7 @@ impl Message {
 
     /// Whether it says what `other` says; kind and time of writing do not count.
     pub(super) fn says(&self, other: &Message) -> bool {
-        let (a, b) = (&self.presence, &other.presence);
-        a.content == b.content
-            && a.avatar_hash == b.avatar_hash
-            && a.email == b.email
-            && a.addrs == b.addrs
-            && a.client_version == b.client_version
-            && self.extras == other.extras
+        self.presence.says(&other.presence) && self.extras == other.extras
     }
 }
 

@@ -30,6 +30,8 @@ struct Page {
     version: &'static str,
     uptime: String,
     standby: bool,
+    /// Whether a directory of communities is operated at this door too.
+    has_directory: bool,
     peers: usize,
     readers: usize,
     streams: usize,
@@ -75,6 +77,7 @@ impl Page {
             version: env!("CARGO_PKG_VERSION"),
             uptime: span(Moment::now().since(Moment::START)),
             standby: app.standby.load(Ordering::Relaxed),
+            has_directory: app.has_directory(),
             peers: boards.iter().map(|board| board.count).sum(),
             readers: boards.iter().map(|board| board.readers).sum(),
             streams: app.streams.taken(),

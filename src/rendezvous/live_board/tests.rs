@@ -78,3 +78,38 @@ fn a_reader_who_is_told_nothing_gets_a_sign_of_life_though_others_are_told_much(
     }
     assert_eq!(text.matches(": still here").count(), 3, "every fifteen seconds: {text}");
 }
+
+/// THREATS 9: readers come and go on every thread while others are told, flushed, ended and moved; nobody stumbles over who is gone.
+#[test]
+fn attack_forty_thousand_readers_that_come_and_go_while_all_are_told_break_nothing() {
+    let (board, done) = (board(), std::sync::atomic::AtomicBool::new(false));
+    let goes_on = || !done.load(std::sync::atomic::Ordering::Relaxed);
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            for n in (0_i64..).take_while(|_| goes_on()) {
+                assert!(board.publish(says(&n.to_string()), Moment::now()).is_ok());
+                board.flush(Moment::now());
+                board.end_streams(|seat| seat.token == Some(n % 7));
+            }
+        });
+        let readers: Vec<_> = (0..4)
+            .map(|thread| {
+                let board = &board;
+                threads.spawn(move || (0..10_000).for_each(|n| comes_and_goes(board, thread, n)))
+            })
+            .collect();
+        readers.into_iter().for_each(|reader| reader.join().unwrap());
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    assert_eq!(board.readers(), 0, "every seat is free again");
+}
+
+fn comes_and_goes(board: &LiveBoard, thread: u8, n: i64) {
+    let seat = Seat { address: [192, 0, 2, thread].into(), peer: None, token: Some(n % 7) };
+    let stream = if n % 2 == 0 { Stream::Changes } else { Stream::Lines };
+    let (number, mut reader) = board.join(seat, stream, None, Moment::now());
+    for _ in 0..n % 5 {
+        let _ = board.poll(number, &mut reader, &Context::from_waker(Waker::noop()));
+    }
+    board.leave(number);
+}

@@ -95,29 +95,29 @@ impl Exchange {
             }
         }
         self.rest = Moment::START;
-        while !locked(&app.sharing.pending).notes.is_empty() && self.rest == Moment::START {
+        while locked(&app.sharing.pending).has_more() && self.rest == Moment::START {
             self.tell(app, now);
         }
         let _ = app.store.leave(instance);
     }
 
     fn tell(&mut self, app: &App, now: Moment) {
-        let (asked, waiting, notes) = take(app);
+        let Taken { asked, late, waiting, notes } = take(app);
         let due = app.sharing.is_shared() && now.since(self.told) >= ALIVE;
         if now < self.rest || (asked.is_empty() && notes.is_empty() && !due) {
-            return put_back(app, notes);
+            return put_back(app, asked, notes);
         }
         let batch = batch(app, asked, &notes);
         match app.store.tell(app.sharing.instance, &batch, UnixMillis::now()) {
             Ok(verdicts) => {
                 self.told = now;
-                for (waits, verdict) in waiting.into_iter().zip(verdicts) {
+                for (waits, verdict) in waiting.into_iter().zip(verdicts.into_iter().skip(late)) {
                     let _ = waits.send(verdict);
                 }
             }
             Err(_) => {
                 self.rest = Moment::now() + REST;
-                put_back(app, notes);
+                put_back(app, batch.asked, notes);
             }
         }
     }
@@ -195,17 +195,31 @@ fn save(app: &App, now: Moment) -> Result<(), crate::rendezvous::StoreError> {
 
 type Notes = Vec<((Option<String>, libp2p::PeerId), Note)>;
 
-fn take(app: &App) -> (Vec<Asked>, Waiting, Notes) {
-    let mut pending = locked(&app.sharing.pending);
-    let (asked, waiting) = std::mem::take(&mut pending.asked).into_iter().unzip();
-    let keys: Vec<_> = pending.notes.keys().take(AT_ONCE).cloned().collect();
-    let notes = keys.into_iter().filter_map(|key| pending.notes.remove_entry(&key)).collect();
-    (asked, waiting, notes)
+/// What is to be written next.
+struct Taken {
+    /// Numbers, the first `late` of which counted before; for each other one somebody waits.
+    asked: Vec<Asked>,
+    late: usize,
+    waiting: Waiting,
+    notes: Notes,
 }
 
-/// What was noted meanwhile is newer.
-fn put_back(app: &App, notes: Notes) {
+fn take(app: &App) -> Taken {
     let mut pending = locked(&app.sharing.pending);
+    let late: Vec<_> = pending.late.keys().take(AT_ONCE).copied().collect();
+    let mut asked: Vec<Asked> = late.iter().filter_map(|peer| pending.late.remove(peer)).collect();
+    let late = asked.len();
+    let (wanted, waiting): (Vec<_>, _) = std::mem::take(&mut pending.asked).into_iter().unzip();
+    asked.extend(wanted);
+    let keys: Vec<_> = pending.notes.keys().take(AT_ONCE).cloned().collect();
+    let notes = keys.into_iter().filter_map(|key| pending.notes.remove_entry(&key)).collect();
+    Taken { asked, late, waiting, notes }
+}
+
+/// Whoever waits for a number judges alone now; what was noted meanwhile is newer.
+fn put_back(app: &App, asked: Vec<Asked>, notes: Notes) {
+    let mut pending = locked(&app.sharing.pending);
+    asked.into_iter().for_each(|asked| pending.write_late(asked));
     for (key, note) in notes {
         pending.notes.entry(key).or_insert(note);
     }

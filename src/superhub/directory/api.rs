@@ -26,11 +26,15 @@ mod docs;
 mod draft;
 mod import;
 mod listings;
+mod moderation;
 mod requests;
 mod view;
 
 pub(in crate::superhub) use docs::asset;
 pub use draft::Draft;
+pub(in crate::superhub) use listings::{Asked, find, id_of, shown};
+pub(in crate::superhub) use moderation::take_report;
+pub(in crate::superhub) use requests::{Audited, audited};
 pub use view::rfc3339;
 
 /// Who asks for a change.
@@ -61,10 +65,16 @@ pub(in crate::superhub) fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/api/v1/admin/requests/{id}/approve", post(requests::approve))
         .route("/api/v1/admin/requests/{id}/refuse", post(requests::refuse))
         .route("/api/v1/admin/audit", get(requests::audit))
+        .route("/api/v1/admin/reports", get(moderation::reports))
+        .route("/api/v1/admin/hidden", get(moderation::hidden))
+        .route("/api/v1/admin/communities/{id}/dismiss", post(moderation::dismiss))
+        .route("/api/v1/admin/communities/{id}/hide", post(moderation::hide))
+        .route("/api/v1/admin/communities/{id}/unhide", post(moderation::unhide))
         .route_layer(from_fn_with_state(app.clone(), operator));
     Router::new()
         .route("/api/v1/communities", get(listings::search).merge(owners(post(listings::create))))
         .route("/api/v1/communities/{id}", get(listings::show).merge(owners(delete(listings::remove).patch(listings::change))))
+        .route("/api/v1/communities/{id}/report", post(moderation::report))
         .route("/api/v1/openapi.json", get(docs::openapi))
         .route("/api/docs", get(docs::page))
         .merge(operators)

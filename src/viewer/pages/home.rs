@@ -7,7 +7,8 @@ use axum::extract::State;
 use axum::response::Response;
 
 use super::Frame;
-use super::reach::{self, Finding};
+use super::reach;
+use crate::doctor::{Finding, Look};
 use crate::http::Problem;
 use crate::http::page::{self, Face, Qr};
 use crate::peer::Path;
@@ -27,6 +28,8 @@ struct Home<'a> {
     version: &'static str,
     here: usize,
     findings: Vec<Finding>,
+    /// Whether there is nothing to do about any of them.
+    well: bool,
     listen: Vec<String>,
     external: Vec<String>,
 }
@@ -36,12 +39,14 @@ pub(super) async fn show(State(app): State<Arc<App>>) -> Result<Response, Proble
     let (me, peers) = (app.peer.me().await?, app.peer.peers().await);
     let near = peers.iter().filter(|row| row.online && (row.path == Path::Lan || row.is_on_the_lan())).count();
     let id = me.peer_id.to_string();
+    let findings = reach::findings(&me, near);
     let page = Home {
         root: "",
         frame: Frame::of(&app, "/").await?,
         face: Face::of(&id),
         qr: Qr::of(&id),
-        findings: reach::findings(&me, near),
+        well: findings.iter().all(|one| !matches!(one.look, Look::Bad | Look::Warn)),
+        findings,
         label: me.label,
         avatar: me.avatar_hash,
         peer_id: id,

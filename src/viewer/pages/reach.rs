@@ -4,23 +4,8 @@ use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 
 use crate::clients::rendezvous::{Status, Stream};
-use crate::p2p::nat::Nat;
+use crate::doctor::{self, Finding, Look, port_names};
 use crate::peer::SelfInfo;
-
-/// One line of the answer.
-#[derive(Debug)]
-pub(super) struct Finding {
-    /// What is judged.
-    pub(super) what: String,
-    /// The look of the badge: `good`, `warn`, `bad`, or nothing where there is nothing to judge.
-    pub(super) look: &'static str,
-    /// One word for it.
-    pub(super) word: &'static str,
-    /// What it means.
-    pub(super) said: String,
-    /// What the owner can do; empty where nothing is to be done.
-    pub(super) todo: String,
-}
 
 /// The network, the internet, and each rendezvous server. `near` counts who is here on the same network.
 pub(super) fn findings(me: &SelfInfo, near: usize) -> Vec<Finding> {
@@ -32,17 +17,17 @@ pub(super) fn findings(me: &SelfInfo, near: usize) -> Vec<Finding> {
     all
 }
 
-fn finding(what: &str, (look, word): (&'static str, &'static str), said: impl Into<String>, todo: impl Into<String>) -> Finding {
-    Finding { what: what.into(), look, word, said: said.into(), todo: todo.into() }
+fn finding(what: &str, (look, word): (Look, &'static str), said: impl AsRef<str>, todo: impl AsRef<str>) -> Finding {
+    Finding::of("reach", what, look, word).said(said).todo(todo)
 }
 
 fn network(me: &SelfInfo, near: usize) -> Finding {
     let what = "This network";
-    let port = ports(&me.listen);
+    let port = port_names(&me.listen);
     if me.listen.is_empty() {
         return finding(
             what,
-            ("bad", "closed"),
+            (Look::Bad, "closed"),
             "goop listens at no address, so nobody can call you.",
             "Look at p2p.listen_port in the configuration, and start goop again.",
         );
@@ -50,35 +35,17 @@ fn network(me: &SelfInfo, near: usize) -> Finding {
     match near {
         0 => finding(
             what,
-            ("warn", "alone"),
+            (Look::Warn, "alone"),
             "Nobody else is found here yet.",
             format!("Start goop on another machine here. If it runs there, let UDP 5353 and {port} through the firewalls of both."),
         ),
-        1 => finding(what, ("good", "works"), "One peer is found here.", ""),
-        many => finding(what, ("good", "works"), format!("{many} peers are found here."), ""),
+        1 => finding(what, (Look::Good, "works"), "One peer is found here.", ""),
+        many => finding(what, (Look::Good, "works"), format!("{many} peers are found here."), ""),
     }
 }
 
 fn internet(me: &SelfInfo) -> Finding {
-    let what = "The internet";
-    let relayed = me.external.iter().any(is_relayed);
-    match me.nat {
-        Nat::Public => finding(what, ("good", "open"), "Others reach you directly from anywhere.", ""),
-        Nat::Private if relayed => finding(
-            what,
-            ("good", "by relay"),
-            "Your router lets nobody in; others reach you through a relay, and directly where both sides manage it.",
-            "",
-        ),
-        Nat::Private => finding(
-            what,
-            ("warn", "closed"),
-            "Your router lets nobody in from outside.",
-            format!("Forward {} to this machine in your router, or switch UPnP on there.", ports(&me.listen)),
-        ),
-        Nat::Unknown if relayed => finding(what, ("good", "by relay"), "Others reach you through a relay.", ""),
-        Nat::Unknown => finding(what, ("", "not known"), "Nobody from outside has tried to reach you yet.", ""),
-    }
+    doctor::internet(me.nat, me.external.iter().any(is_relayed), &me.listen)
 }
 
 fn rendezvous(status: &Status) -> Finding {
@@ -90,18 +57,18 @@ fn rendezvous(status: &Status) -> Finding {
         let said = format!("The server does not take what you publish: {why}. Others do not see you there.");
         return finding(
             &what,
-            ("bad", "refused"),
+            (Look::Bad, "refused"),
             said,
             "Ask whoever runs it; for a closed community, the link of an invitation leads in.",
         );
     }
     match &status.stream {
-        Stream::Connecting => finding(&what, ("", "connecting"), "Asking for the first time.", ""),
-        Stream::Connected { ours: true } => finding(&what, ("good", "connected"), "This machine runs it; you are seen there.", ""),
-        Stream::Connected { .. } => finding(&what, ("good", "connected"), "You are seen there.", ""),
+        Stream::Connecting => finding(&what, (Look::Plain, "connecting"), "Asking for the first time.", ""),
+        Stream::Connected { ours: true } => finding(&what, (Look::Good, "connected"), "This machine runs it; you are seen there.", ""),
+        Stream::Connected { .. } => finding(&what, (Look::Good, "connected"), "You are seen there.", ""),
         Stream::Retrying { why } => finding(
             &what,
-            ("bad", "trying again"),
+            (Look::Bad, "trying again"),
             format!("It does not answer: {why}."),
             "Look whether this machine is online and the address in presence.rendezvous_wan is right; goop tries on by itself.",
         ),
@@ -110,27 +77,11 @@ fn rendezvous(status: &Status) -> Finding {
 
 fn no_rendezvous() -> Finding {
     let todo = "To meet people elsewhere, put the address of a server into presence.rendezvous_wan of the configuration.";
-    finding("Rendezvous servers", ("", "none"), "You meet the people of this network only.", todo)
+    finding("Rendezvous servers", (Look::Plain, "none"), "You meet the people of this network only.", todo)
 }
 
 fn is_relayed(addr: &Multiaddr) -> bool {
     addr.iter().any(|part| part == Protocol::P2pCircuit)
-}
-
-/// The ports of these addresses, as a firewall or a router calls them.
-fn ports(listen: &[Multiaddr]) -> String {
-    let mut found: Vec<String> = Vec::new();
-    for part in listen.iter().flat_map(Multiaddr::iter) {
-        let port = match part {
-            Protocol::Tcp(port) => format!("TCP {port}"),
-            Protocol::Udp(port) => format!("UDP {port}"),
-            _ => continue,
-        };
-        if !found.contains(&port) {
-            found.push(port);
-        }
-    }
-    found.join(" and ")
 }
 
 #[cfg(test)]
@@ -139,6 +90,7 @@ mod tests {
 
     use super::*;
     use crate::clock::UnixMillis;
+    use crate::p2p::nat::Nat;
 
     fn me(nat: Nat, external: &[&str]) -> SelfInfo {
         let addrs = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
@@ -164,7 +116,7 @@ mod tests {
         closed.rendezvous =
             vec![status(Stream::Retrying { why: "no route".into() }, None), status(Stream::Connected { ours: false }, Some("not invited"))];
         let all = findings(&closed, 0);
-        assert_eq!(all.iter().map(|one| one.word).collect::<Vec<_>>(), ["alone", "closed", "trying again", "refused"]);
+        assert_eq!(all.iter().map(|one| one.word.as_str()).collect::<Vec<_>>(), ["alone", "closed", "trying again", "refused"]);
         assert!(all.iter().all(|one| !one.todo.is_empty()), "{all:?}");
         assert!(all[1].todo.contains("TCP 4001 and UDP 4002 to"), "each port once: {}", all[1].todo);
         assert!(all[2].said.contains("no route") && all[3].said.contains("not invited"));
@@ -175,7 +127,7 @@ mod tests {
         let relay = "/ip4/192.0.2.1/tcp/1/p2p-circuit";
         for me in [me(Nat::Public, &[]), me(Nat::Private, &[relay]), me(Nat::Unknown, &[relay])] {
             let all = findings(&me, 2);
-            assert!(all[..2].iter().all(|one| one.look == "good" && one.todo.is_empty()), "{all:?}");
+            assert!(all[..2].iter().all(|one| one.look == Look::Good && one.todo.is_empty()), "{all:?}");
         }
     }
 }

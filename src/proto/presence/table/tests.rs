@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use libp2p::Multiaddr;
 use proptest::prelude::*;
 
 use super::*;

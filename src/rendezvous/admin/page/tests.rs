@@ -10,6 +10,7 @@ fn rendered(text: &str) -> String {
         version: "1",
         uptime: text.into(),
         standby: false,
+        has_directory: true,
         peers: 1,
         readers: 1,
         streams: 1,

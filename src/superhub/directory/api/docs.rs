@@ -3,15 +3,16 @@
 //! The JSON is written by hand: it says more than a derived one could (limits, who may, what an answer means), needs no further library, and a
 //! test holds it against the running server: every path, method, parameter and field.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use askama::Template;
-use axum::extract::Path;
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, header};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
-use crate::http::{Problem, assets};
+use crate::http::{Problem, assets, page};
+use crate::superhub::App;
 
 /// The description; the version is this program's.
 static OPENAPI: LazyLock<Value> = LazyLock::new(|| {
@@ -23,6 +24,7 @@ static OPENAPI: LazyLock<Value> = LazyLock::new(|| {
 #[derive(Template)]
 #[template(path = "api.html")]
 struct Page {
+    root: String,
     title: String,
     description: String,
     operations: Vec<Operation>,
@@ -42,18 +44,15 @@ pub(super) async fn openapi() -> Response {
     ([(header::CONTENT_TYPE, "application/json")], OPENAPI.to_string()).into_response()
 }
 
-pub(super) async fn page() -> Result<Response, Problem> {
+pub(super) async fn page(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let fields = pairs(&OPENAPI["components"]["schemas"]["Listing"]["properties"]).map(|(name, field)| (name, text(&field["description"])));
-    let page = Page {
+    page::answer(&Page {
+        root: app.root(),
         title: text(&OPENAPI["info"]["title"]),
         description: text(&OPENAPI["info"]["description"]),
         operations: pairs(&OPENAPI["paths"]).flat_map(|(path, methods)| operations(path, methods)).collect(),
         fields: fields.collect(),
-    };
-    page.render().map(|html| Html(html).into_response()).map_err(|cause| {
-        tracing::error!(%cause, "the page could not be made");
-        Problem::internal()
     })
 }
 

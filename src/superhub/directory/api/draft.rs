@@ -56,6 +56,8 @@ pub struct Draft {
     #[serde(skip_serializing)]
     health: Option<IgnoredAny>,
     #[serde(skip_serializing)]
+    checked: Option<IgnoredAny>,
+    #[serde(skip_serializing)]
     version: Option<IgnoredAny>,
     #[serde(skip_serializing)]
     created: Option<IgnoredAny>,

@@ -32,19 +32,19 @@ type Answer = Result<Response, Problem>;
 const USUAL: usize = 20;
 
 /// The parameters of a search; an empty one is as good as none.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Asked {
-    q: String,
-    r#type: String,
-    tag: String,
-    lang: String,
+pub(in crate::superhub) struct Asked {
+    pub(in crate::superhub) q: String,
+    pub(in crate::superhub) r#type: String,
+    pub(in crate::superhub) tag: String,
+    pub(in crate::superhub) lang: String,
     paid: String,
     origin: String,
-    health: String,
+    pub(in crate::superhub) health: String,
     sort: String,
     limit: String,
-    cursor: String,
+    pub(in crate::superhub) cursor: String,
 }
 
 /// What a parameter says: nothing where it is empty, 400 where it is not understood.
@@ -85,7 +85,7 @@ impl Asked {
 }
 
 /// One page of what fits.
-pub(super) async fn find(directory: &Directory, asked: &Asked) -> Result<Found, Problem> {
+pub(in crate::superhub) async fn find(directory: &Directory, asked: &Asked) -> Result<Found, Problem> {
     let query = Query::parse(&asked.q).map_err(|wrong| Problem::bad_request(wrong.to_string()))?;
     let origin = match asked.origin.trim() {
         "" => None,
@@ -124,8 +124,13 @@ pub(super) async fn show(
     Path(id): Path<String>,
 ) -> Answer {
     may_ask(&app, socket.ip(), &headers)?;
-    let entry = app.directory.get(id_of(&id)?).await?;
-    answer(StatusCode::OK, &entry.ok_or(StoreError::Nothing)?)
+    answer(StatusCode::OK, &shown(&app.directory, &id).await?)
+}
+
+/// The listing of this id, where everybody may see it.
+pub(in crate::superhub) async fn shown(directory: &Directory, id: &str) -> Result<Entry, Problem> {
+    let entry = directory.get(id_of(id)?).await?.ok_or(StoreError::Nothing)?;
+    if entry.hidden || entry.record.listing().is_none() { Err(StoreError::Gone.into()) } else { Ok(entry) }
 }
 
 /// The operator lists anything, whatever its address; anybody else what his own server answers for.
@@ -207,7 +212,7 @@ fn answer(status: StatusCode, entry: &Entry) -> Answer {
     Ok((status, [(header::ETAG, tag)], Json(view)).into_response())
 }
 
-fn id_of(text: &str) -> Result<ListingId, Problem> {
+pub(in crate::superhub) fn id_of(text: &str) -> Result<ListingId, Problem> {
     ListingId::parse(text).ok_or_else(|| Problem::not_found("there is no such community here"))
 }
 

@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use libp2p::PeerId;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::listings::changed;
@@ -30,7 +30,7 @@ type Answer = Result<Response, Problem>;
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct After {
-    cursor: i64,
+    pub(super) cursor: i64,
 }
 
 /// Lists what a server says of itself, where the server at that address is the one that says so.
@@ -102,17 +102,32 @@ pub(super) async fn refuse(State(app): Shared, Extension(who): Extension<Who>, P
 /// Who changed what, the newest first.
 pub(super) async fn audit(State(app): Shared, Query(after): Query<After>) -> Answer {
     let before = if after.cursor > 0 { after.cursor } else { i64::MAX };
-    let query = "SELECT id, at, who, what, listing, detail FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT 50";
+    let rows = audited(&app, before).await?;
+    let next = rows.last().filter(|_| rows.len() == MOST).map(|last| last.id);
+    Ok(Json(json!({ "audit": rows, "next": next })).into_response())
+}
+
+/// A row of the audit log.
+#[derive(Debug, Serialize)]
+pub(in crate::superhub) struct Audited {
+    id: i64,
+    pub(in crate::superhub) at: String,
+    pub(in crate::superhub) who: String,
+    pub(in crate::superhub) what: String,
+    pub(in crate::superhub) listing: Option<ListingId>,
+    pub(in crate::superhub) detail: String,
+}
+
+/// The newest rows of the audit log below `before`.
+pub(in crate::superhub) async fn audited(app: &App, before: i64) -> Result<Vec<Audited>, Problem> {
+    let query = "SELECT id, at, who, what, listing, detail FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
     let row = |row: &rusqlite::Row| {
         let listing = row.get::<_, Option<[u8; 16]>>(4)?.map(ListingId::from_bytes);
         let at = rfc3339(UnixMillis(row.get::<_, i64>(1)?.unsigned_abs()));
-        let said = (row.get::<_, String>(2)?, row.get::<_, String>(3)?, row.get::<_, String>(5)?);
-        Ok(json!({ "id": row.get::<_, i64>(0)?, "at": at, "who": said.0, "what": said.1, "listing": listing, "detail": said.2 }))
+        Ok(Audited { id: row.get(0)?, at, who: row.get(2)?, what: row.get(3)?, listing, detail: row.get(5)? })
     };
     let look = move |look: &rusqlite::Connection| {
-        Ok(look.prepare_cached(query)?.query_map([before], row)?.collect::<rusqlite::Result<Vec<_>>>()?)
+        Ok(look.prepare_cached(query)?.query_map((before, MOST as i64), row)?.collect::<rusqlite::Result<Vec<_>>>()?)
     };
-    let rows = app.directory.read(look).await?;
-    let next = rows.last().filter(|_| rows.len() == MOST).map(|last| last["id"].clone());
-    Ok(Json(json!({ "audit": rows, "next": next })).into_response())
+    Ok(app.directory.read(look).await?)
 }

@@ -115,6 +115,7 @@ impl<'a> Desk<'a> {
         self.change.prepare_cached(set)?.execute(params![entry.number, sealed, stored(self.now)])?;
         self.forget_endpoint(before)?;
         self.end_lease(entry.number)?;
+        self.close_reports(entry.number)?;
         self.note(who, "removed", Some(&entry.id), reason)
     }
 
@@ -200,7 +201,18 @@ impl<'a> Desk<'a> {
         let before = stored(self.now).saturating_sub(TOMBSTONE);
         self.change.execute(&format!("UPDATE registrations SET listing = NULL WHERE listing IN ({old})"), [before])?;
         self.change.execute(&format!("DELETE FROM listings WHERE id IN ({old})"), [before])?;
-        Ok(())
+        self.forget_reports()
+    }
+
+    /// Takes a listing out of the index, or puts it back where it ranks.
+    pub(in crate::superhub::directory) fn set_hidden(&mut self, entry: &Entry, hidden: bool) -> Result<(), StoreError> {
+        let since = hidden.then(|| stored(self.now));
+        self.unplace(entry.number)?;
+        self.change.prepare_cached("UPDATE listings SET hidden = ?2, place = NULL WHERE id = ?1")?.execute((entry.number, since))?;
+        match entry.record.listing() {
+            Some(listing) => self.place(entry.number, listing, entry.health),
+            None => Ok(()),
+        }
     }
 
     /// Ends the transaction: the last number that was given stands in it.
@@ -260,7 +272,12 @@ impl<'a> Desk<'a> {
         Ok(None)
     }
 
+    /// Puts a listing of this hub where it ranks, unless it is hidden.
     fn place(&mut self, number: i64, listing: &Listing, health: Health) -> Result<(), StoreError> {
+        let hidden = "SELECT hidden IS NOT NULL FROM listings WHERE id = ?1";
+        if self.change.prepare_cached(hidden)?.query_row([number], |row| row.get(0))? {
+            return Ok(());
+        }
         let words = self.put(number, listing, 1, health)?;
         self.learnt.extend(words);
         Ok(())

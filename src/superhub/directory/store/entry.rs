@@ -27,6 +27,10 @@ pub struct Entry {
     pub created: UnixMillis,
     /// What was seen of its server.
     pub health: Health,
+    /// When its server was last looked at.
+    pub checked: Option<UnixMillis>,
+    /// Whether the operator shows it to nobody.
+    pub hidden: bool,
     /// Whether the peer that the listing names as its server was seen answering there.
     pub proven: bool,
     /// An older listing of somebody else whose name looks alike.
@@ -34,8 +38,8 @@ pub struct Entry {
 }
 
 const ENTRY: &str = "SELECT l.id, l.public, l.sealed, l.origin, o.name, l.created, e.health, e.peer, \
-                     (SELECT public FROM listings s WHERE s.id = l.similar AND s.deleted IS NULL) \
-                     FROM listings l JOIN origins o ON o.id = l.origin LEFT JOIN endpoints e ON e.id = l.endpoint";
+                     (SELECT public FROM listings s WHERE s.id = l.similar AND s.deleted IS NULL AND s.hidden IS NULL), \
+                     e.checked, l.hidden IS NOT NULL FROM listings l JOIN origins o ON o.id = l.origin LEFT JOIN endpoints e ON e.id = l.endpoint";
 
 /// The listing of this id, tombstones too.
 pub(in crate::superhub) fn by_public(look: &Connection, id: &ListingId) -> Result<Option<Entry>, StoreError> {
@@ -51,7 +55,8 @@ pub(in crate::superhub) fn by_place(look: &Connection, place: i64) -> Result<Opt
 
 /// Numbers of the newest listings below `before`.
 pub(in crate::superhub) fn newest(look: &Connection, before: i64, most: usize) -> Result<Vec<i64>, StoreError> {
-    let mut query = look.prepare_cached("SELECT id FROM listings WHERE deleted IS NULL AND id < ?1 ORDER BY id DESC LIMIT ?2")?;
+    let mut query =
+        look.prepare_cached("SELECT id FROM listings WHERE deleted IS NULL AND hidden IS NULL AND id < ?1 ORDER BY id DESC LIMIT ?2")?;
     Ok(query.query_map((before, most as i64), |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -71,6 +76,8 @@ fn entry(row: &Row) -> rusqlite::Result<Entry> {
         health,
         proven: named.is_some() && named == seen,
         similar: row.get::<_, Option<[u8; 16]>>(8)?.map(ListingId::from_bytes),
+        checked: row.get::<_, Option<i64>>(9)?.map(millis),
+        hidden: row.get(10)?,
         record,
     })
 }

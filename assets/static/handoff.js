@@ -1,0 +1,52 @@
+// A link into a community: what stands behind the # is read, judged as goop judges it, and written anew. Nothing of it is sent anywhere,
+// and nothing of it becomes a link but the one that begins with goop:join.
+import { byId, copyBox, element } from "./kit.js";
+
+const LONGEST = 4096;
+const MOST = 8;
+const LONGEST_INVITE = 256;
+
+// An address as listings have it: a URL without anything secret, or host:port. What a browser shows of it is what goop takes.
+function place(text) {
+  const whole = text.includes("://") ? text : "https://" + text;
+  if (text.length > 256 || !URL.canParse(whole)) return null;
+  const url = new URL(whole);
+  const secret = url.username || url.password || url.search || url.hash || url.pathname.split("/").includes("m");
+  if (!/^https?:$/.test(url.protocol) || !url.hostname || secret) return null;
+  if (text.includes("://")) return url.href.replace(/\/+$/, "");
+  const port = /:(\d{1,5})$/.exec(text);
+  return port && url.pathname === "/" ? `${url.hostname}:${port[1]}` : null;
+}
+
+function read(fragment) {
+  if (fragment.length > LONGEST) return null;
+  const said = new URLSearchParams(fragment);
+  const places = said.getAll("at").slice(0, MOST).map(place);
+  const invite = said.get("invite") || "";
+  if (!places.length || places.includes(null) || invite.length > LONGEST_INVITE) return null;
+  return { places, invite };
+}
+
+function show() {
+  const fragment = location.hash.slice(1);
+  const link = read(fragment);
+  byId("nothing").hidden = fragment !== "";
+  byId("damaged").hidden = fragment === "" || link !== null;
+  byId("link").hidden = link === null;
+  if (link === null) return byId("open").removeAttribute("href");
+  const rows = link.places.map((text) => {
+    const row = element("li");
+    row.append(element("code", text));
+    return row;
+  });
+  const again = new URLSearchParams(link.places.map((text) => ["at", text]));
+  if (link.invite) again.set("invite", link.invite);
+  byId("places").replaceChildren(...rows);
+  byId("invited").hidden = !link.invite;
+  byId("open").href = "goop:join?" + again;
+  byId("paste").replaceChildren(copyBox("goop:join?" + again, "the link"));
+  byId("command").replaceChildren(copyBox(`goop join 'goop:join?${again}'`, "the command"));
+}
+
+addEventListener("hashchange", show);
+show();

@@ -1,0 +1,103 @@
+//! Reports from anybody, and what the operator makes of them.
+
+use std::net::IpAddr;
+use std::sync::{Arc, PoisonError};
+
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use serde_json::{Value, json};
+
+use super::listings::id_of;
+use super::requests::After;
+use super::view::View;
+use super::{Who, of_foreign_page};
+use crate::clock::Moment;
+use crate::http::client_ip::host_key;
+use crate::http::{Client, Problem, body, origin};
+use crate::proto::directory::ListingId;
+use crate::superhub::App;
+use crate::superhub::directory::moderation::{self, Report};
+use crate::superhub::directory::search::MOST;
+
+type Shared = State<Arc<App>>;
+type Answer = Result<Response, Problem>;
+
+/// `POST /api/v1/communities/{id}/report`.
+pub(super) async fn report(
+    State(app): Shared,
+    Extension(Client(socket)): Extension<Client>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body::Json(report): body::Json<Report>,
+) -> Answer {
+    take_report(&app, socket.ip(), &headers, &id, report).await?;
+    Ok((StatusCode::ACCEPTED, Json(json!({ "detail": "the operator of this hub will look at it" }))).into_response())
+}
+
+/// Notes a report of whoever may send one: not for a page of somebody else, which would have all its visitors report, and seldom.
+pub(in crate::superhub) async fn take_report(
+    app: &App,
+    socket: IpAddr,
+    headers: &HeaderMap,
+    id: &str,
+    report: Report,
+) -> Result<ListingId, Problem> {
+    let id = id_of(id)?;
+    if of_foreign_page(headers, origin::only(headers, &header::HOST).unwrap_or_default()) {
+        return Err(Problem::new(StatusCode::FORBIDDEN, "foreign-origin", "pages of other origins may not report anything here"));
+    }
+    may_report(app, app.client(socket, headers))?;
+    app.directory.change(0, move |desk| desk.report(&id, &report)).await?;
+    app.metrics.reported.inc();
+    Ok(id)
+}
+
+fn may_report(app: &App, client: IpAddr) -> Result<(), Problem> {
+    let mut reported = app.reported.lock().unwrap_or_else(PoisonError::into_inner);
+    reported
+        .take(host_key(client), Moment::now())
+        .map_err(|after| Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate", "this address reports too often").retry_after(after))
+}
+
+/// Listings whose reports wait.
+pub(super) async fn reports(State(app): Shared, Query(after): Query<After>) -> Answer {
+    let (found, count) = app.directory.read(move |look| moderation::reported(look, after.cursor, MOST)).await?;
+    let next = found.last().filter(|_| found.len() == MOST).map(|last| last.entry.number);
+    let told = |one: &moderation::Reported| {
+        let listing = View::of(&one.entry)?;
+        Some(json!({ "listing": listing, "count": one.count, "first": one.first, "last": one.last, "said": one.said }))
+    };
+    let told: Vec<Value> = found.iter().filter_map(told).collect();
+    Ok(Json(json!({ "reports": told, "waiting": count, "next": next })).into_response())
+}
+
+/// Listings that are hidden.
+pub(super) async fn hidden(State(app): Shared, Query(after): Query<After>) -> Answer {
+    let found = app.directory.read(move |look| moderation::hidden(look, after.cursor, MOST)).await?;
+    let next = found.last().filter(|_| found.len() == MOST).map(|last| last.number);
+    let told: Vec<View<'_>> = found.iter().filter_map(View::of).collect();
+    Ok(Json(json!({ "communities": told, "next": next })).into_response())
+}
+
+pub(super) async fn dismiss(State(app): Shared, Extension(who): Extension<Who>, Path(id): Path<String>) -> Answer {
+    let id = id_of(&id)?;
+    app.directory.change(0, move |desk| desk.dismiss(&id, &who.name())).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+pub(super) async fn hide(State(app): Shared, Extension(who): Extension<Who>, Path(id): Path<String>) -> Answer {
+    set_hidden(&app, &who, &id, true).await
+}
+
+pub(super) async fn unhide(State(app): Shared, Extension(who): Extension<Who>, Path(id): Path<String>) -> Answer {
+    set_hidden(&app, &who, &id, false).await
+}
+
+async fn set_hidden(app: &App, who: &Who, id: &str, hidden: bool) -> Answer {
+    let (id, name) = (id_of(id)?, who.name());
+    app.directory.change(0, move |desk| desk.hide(&id, hidden, &name)).await?;
+    app.metrics.changed.inc();
+    Ok(StatusCode::NO_CONTENT.into_response())
+}

@@ -1,0 +1,182 @@
+//! What visitors report, how much of it there can be, and what the operator makes of it.
+
+use goop::superhub::directory::{MOST_REPORTED, MOST_SAID, Reason, Report, StoreError};
+use reqwest::{Client, Method, redirect};
+use serde_json::{Value, json};
+
+use super::hub::Hub;
+use super::stage::{Stage, listing};
+
+fn chess() -> Value {
+    json!({ "community": "Chess Club", "rendezvous": "rv2.example.com:8787", "type": "open" })
+}
+
+fn report(words: &str) -> Report {
+    Report { reason: Reason::Spam, words: words.into(), contact: String::new() }
+}
+
+async fn reported(hub: &Hub, id: &str, report: Value) -> u16 {
+    hub.ask(Method::POST, &format!("/api/v1/communities/{id}/report")).json(&report).send().await.unwrap().status().as_u16()
+}
+
+async fn act(hub: &Hub, id: &str, what: &str) -> u16 {
+    hub.as_admin(Method::POST, &format!("/api/v1/admin/communities/{id}/{what}")).send().await.unwrap().status().as_u16()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_waits_for_the_operator_and_hiding_takes_the_listing_out_of_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = Hub::start(folder.path());
+    let id = hub.list(chess()).await["id"].as_str().unwrap().to_owned();
+    assert_eq!(
+        reported(&hub, &id, json!({ "reason": "fraud", "words": "they want money\nand more", "contact": "me@example.org" })).await,
+        202
+    );
+    let waiting = hub.admin_get("/api/v1/admin/reports").await;
+    let one = &waiting["reports"][0];
+    assert_eq!((&waiting["waiting"], &one["count"], &one["listing"]["community"]), (&json!(1), &json!(1), &json!("Chess Club")));
+    let said = (&one["said"][0]["reason"], &one["said"][0]["words"], &one["said"][0]["contact"]);
+    assert_eq!(said, (&json!("fraud"), &json!("they want money and more"), &json!("me@example.org")));
+    assert_eq!(hub.names("q=chess").await, ["Chess Club"], "a report changes nothing by itself");
+
+    assert_eq!(act(&hub, &id, "hide").await, 204);
+    let gone = [format!("/api/v1/communities/{id}"), format!("/directory/{id}")];
+    for path in &gone {
+        assert_eq!(hub.ask(Method::GET, path).send().await.unwrap().status(), 410, "{path}");
+    }
+    for params in ["q=chess", "q=chess&sort=newest", "", "type=open", "sort=oldest"] {
+        assert_eq!(hub.names(params).await, [""; 0], "{params}");
+    }
+    let changed =
+        hub.as_admin(Method::PATCH, &format!("/api/v1/communities/{id}")).json(&json!({ "tags": ["chess"] })).send().await.unwrap();
+    assert_eq!(changed.status(), 200, "the operator may still change it");
+    assert_eq!(hub.names("tag=chess").await, [""; 0], "and it stays hidden");
+    assert_eq!(hub.admin_get("/api/v1/admin/reports").await["waiting"], 0);
+    assert_eq!(hub.admin_get("/api/v1/admin/hidden").await["communities"][0]["id"], *id);
+    assert_eq!(reported(&hub, &id, json!({ "reason": "spam" })).await, 410);
+
+    assert_eq!(act(&hub, &id, "unhide").await, 204);
+    assert_eq!((hub.names("q=chess").await, hub.names("").await), (vec!["Chess Club".to_owned()], vec!["Chess Club".to_owned()]));
+    assert_eq!(reported(&hub, &id, json!({ "reason": "spam" })).await, 202);
+    assert_eq!((act(&hub, &id, "dismiss").await, act(&hub, &id, "dismiss").await), (204, 404));
+    assert_eq!(reported(&hub, &id, json!({ "reason": "spam" })).await, 202);
+    assert_eq!(hub.as_admin(Method::DELETE, &format!("/api/v1/communities/{id}")).send().await.unwrap().status(), 204);
+    assert_eq!(hub.admin_get("/api/v1/admin/reports").await["waiting"], 0, "removing it closes its reports");
+    let audit = hub.admin_get("/api/v1/admin/audit").await;
+    let done: Vec<&str> = audit["audit"].as_array().unwrap().iter().map(|row| row["what"].as_str().unwrap()).collect();
+    assert_eq!(done, ["removed", "dismissed", "shown", "changed", "hidden", "listed"], "who did it is noted, who reported is not");
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_hidden_stays_hidden_through_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = Hub::start(folder.path());
+    let id = hub.list(chess()).await["id"].as_str().unwrap().to_owned();
+    assert_eq!(act(&hub, &id, "hide").await, 204);
+    hub.close().await;
+    let hub = Hub::start(folder.path());
+    assert_eq!((hub.names("").await.len(), hub.names("q=chess").await.len()), (0, 0));
+    assert_eq!(act(&hub, &id, "unhide").await, 204);
+    assert_eq!(hub.names("q=chess").await, ["Chess Club"]);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn by_the_form_a_report_needs_no_script() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = Hub::start(folder.path());
+    let id = hub.list(chess()).await["id"].as_str().unwrap().to_owned();
+    let client = Client::builder().redirect(redirect::Policy::none()).build().unwrap();
+    let send = |body: &'static str| {
+        let request = client.post(format!("{}/directory/{id}/report", hub.url)).header("content-type", "application/x-www-form-urlencoded");
+        request.body(body).send()
+    };
+    let back = send("reason=impostor&words=it+is+mine&contact=").await.unwrap();
+    assert_eq!((back.status().as_u16(), back.headers()["location"].to_str().unwrap()), (303, &*format!("/directory/{id}?reported=yes")));
+    let thanks = hub.ask(Method::GET, &format!("/directory/{id}?reported=yes")).send().await.unwrap().text().await.unwrap();
+    assert!(thanks.contains("Thank you."));
+    assert_eq!(hub.admin_get("/api/v1/admin/reports").await["reports"][0]["said"][0]["words"], "it is mine");
+    assert_eq!(send("reason=love").await.unwrap().status(), 400);
+    let json = client.post(format!("{}/directory/{id}/report", hub.url)).json(&json!({ "reason": "spam" })).send().await.unwrap();
+    assert_eq!(json.status(), 415);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_one_address_reports_a_few_times_and_is_told_when_to_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = Hub::start(folder.path());
+    let id = hub.list(chess()).await["id"].as_str().unwrap().to_owned();
+    let mut answers = Vec::new();
+    for _ in 0..20 {
+        answers.push(reported(&hub, &id, json!({ "reason": "spam" })).await);
+    }
+    assert_eq!(answers[..5], [202; 5]);
+    assert_eq!(answers[5..], [429; 15]);
+    let page = hub.ask(Method::POST, &format!("/directory/{id}/report")).header("accept", "text/html");
+    let page = page.header("content-type", "application/x-www-form-urlencoded").body("reason=spam").send().await.unwrap();
+    assert_eq!(page.status(), 429);
+    assert!(page.headers().contains_key("retry-after") && page.text().await.unwrap().contains("<!doctype html>"));
+    hub.close().await;
+}
+
+/// THREATS 31: or any page would have its visitors report whom it likes.
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_a_page_of_another_origin_reports_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = Hub::start(folder.path());
+    let id = hub.list(chess()).await["id"].as_str().unwrap().to_owned();
+    for (name, value) in [("origin", "https://evil.example"), ("origin", "null"), ("sec-fetch-site", "cross-site")] {
+        let form = hub.ask(Method::POST, &format!("/directory/{id}/report")).header("content-type", "application/x-www-form-urlencoded");
+        let json = hub.ask(Method::POST, &format!("/api/v1/communities/{id}/report")).json(&json!({ "reason": "spam" }));
+        for request in [form.body("reason=spam"), json] {
+            assert_eq!(request.header(name, value).send().await.unwrap().status(), 403, "{name}: {value}");
+        }
+    }
+    for what in ["hide", "unhide", "dismiss"] {
+        let request = hub.as_admin(Method::POST, &format!("/api/v1/admin/communities/{id}/{what}"));
+        assert_eq!(request.header("origin", "https://evil.example").send().await.unwrap().status(), 403, "{what}");
+        assert_eq!(hub.ask(Method::POST, &format!("/api/v1/admin/communities/{id}/{what}")).send().await.unwrap().status(), 401, "{what}");
+    }
+    for path in ["/api/v1/admin/reports", "/api/v1/admin/hidden", "/admin/directory", &format!("/admin/directory/{id}")] {
+        assert_eq!(hub.ask(Method::GET, path).send().await.unwrap().status(), 401, "{path}");
+    }
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_a_hundred_thousand_reports_keep_the_words_of_a_few_and_count_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::open(folder.path());
+    let id = stage.list(listing("Chess Club")).await.id;
+    let (long, odd) = ("w".repeat(100_000), "a\u{202e}b\r\n\u{0}c");
+    for round in 0..10 {
+        let (long, odd) = (long.clone(), odd.to_owned());
+        let flood = stage.directory.change(0, move |desk| {
+            (0..10_000).try_for_each(|number| desk.report(&id, &report(if (round + number) % 2 == 0 { &long } else { &odd })))
+        });
+        flood.await.unwrap();
+    }
+    let one = "SELECT (SELECT count FROM reported), (SELECT count(*) FROM reports), (SELECT max(length(words)) FROM reports), (SELECT count(*) FROM audit)";
+    let row = |row: &rusqlite::Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+    let kept: (i64, i64, i64, i64) = stage.directory.read(move |look| Ok(look.query_row(one, [], row)?)).await.unwrap();
+    assert_eq!(kept, (100_000, MOST_SAID, 1000, 1), "and strangers push nothing out of the audit log");
+    let others = stage.directory.change(20_000, |desk| {
+        let mut ids = Vec::new();
+        for number in 0..MOST_REPORTED {
+            ids.push(desk.list(listing(&format!("Club {number}")), goop::proto::directory::target::Trust::Operator, "test")?.id);
+        }
+        Ok(ids)
+    });
+    let others = others.await.unwrap();
+    let last =
+        stage.directory.change(0, move |desk| Ok(others.iter().map(|id| desk.report(id, &report(""))).filter(Result::is_err).count()));
+    assert_eq!(last.await.unwrap(), 1, "the listing that was reported first has the place of the last");
+    let full = stage.directory.change(0, move |desk| desk.report(&id, &report("one more"))).await;
+    assert!(full.is_ok(), "what waits already is still counted");
+    let other = stage.list(listing("Not reported yet")).await.id;
+    let refused = stage.directory.change(0, move |desk| desk.report(&other, &report(""))).await;
+    assert!(matches!(refused, Err(StoreError::TooMany(_))));
+    stage.close().await;
+}
