@@ -21,13 +21,14 @@ use crate::identity::{DataLock, Identity, IdentityError, LockError};
 use crate::p2p::{P2pError, nat};
 use crate::peer::files::Folders;
 use crate::peer::{self, PeerError, PeerHandle, Profile};
-use crate::rendezvous::{Rendezvous, RendezvousError};
+use crate::rendezvous::{ReloadAnswer, Rendezvous, RendezvousError};
 use crate::shutdown::{DEADLINE, Ended, Tasks};
 use crate::superhub::SuperHubError;
 use crate::systemd::{self, Sockets};
 use crate::telemetry::Metrics;
 use crate::viewer::{self, MAX_OWN_AVATAR, Viewer, ViewerError};
 
+mod moves;
 mod numbers;
 mod open_files;
 mod public;
@@ -133,7 +134,7 @@ impl Node {
         let (told, current) = watch::channel(loaded.clone());
         let (reload, asked) = mpsc::channel(1);
         let house = House { loaded, identity: &identity, metrics: &metrics, stop: &stop };
-        let public = Public::open(&house, sockets, reload, &mut tasks)?;
+        let public = Public::open(&house, sockets, reload.clone(), &mut tasks)?;
         numbers::tell(&house, &mut tasks)?;
         let mut ready = Ready::of(&identity.peer_id());
         let mut peer = None;
@@ -150,8 +151,9 @@ impl Node {
             let (nat, relay) = relay::of_peer(&loaded.config.p2p, &identity, guests);
             let options = peer_options(loaded, &identity, servers, nat);
             let handle = peer::start(options, &metrics, &mut tasks, stop.child_token()).await?;
-            let viewer =
-                open_viewer(&current, &handle, public.tell(Ready::of(&identity.peer_id())).local, metrics, &mut tasks, stop.child_token())?;
+            tasks.spawn("moves", moves::write_down(handle.clone(), loaded.clone(), reload.clone(), stop.child_token()));
+            let local = public.tell(Ready::of(&identity.peer_id())).local;
+            let viewer = open_viewer(&current, &handle, (local, reload), metrics, &mut tasks, stop.child_token())?;
             let me = handle.me().await.map_err(|_| PeerError::Ended)?;
             ready = ready.with_peer(&me, viewer.as_ref().map(Viewer::url));
             token = viewer.as_ref().map(|viewer| viewer.token().to_owned());
@@ -161,9 +163,8 @@ impl Node {
         if let (Some(board), Some(relay)) = (&public.board, relay) {
             board.name_relay(relay);
         }
-        if peer.is_some() && !loaded.config.discovery.hubs.is_empty() {
-            let hubs = loaded.config.discovery.hubs.clone();
-            tasks.spawn("communities", keep_known(hubs, data.known_communities(), stop.child_token()));
+        if peer.is_some() {
+            tasks.spawn("communities", keep_known(current.clone(), data.known_communities(), stop.child_token()));
         }
         if let Some(board) = public.board.clone() {
             tasks.spawn("listing", keep_listed(current, move || board.url(), identity.keypair.clone(), stop.child_token()));
@@ -281,18 +282,16 @@ fn roles(config: &Config) -> Vec<&'static str> {
 fn open_viewer(
     current: &watch::Receiver<Loaded>,
     peer: &PeerHandle,
-    local: Option<String>,
+    (local, reload): (Option<String>, mpsc::Sender<ReloadAnswer>),
     metrics: Metrics,
     tasks: &mut Tasks,
     stop: CancellationToken,
 ) -> Result<Option<Viewer>, NodeError> {
     let loaded = current.borrow().clone();
     let Some(addr) = loaded.config.viewer.http_addr.get() else { return Ok(None) };
-    let explicit = loaded.is_explicit("viewer.http_addr");
-    let data = &loaded.data;
-    let (inherited_avatar, roles) = (data.goop2_avatar(), roles(&loaded.config));
+    let (explicit, roles) = (loaded.is_explicit("viewer.http_addr"), roles(&loaded.config));
     let house = viewer::House { current: current.clone(), local };
-    let options = viewer::Options { addr, explicit, inherited_avatar, roles, house: Some(house), ..viewer::Options::new(data.avatar()) };
+    let options = viewer::Options { addr, explicit, roles, house: Some(house), reload: Some(reload), ..viewer::Options::new(&loaded) };
     let counters = options.metrics.clone();
     metrics.register("viewer_http", |room| counters.register(room));
     let viewer = Viewer::bind(options, peer.clone(), move || metrics.text(), tasks, stop)?;

@@ -10,6 +10,7 @@
 //! - `door`: what every request passes first; `guard`: who may ask for what (THREATS 24, 30).
 //! - `api`: the JSON API; `live`: its event stream; `pages`: the pages.
 //! - `checkup`: asks the doctor, not more often than is of use.
+//! - `configuration`: the owner's settings, as they are and as they are to be.
 //! - `site_origin`: a peer's site as its own browser origin (THREATS 24–28); `apart`: without one, where a browser finds none (THREATS 26).
 //! - `draft`: a text of one's own site before it is saved.
 //! - `first_page`: what somebody begins with who has no site yet.
@@ -22,19 +23,21 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Loaded;
 use crate::config::net::DEFAULT_VIEWER;
 use crate::http::{self, HttpMetrics, Limits};
 use crate::peer::PeerHandle;
+use crate::rendezvous::ReloadAnswer;
 use crate::shutdown::Tasks;
 
 mod apart;
 mod api;
 mod bind;
 mod checkup;
+mod configuration;
 mod door;
 mod draft;
 mod failure;
@@ -51,6 +54,7 @@ pub use bind::ViewerError;
 pub use guard::TOKEN_HEADER;
 pub use live::MAX_STREAMS;
 
+use configuration::Configuration;
 use guard::Token;
 use hosts::Hosts;
 
@@ -61,6 +65,8 @@ pub const MAX_OWN_AVATAR: u64 = 256 * 1024;
 
 /// Longest text of one's own site that is edited or previewed, in bytes.
 const MAX_TEXT: u64 = 1024 * 1024;
+/// Searches for communities at the same time.
+const MAX_SEARCHES: usize = 4;
 
 /// How a viewer is started.
 #[derive(Debug, Clone)]
@@ -75,6 +81,10 @@ pub struct Options {
     pub inherited_avatar: Option<PathBuf>,
     /// What this node is, for its owner to see, in words.
     pub roles: Vec<&'static str>,
+    /// The configuration as it was at the start; it can be read anew.
+    pub config: Loaded,
+    /// Who applies a configuration that changed; without anybody it counts after a restart.
+    pub reload: Option<mpsc::Sender<ReloadAnswer>>,
     /// Largest file that may be put into one's own site, in bytes.
     pub max_file: u64,
     /// The node around the peer; without it there is no `/doctor`.
@@ -95,15 +105,17 @@ pub struct House {
 }
 
 impl Options {
-    /// The default address and limits, and the avatar in this file.
-    pub fn new(avatar: PathBuf) -> Self {
+    /// The default address and limits, and whatever else `config` says.
+    pub fn new(config: &Loaded) -> Self {
         let (limits, metrics) = (Limits::default(), HttpMetrics::default());
         Self {
             addr: DEFAULT_VIEWER,
             explicit: false,
-            avatar,
-            inherited_avatar: None,
+            avatar: config.data.avatar(),
+            inherited_avatar: config.data.goop2_avatar(),
             roles: vec!["peer"],
+            config: config.clone(),
+            reload: None,
             max_file: DEFAULT_MAX_FILE,
             house: None,
             limits,
@@ -120,8 +132,11 @@ struct App {
     start: String,
     hosts: Hosts,
     options: Options,
+    configuration: Configuration,
     streams: Arc<tokio::sync::Semaphore>,
     metrics_text: Box<dyn Fn() -> String + Send + Sync>,
+    /// Searches for communities that may be under way; further ones wait.
+    searches: tokio::sync::Semaphore,
     /// Held while the avatar changes, so that what is announced and what is on the disk are the same.
     avatar_changes: tokio::sync::Mutex<()>,
     drafts: draft::Drafts,
@@ -154,8 +169,10 @@ impl Viewer {
             token: Token::random(),
             start: format!("{:016x}", rand::random::<u64>()),
             hosts: Hosts::new(bound.addr.port()),
+            configuration: Configuration::new(&options),
             streams: Arc::new(tokio::sync::Semaphore::new(MAX_STREAMS)),
             metrics_text: Box::new(metrics_text),
+            searches: tokio::sync::Semaphore::new(MAX_SEARCHES),
             avatar_changes: tokio::sync::Mutex::new(()),
             drafts: draft::Drafts::default(),
             doctor: checkup::Doctor::default(),

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Output;
 
 use harness::goop_node::{Plan, run};
-use harness::{Goop, Place, SOON};
+use harness::{Goop, Place, SOON, eventually};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -91,6 +91,64 @@ fn one_searches_joins_and_is_in_and_the_hub_may_die() {
     bob.sees(&carol.id(), SOON);
     assert!(!file(alice.data()).contains(&place) && file(alice.data()).contains("# mine"));
     assert!(done(&alice.cli(&["communities"])).contains("None yet"));
+}
+
+#[test]
+fn by_the_pages_api_one_searches_joins_and_leaves_without_a_restart() {
+    let (hub, board) = (server("--superhub"), server("--rendezvous-host"));
+    operate(&hub, "communities", &json!({ "community": "Chess Club", "rendezvous": url(&board), "type": "open" }));
+    let folders = [TempDir::new().unwrap(), TempDir::new().unwrap()];
+    let (alice, bob) = (peer(&folders[0], "Alice", "# mine\n"), peer(&folders[1], "Bob", ""));
+    let set = json!({ "discovery.hubs": [url(&hub)], "presence.ttl_seconds": 21 }).to_string();
+    let curl = ["-H", "Content-Type: application/json", "--data", &set];
+    let (status, saved) = alice.change("PATCH", "settings", &curl).unwrap();
+    let saved: Value = serde_json::from_str(&saved).unwrap();
+    assert_eq!((status, &saved["applied"], &saved["needs_restart"]), (200, &json!(["discovery.hubs"]), &json!(["presence.ttl_seconds"])));
+    let found = alice.api("communities/search?q=chess").unwrap();
+    let place = found["communities"][0]["rendezvous"].as_str().unwrap().to_owned();
+    assert_eq!((&found["local"], &place), (&json!(false), &url(&board)));
+    let looked = bob.api(&format!("communities/search?q={place}")).unwrap();
+    assert_eq!((&looked["link"]["answers"], &looked["link"]["peers"]), (&json!(true), &json!(0)));
+    for one in [&alice, &bob] {
+        let (status, joined) = one.post("communities", &json!({ "link": place })).unwrap();
+        assert!(status == 201 && joined.contains("\"applied\":true"), "{joined}");
+    }
+    alice.sees(&bob.id(), SOON);
+    let name = place.trim_start_matches("http://");
+    let mine = alice.api("communities").unwrap();
+    assert_eq!((&mine["communities"][0]["name"], &mine["communities"][0]["listed"]), (&json!(name), &json!(true)));
+    assert_eq!(alice.delete(&format!("communities?name={name}")).unwrap().0, 200);
+    bob.misses(&alice.id(), SOON);
+    assert!(file(alice.data()).starts_with("# mine\n") && !file(alice.data()).contains(name));
+}
+
+#[test]
+fn a_community_that_moved_is_written_down_and_found_after_a_restart() {
+    let (old, new) = (server("--rendezvous-host"), server("--rendezvous-host"));
+    for board in [&old, &new] {
+        operate(board, "admin/boards", &json!({ "slug": "chess", "type": "open" }));
+    }
+    let (from, to) = (format!("{}/c/chess", url(&old)), format!("{}/c/chess", url(&new)));
+    let folders = [TempDir::new().unwrap(), TempDir::new().unwrap()];
+    let toml = format!("[presence]\nrendezvous_wan = [\n    \"{from}\", # where we play\n]\n");
+    let (alice, bob) = (peer(&folders[0], "Alice", &toml), peer(&folders[1], "Bob", &toml));
+    alice.sees(&bob.id(), SOON);
+    let curl = ["-u", PASSWORD, "-H", "Content-Type: application/json", "--data", &json!({ "to": to }).to_string()];
+    assert_eq!(Place::Here.http(&format!("{}/api/v1/admin/boards/chess/move", url(&old)), &curl).unwrap().0, 204);
+    for one in [&alice, &bob] {
+        let written = || if file(one.data()).contains(&to) { Ok(()) } else { Err(file(one.data())) };
+        eventually(SOON, "the move is written down", written);
+        assert!(file(one.data()).contains("# where we play") && !file(one.data()).contains(&from), "{}", file(one.data()));
+        let name = || match one.api("communities")?["communities"][0]["name"].clone() {
+            name if name == to.trim_start_matches("http://") => Ok(()),
+            other => Err(other.to_string()),
+        };
+        eventually(SOON, "it goes by its new name", name);
+    }
+    drop(old);
+    let alice = alice.stop().start();
+    alice.sees(&bob.id(), SOON);
+    bob.sees(&alice.id(), SOON);
 }
 
 #[test]

@@ -80,6 +80,21 @@ fn a_running_peer_keeps_what_its_hubs_list_without_being_asked() {
 }
 
 #[test]
+fn hubs_that_are_named_while_a_peer_runs_are_asked_what_they_list() {
+    let (hub, data) = (hub(), TempDir::new().unwrap());
+    list(&hub, "Chess Club", "https://rv.example/c/chess");
+    let peer = Plan::new(&Place::Here).data(data.path()).start();
+    std::fs::write(data.path().join("goop.toml"), format!("discovery.hubs = [\"{}\"]\n", url(&hub))).unwrap();
+    peer.signal(rustix::process::Signal::HUP);
+    let kept = || match std::fs::read_to_string(data.path().join("communities.ndjson")) {
+        Ok(text) if text.contains("Chess Club") => Ok(()),
+        other => Err(format!("{other:?}")),
+    };
+    eventually(SOON, "the new hub's listings are kept", kept);
+    assert!(!peer.logged("needs a restart"));
+}
+
+#[test]
 fn the_same_community_of_two_hubs_is_shown_once() {
     let (one, other) = (scripted(|socket| answer(socket, &page(1))), scripted(|socket| answer(socket, &page(2))));
     let answers = ask(&[&one, &other]);

@@ -6,11 +6,14 @@ import { watchFiles } from "./files.js";
 const MOST = 200;
 const STATES = { sending: "on its way", waiting: "waits until they are back", delivered: "delivered", failed: "not sent" };
 const { me, with: open = null } = document.body.dataset;
-const [messages, nothing, form, problem, notify] = ["messages", "nothing", "say", "problem", "notify"].map(byId);
+const [messages, form, problem, notify, earlier, audience] = ["messages", "say", "problem", "notify", "earlier", "audience"].map(byId);
 const content = form.elements.content;
 const draft = "draft " + (open || "");
 const names = new Map([[me, "You"]]);
 const lines = new Map();
+// Lines on the page; more once its reader has asked for earlier ones.
+let most = MOST;
+let before = null;
 
 function nameOf(id) {
   return names.get(id) || "Somebody";
@@ -44,9 +47,16 @@ function line(message) {
   [time.dateTime, time.title, name.title] = [at.toISOString(), at.toLocaleString(), name.textContent];
   head.append(name, " ", element("code", shortId(message.from)), " ", time, " ");
   head.append(button("×", "Delete this message", () => change("DELETE", "chat/" + message.number)));
+  if (message.community) head.append(where(message.community));
   item.append(head, element("bdi", message.content, "said"));
   if (STATES[message.state]) item.append(element("p", stateOf(message), "state " + message.state));
   return item;
+}
+
+function where(community) {
+  const [mark, name] = [element("span", "in ", "to"), element("bdi", community)];
+  mark.append(name);
+  return mark;
 }
 
 function stateOf({ state, why, missed, delivered }) {
@@ -58,24 +68,48 @@ function stateOf({ state, why, missed, delivered }) {
 function show(message) {
   const [old, made] = [lines.get(message.number), line(message)];
   lines.set(message.number, made);
-  nothing.hidden = true;
   if (old) return old.replaceWith(made);
   const atEnd = messages.scrollHeight - messages.scrollTop - messages.clientHeight < 80 || message.from === me;
   messages.append(made);
-  if (lines.size > MOST) remove(lines.keys().next().value);
+  if (lines.size > most) remove(Math.min(...lines.keys()));
   if (atEnd) messages.scrollTop = messages.scrollHeight;
 }
 
 function remove(number) {
   lines.get(number)?.remove();
   lines.delete(number);
-  nothing.hidden = lines.size > 0;
+}
+
+function page(number) {
+  const asked = new URLSearchParams();
+  if (open) asked.set("peer", open);
+  if (number) asked.set("before", number);
+  return read("chat?" + asked);
+}
+
+// What was said before stands above, and what its reader looks at stays where it is.
+async function goBack() {
+  const kept = await page(before);
+  const [first, height] = [messages.firstElementChild, messages.scrollHeight];
+  for (const message of kept.messages) {
+    if (lines.has(message.number)) continue;
+    const made = line(message);
+    lines.set(message.number, made);
+    messages.insertBefore(made, first);
+  }
+  most += kept.messages.length;
+  messages.scrollTop += messages.scrollHeight - height;
+  reach(kept.before);
+}
+
+function reach(number) {
+  before = number;
+  earlier.hidden = number === null;
 }
 
 function clear() {
   lines.clear();
   messages.replaceChildren();
-  nothing.hidden = false;
 }
 
 // Whoever looks at the page has read what stands there.
@@ -124,10 +158,12 @@ function list(conversations) {
 
 on("snapshot", async ({ peers }) => {
   peers.forEach(learn);
-  const kept = await read("chat" + (open ? "?peer=" + open : "")).catch(() => null);
+  const kept = await page().catch(() => null);
   if (!kept) return;
   clear();
+  most = MOST;
   kept.messages.forEach(show);
+  reach(kept.before);
   markRead();
 });
 on("online update offline", ({ peer }) => learn(peer));
@@ -147,7 +183,8 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   const said = content.value;
   tried(async () => {
-    const message = await change("POST", "chat", open ? { to: open, content: said } : { content: said }).catch((wrong) => {
+    const to = open ? { to: open } : audience?.value ? { community: audience.value } : {};
+    const message = await change("POST", "chat", { ...to, content: said }).catch((wrong) => {
       throw new Error("Not sent: " + wrong.message);
     });
     show(message);
@@ -155,6 +192,7 @@ form.addEventListener("submit", (event) => {
     sessionStorage.removeItem(draft);
   });
 });
+earlier.addEventListener("click", () => tried(goBack));
 content.addEventListener("input", () => sessionStorage.setItem(draft, content.value));
 byId("forget").addEventListener("click", () => {
   if (!confirm("Delete what was said here? The others keep what they have.")) return;

@@ -59,16 +59,22 @@ export function begin() {
   else read();
 }
 
-// Asks for a change; throws what went wrong, in words.
-export async function change(method, path, body) {
-  const headers = { "X-Goop-Token": token };
-  if (body !== undefined) headers["Content-Type"] = "application/json";
-  const asked = fetch("/api/v1/" + path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+// Asks for a change: what came back, refusals too. A file goes as it is, anything else as JSON.
+export async function send(method, path, body, more) {
+  const headers = { "X-Goop-Token": token, ...more };
+  const isFile = body instanceof Blob;
+  if (body !== undefined && !isFile) headers["Content-Type"] = "application/json";
+  const asked = fetch("/api/v1/" + path, { method, headers, body: body === undefined || isFile ? body : JSON.stringify(body) });
   const answer = await asked.catch(() => {
     throw new Error("goop does not answer.");
   });
-  const said = answer.status === 204 ? null : await answer.json();
-  if (!answer.ok) throw new Error(said.detail);
+  return { status: answer.status, said: answer.status === 204 ? null : await answer.json(), tag: answer.headers.get("ETag") };
+}
+
+// The same; throws what went wrong, in words.
+export async function change(method, path, body) {
+  const { status, said } = await send(method, path, body);
+  if (status >= 400) throw new Error(said.detail);
   return said;
 }
 

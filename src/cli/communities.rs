@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -12,11 +12,8 @@ use super::terminal::escaped;
 use super::{Cli, CommunitiesArgs, Exit, JoinArgs, LeaveArgs, run::runtime};
 use crate::clients::rendezvous::Place;
 use crate::clients::rendezvous::join::{JoinError, Link};
-use crate::config::base_url::BaseUrl;
-use crate::config::{Loaded, Origin, set_urls_in_file};
+use crate::clients::rendezvous::membership::{self, Joined, MembershipError};
 
-/// The key that is changed.
-const KEY: &str = "presence.rendezvous_wan";
 /// How long a running node may take to connect before the command ends without waiting further.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two looks at it.
@@ -25,16 +22,14 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Run `goop join`.
 pub fn join(cli: &Cli, args: &JoinArgs, out: &mut dyn Write) -> Result<Exit> {
     let loaded = cli.load()?;
-    ours_to_change(&loaded)?;
-    let mut servers = loaded.config.presence.rendezvous_wan.clone();
+    membership::is_ours_to_change(&loaded)?;
     let link = Link::parse(&args.link)?;
     let url = runtime()?.block_on(link.follow()).map_err(refused)?;
-    if servers.iter().any(|known| bare(known) == bare(&url)) {
+    let Joined { url, already } = membership::join(&loaded.again()?, url)?;
+    if already {
         writeln!(out, "You have joined {url} already.")?;
         return Ok(Exit::Done);
     }
-    servers.push(url.clone());
-    keep(&loaded, &servers)?;
     writeln!(out, "Joined {url}; written to {}.", loaded.config_file.display())?;
     if !tell_running(&loaded) {
         writeln!(out, "goop does not run at the moment; it connects when it is started.")?;
@@ -48,13 +43,10 @@ pub fn join(cli: &Cli, args: &JoinArgs, out: &mut dyn Write) -> Result<Exit> {
 /// Run `goop leave`.
 pub fn leave(cli: &Cli, args: &LeaveArgs, out: &mut dyn Write) -> Result<Exit> {
     let loaded = cli.load()?;
-    ours_to_change(&loaded)?;
-    let mut servers = loaded.config.presence.rendezvous_wan.clone();
-    let Some(at) = servers.iter().position(|server| is_called(server, &args.url)) else {
-        bail!("{} is none of your communities; `goop communities` lists them", escaped(&args.url));
-    };
-    let left = servers.remove(at);
-    keep(&loaded, &servers)?;
+    let left = membership::leave(&loaded, &args.url).map_err(|error| match error {
+        MembershipError::Nowhere(name) => anyhow!("{} is none of your communities; `goop communities` lists them", escaped(&name)),
+        other => other.into(),
+    })?;
     writeln!(out, "Left {left}; written to {}.", loaded.config_file.display())?;
     if tell_running(&loaded) {
         let state = runtime()?.block_on(settled(cli, &Place::new(left).name(), |state| state.is_none()));
@@ -86,32 +78,6 @@ pub fn list(cli: &Cli, args: &CommunitiesArgs, out: &mut dyn Write) -> Result<Ex
         writeln!(out, "{}", escaped(&format!("{:<12}  {}{}", text("state"), text("name"), moved.unwrap_or_default())))?;
     }
     Ok(Exit::Done)
-}
-
-/// What stands on a command line or in the environment is not changed by changing the file.
-fn ours_to_change(loaded: &Loaded) -> Result<()> {
-    match loaded.origin(KEY) {
-        origin @ (Origin::Env(_) | Origin::Set | Origin::Flag(_)) => {
-            bail!("{KEY} is set by {origin}, which stands above the configuration file: change it there")
-        }
-        _ => Ok(()),
-    }
-}
-
-fn keep(loaded: &Loaded, servers: &[BaseUrl]) -> Result<()> {
-    Ok(set_urls_in_file(&loaded.config_file, KEY, servers)?)
-}
-
-fn bare(url: &BaseUrl) -> &str {
-    url.url().as_str().trim_end_matches('/')
-}
-
-/// Whether `server` is what its owner calls `name`: its URL, or the name that lists show; a personal URL also by that of its community.
-fn is_called(server: &BaseUrl, name: &str) -> bool {
-    let name = name.trim().trim_end_matches('/');
-    let called = name.split_once("://").map_or(name, |(_, rest)| rest);
-    let shown = Place::new(server.clone()).name();
-    bare(server) == name || shown == called || shown.split_once("/m/").is_some_and(|(base, _)| base == called)
 }
 
 /// The servers of the running node; `None` where it cannot be asked.

@@ -6,7 +6,8 @@ use anyhow::Result;
 use clap::Subcommand;
 
 use super::{Cli, Exit};
-use crate::config::{Config, Loaded, example};
+use crate::config::{Config, ConfigErrors, Fault, Loaded, example};
+use crate::http::auth::password::{Password, PasswordError};
 
 /// What to do with the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
@@ -23,7 +24,11 @@ pub enum ConfigCommand {
 pub fn run(cli: &Cli, command: ConfigCommand, out: &mut dyn Write) -> Result<Exit> {
     match command {
         ConfigCommand::Example => write!(out, "{}", example::text())?,
-        ConfigCommand::Check => check(&cli.load()?, out)?,
+        ConfigCommand::Check => {
+            let loaded = cli.load()?;
+            usable_password(&loaded)?;
+            check(&loaded, out)?;
+        }
         ConfigCommand::Show => show(&cli.load()?, out)?,
     }
     Ok(Exit::Done)
@@ -41,6 +46,16 @@ fn check(loaded: &Loaded, out: &mut dyn Write) -> Result<()> {
     Ok(())
 }
 
+/// A server would not start with an argon2 string that it cannot verify.
+fn usable_password(loaded: &Loaded) -> Result<(), ConfigErrors> {
+    let (key, password) = ("presence.admin_password", &loaded.config.presence.admin_password);
+    if password.is_empty() {
+        return Ok(());
+    }
+    let fault = |error: PasswordError| ConfigErrors(vec![Fault::new(loaded.origin(key).clone(), key, error.to_string())]);
+    Password::new(password).map(drop).map_err(fault)
+}
+
 fn exposure(loaded: &Loaded) -> Vec<String> {
     let config = &loaded.config;
     let port = match config.p2p.listen_port {
@@ -48,7 +63,7 @@ fn exposure(loaded: &Loaded) -> Vec<String> {
         port => format!("port {port}"),
     };
     let reach = if config.p2p.loopback_only { "this machine alone" } else { "every network" };
-    let mut lines = vec![format!("data     {}", loaded.data.root.display()), format!("settings {}", loaded.config_file.display())];
+    let mut lines = vec![format!("data     {}", loaded.data.root.display()), settings(loaded)];
     if !config.presence.rendezvous_only {
         lines.push(format!("peers    {port}, TCP and UDP, from {reach}"));
         lines.push(match config.viewer.http_addr.get() {
@@ -61,6 +76,15 @@ fn exposure(loaded: &Loaded) -> Vec<String> {
         lines.push(format!("public   {}:{}", presence.rendezvous_bind, presence.rendezvous_port));
     }
     lines
+}
+
+fn settings(loaded: &Loaded) -> String {
+    let file = loaded.config_file.display();
+    if loaded.config_file.exists() {
+        format!("settings {file}")
+    } else {
+        format!("settings {file}, which is not there: nothing but defaults")
+    }
 }
 
 fn show(loaded: &Loaded, out: &mut dyn Write) -> Result<()> {

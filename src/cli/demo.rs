@@ -50,7 +50,10 @@ async fn play(folder: &Path, json: bool, out: &mut dyn Write) -> Result<Exit> {
     let square_url = public(&square)?;
     let mut peers = Vec::new();
     for (name, text) in CAST {
-        peers.push(Node::start(&Part::peer(folder, name, text, &tag, &hub_url, &square_url)?.load()?).await?);
+        let mut peer = Node::start(&Part::peer(folder, name, text, &tag, &hub_url, &square_url)?.load()?).await?;
+        // Nobody reads the configuration anew here, and whoever changes it is told so.
+        drop(peer.reloader());
+        peers.push(peer);
     }
     for peer in &peers {
         meet(peer).await?;

@@ -1,16 +1,20 @@
 //! `goop peers`: who is here, as the running node sees it.
 
-use std::io::{IsTerminal, Write, stdout};
+use std::io::{IsTerminal, Write, stderr, stdout};
 
 use anyhow::Result;
 
 use super::local::{Listed, LocalNode, PeerList};
-use super::terminal::escaped_json;
+use super::status::servers_in_trouble;
+use super::terminal::{escaped, escaped_json};
 use super::{Cli, Exit, PeersArgs, run::runtime};
 
 /// Run `goop peers`, writing to `out`.
 pub fn run(cli: &Cli, args: &PeersArgs, out: &mut dyn Write) -> Result<Exit> {
-    let json = runtime()?.block_on(async { LocalNode::find(cli)?.peers().await })?;
+    let (json, me) = runtime()?.block_on(async {
+        let node = LocalNode::find(cli)?;
+        tokio::try_join!(node.peers(), node.me())
+    })?;
     if args.json {
         writeln!(out, "{}", if stdout().is_terminal() { escaped_json(&json) } else { json })?;
         return Ok(Exit::Done);
@@ -24,19 +28,22 @@ pub fn run(cli: &Cli, args: &PeersArgs, out: &mut dyn Write) -> Result<Exit> {
     for peer in &list.peers {
         line(&peer.peer_id, way(peer), &peer.label, out)?;
     }
+    for trouble in servers_in_trouble(&me) {
+        writeln!(stderr(), "{}", escaped(&trouble))?;
+    }
     Ok(Exit::Done)
 }
 
 fn line(id: &str, way: &str, name: &str, out: &mut dyn Write) -> std::io::Result<()> {
-    writeln!(out, "{id:<52}  {way:<12}  {name}")
+    writeln!(out, "{id:<52}  {way:<13}  {name}")
 }
 
-/// How a peer is reached, in the words of the page; nothing where nobody has tried yet.
+/// How a peer is reached, in the words of the page.
 fn way(peer: &Listed) -> &str {
     match peer.path.as_str() {
         _ if !peer.online => "offline",
         "lan" => "same network",
-        "not-tried" => "",
+        "not-tried" => "not tried yet",
         word => word,
     }
 }
@@ -49,7 +56,7 @@ mod tests {
     fn a_peer_is_reached_in_the_words_of_the_page() {
         let of = |path: &str, online| Listed { peer_id: String::new(), label: String::new(), online, path: path.into() };
         let said = ["lan", "direct", "relayed", "unreachable", "not-tried"].map(|path| way(&of(path, true)).to_owned());
-        assert_eq!(said, ["same network", "direct", "relayed", "unreachable", ""]);
+        assert_eq!(said, ["same network", "direct", "relayed", "unreachable", "not tried yet"]);
         assert_eq!(way(&of("unreachable", false)), "offline");
     }
 }

@@ -3,23 +3,11 @@
 use std::io::{IsTerminal, Write, stdout};
 
 use anyhow::{Result, bail};
-use serde::Serialize;
-use tracing::debug;
 
 use super::terminal::{escaped, escaped_json};
 use super::{Cli, Exit, SearchArgs, run::runtime};
-use crate::clients::superhub::kept::{Found, all, remember, search};
-use crate::clients::superhub::{Answers, find};
-use crate::proto::search::Query;
-
-/// What is printed as JSON.
-#[derive(Serialize)]
-struct Told {
-    /// Whether no hub answered, and this is what was kept.
-    local: bool,
-    #[serde(flatten)]
-    answers: Answers,
-}
+use crate::clients::superhub::kept::Found;
+use crate::clients::superhub::{Told, ask};
 
 /// Run `goop search`, writing to `out`.
 pub fn run(cli: &Cli, args: &SearchArgs, out: &mut dyn Write) -> Result<Exit> {
@@ -29,15 +17,7 @@ pub fn run(cli: &Cli, args: &SearchArgs, out: &mut dyn Write) -> Result<Exit> {
         bail!("no super hub is configured: name one in discovery.hubs, as in --set 'discovery.hubs=[\"https://hub.example.org\"]'");
     }
     let text = args.query.join(" ");
-    let query = Query::parse(&text)?;
-    let mut answers = runtime()?.block_on(find(hubs, &text));
-    let local = answers.answered.is_empty();
-    if local {
-        answers.communities = search(all(&loaded.data), query.as_ref());
-    } else if let Err(error) = remember(&loaded.data, &answers.communities) {
-        debug!(%error, "what was found cannot be kept");
-    }
-    let told = Told { local, answers };
+    let told = runtime()?.block_on(ask(&loaded.data, hubs, &text))?;
     if args.json {
         let json = serde_json::to_string(&told)?;
         writeln!(out, "{}", if stdout().is_terminal() { escaped_json(&json) } else { json })?;

@@ -14,6 +14,7 @@ mod report;
 mod server;
 
 use report::Report;
+pub(super) use report::servers_in_trouble;
 
 /// Run `goop status`, writing to `out`.
 pub fn run(cli: &Cli, args: &StatusArgs, out: &mut dyn Write) -> Result<Exit> {
@@ -70,7 +71,7 @@ async fn ask_viewer(cli: &Cli, report: &mut Report) {
     match tokio::time::timeout(server::PATIENCE, asked).await {
         Ok(Ok((me, sees))) => {
             report.sees = Some(sees);
-            report.problems.extend(report::servers_out_of_reach(&me));
+            report.problems.extend(servers_in_trouble(&me));
         }
         Ok(Err(error)) => report.is_not_ready(format!("the peer: {error:#}")),
         Err(_) => report.is_not_ready("the peer does not answer".into()),

@@ -11,7 +11,7 @@
 //!
 //! - A stream that is silent for [`events::IDLE`] is dead. It is opened again after a random part of 250 ms, then of a time
 //!   that doubles up to 30 s, and from 250 ms again once a stream has said anything (a thousand clients come back spread out: [`retry`]). `Retry-After` is
-//!   honoured. A redirect (308) or `moved` is followed ([`place`]).
+//!   honoured. A redirect (308) or `moved` is followed ([`place`]), and so is a server that comes back ([`back`]).
 //! - A 409 carries the epoch and the highest `seq`: the message is signed again above it, at most [`publish::TRIES`] times.
 //! - Everything that comes is bounded: lines, events, bodies, rows, time. A server's certificate is verified, there is no switch.
 //! - What is told with a signature is verified here, and nothing counts as signed at a server's word ([`crate::proto::signed::hearing`]).
@@ -32,10 +32,13 @@ use crate::proto::presence::Presence;
 use crate::proto::presence::snapshot::Snapshot;
 use crate::proto::signed::Epoch;
 
+mod back;
 mod events;
 pub mod join;
 mod link;
 mod listen;
+pub mod look;
+pub mod membership;
 mod place;
 mod publish;
 mod relay;
@@ -162,7 +165,7 @@ impl Client {
         let me = options.key.public().to_peer_id();
         let running = async move {
             let listening = listen::run(&link, me, &news, &stop);
-            tokio::join!(listening, relay::run(&link, &news, &stop), publish::run(&link, options, &stop));
+            tokio::join!(listening, relay::run(&link, &news, &stop), back::run(&link, &stop), publish::run(&link, options, &stop));
         };
         (client, running)
     }
@@ -172,8 +175,15 @@ impl Client {
         self.link.status()
     }
 
-    /// Where the server is heard now, if it has moved there: for whoever keeps the configuration. May hold the secret of a member.
+    /// Where the server is heard now, if it has moved there and that may be written down: for whoever keeps the configuration. May hold the
+    /// secret of a member.
     pub fn moved_to(&self) -> Option<BaseUrl> {
-        self.link.place().moved_to().cloned()
+        let place = self.link.place();
+        place.lasting().filter(|_| matches!(self.status().stream, Stream::Connected { .. })).cloned()
+    }
+
+    /// Where it moved to is configured from here on; nothing is interrupted.
+    pub fn settle(&self) {
+        self.link.settle();
     }
 }

@@ -3,7 +3,7 @@
 //! A rendezvous server has itself listed: Peer ID auth with its own key, and the registration again before it lapses. [`HubClient`] is one
 //! question; [`keep_listed`] asks it for as long as the node runs.
 //!
-//! A peer looks for communities: [`find()`] asks several hubs at once, and [`keep_known`] keeps what they list for the day on which none of
+//! A peer looks for communities: [`ask()`] is one search, [`find()`] asks several hubs at once, and [`keep_known`] keeps what they list for the day on which none of
 //! them answers ([`kept`]). Hubs are strangers: every answer is bounded, no redirect is followed, and a listing that breaks the rules of
 //! names and addresses is as good as none ([`listing`]).
 
@@ -22,12 +22,14 @@ use crate::http::auth::peer_id::{ClientError, PeerIdClient, is_ours};
 use crate::identity::peer_id_from_text;
 use crate::proto::presence::label;
 
+mod ask;
 mod find;
 pub mod kept;
 mod known;
 mod lease;
 pub mod listing;
 
+pub use ask::{Told, ask};
 pub use find::{Answers, find};
 pub use known::keep_known;
 pub use lease::keep_listed;

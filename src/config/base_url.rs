@@ -26,6 +26,9 @@ impl BaseUrl {
         match url.scheme() {
             "http" | "https" if unspecified => refuse("0.0.0.0 is no place to go to"),
             "http" | "https" if url.port() == Some(0) => refuse("there is no port 0"),
+            "http" | "https" if url.fragment().is_some() && (url.path().ends_with("/join") || text.contains("at=")) => {
+                Err("is the link of an invitation, which has to be exchanged first: goop join 'LINK' does that, or paste it into the page Communities".to_owned())
+            }
             "http" | "https" if url.query().is_some() || url.fragment().is_some() => refuse("it may have no ? and no #"),
             "http" | "https" => Ok(Self(url)),
             _ => refuse("it must begin with https:// or http://"),
@@ -65,5 +68,19 @@ impl Setting for BaseUrl {
 
     fn show(&self) -> Value {
         Value::from(self.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_link_of_an_invitation_says_what_to_do_with_it_and_stays_secret() {
+        for link in ["https://rv.example/c/club/join#s3cret", "https://hub.example/join#at=rv.example:1&invite=s3cret"] {
+            let why = BaseUrl::parse(link).unwrap_err();
+            assert!(why.contains("goop join") && !why.contains("s3cret"), "{why}");
+        }
+        assert!(!BaseUrl::parse("https://rv.example/#x").unwrap_err().contains("goop join"));
     }
 }

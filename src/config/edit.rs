@@ -1,24 +1,34 @@
-//! Changing one key in the configuration file, everything else in it as it was.
+//! Changing keys in the configuration file, everything else in it as it was.
+//!
+//! A [`Draft`] is the file as it was read, and what is to be changed in it. Its tag says which content that was: a file that somebody
+//! else has changed meanwhile is not overwritten.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
 use thiserror::Error;
-use toml_edit::{Array, DocumentMut, Item, RawString, Table, Value};
+use toml_edit::{Array, DocumentMut, Item, RawString, Table, TableLike, Value};
 
 use super::Config;
 use super::base_url::BaseUrl;
 use super::files::{create_private_dir, read_bounded, write_private_atomically};
 use super::setting::Raw;
+use super::suggest::nearest;
 use super::toml_file::MAX_FILE;
 
 /// Why a key was not changed; the file is as it was.
 #[derive(Debug, Error)]
 pub enum EditError {
     /// There is no such key.
-    #[error("{0}: there is no such key")]
-    UnknownKey(String),
+    #[error("{key}: there is no such key{}", meant.as_ref().map(|meant| format!("; did you mean {meant}?")).unwrap_or_default())]
+    UnknownKey {
+        /// What was asked for.
+        key: String,
+        /// What was probably meant.
+        meant: Option<String>,
+    },
     /// The value is not one that the key takes.
     #[error("{key}: {why}")]
     Refused {
@@ -35,6 +45,9 @@ pub enum EditError {
         /// What is wrong.
         why: String,
     },
+    /// Somebody else changed the file meanwhile.
+    #[error("{} was changed meanwhile, and was left as it is", .0.display())]
+    Changed(PathBuf),
     /// The file could not be read or written.
     #[error("{}: {error}", path.display())]
     Io {
@@ -47,14 +60,133 @@ pub enum EditError {
 
 /// Set `key` (`section.name`) in the file at `path` to `value`, or take it out with `None`. Comments, order and other keys stay;
 /// a file that is not there is made. The file is replaced at once and readable by its owner alone.
+///
+/// # Errors
+/// See [`EditError`].
 pub fn set_in_file(path: &Path, key: &str, value: Option<Value>) -> Result<(), EditError> {
-    edit_in_file(path, key, |_| value)
+    let mut draft = Draft::open(path)?;
+    draft.set(key, value)?;
+    draft.save().map(drop)
 }
 
 /// The same for a key that is a list of URLs: these are its entries from here on. What stays, stays as it was written, and no comment in the
 /// list is lost.
+///
+/// # Errors
+/// See [`EditError`].
 pub fn set_urls_in_file(path: &Path, key: &str, urls: &[BaseUrl]) -> Result<(), EditError> {
-    edit_in_file(path, key, |old| Some(Value::Array(with_urls(old.and_then(Value::as_array), urls))))
+    let mut draft = Draft::open(path)?;
+    draft.set_urls(key, urls)?;
+    draft.save().map(drop)
+}
+
+/// See the head of this file.
+#[derive(Debug)]
+pub struct Draft {
+    path: PathBuf,
+    document: DocumentMut,
+    tag: String,
+}
+
+impl Draft {
+    /// The file at `path` as it is now; one that is not there is empty.
+    ///
+    /// # Errors
+    /// It cannot be read, or is not TOML.
+    pub fn open(path: &Path) -> Result<Self, EditError> {
+        let text = text_of(path)?;
+        let tag = tag_of(&text);
+        let malformed = |error: toml_edit::TomlError| EditError::Malformed { path: path.to_owned(), why: error.message().to_owned() };
+        Ok(Self { path: path.to_owned(), document: text.parse().map_err(malformed)?, tag })
+    }
+
+    /// Names the content that was read; another content has another tag.
+    pub fn tag(&self) -> &str {
+        &self.tag
+    }
+
+    /// As [`set_in_file`], in this draft alone.
+    ///
+    /// # Errors
+    /// There is no such key, or the value is none for it; the draft is as it was.
+    pub fn set(&mut self, key: &str, value: Option<Value>) -> Result<(), EditError> {
+        self.edit(key, |_| value)
+    }
+
+    /// As [`set_urls_in_file`], in this draft alone.
+    ///
+    /// # Errors
+    /// As [`Self::set`].
+    pub fn set_urls(&mut self, key: &str, urls: &[BaseUrl]) -> Result<(), EditError> {
+        self.edit(key, |old| Some(Value::Array(with_urls(old.and_then(Value::as_array), urls))))
+    }
+
+    /// What the file would hold.
+    pub fn text(&self) -> String {
+        self.document.to_string()
+    }
+
+    /// Writes the file; answers the tag of what it holds then.
+    ///
+    /// # Errors
+    /// It is read-only, was changed meanwhile, or cannot be written.
+    pub fn save(&self) -> Result<String, EditError> {
+        let io = |error| EditError::Io { path: self.path.clone(), error };
+        writable(&self.path).map_err(io)?;
+        if tag_of(&text_of(&self.path)?) != self.tag {
+            return Err(EditError::Changed(self.path.clone()));
+        }
+        if let Some(parent) = self.path.parent() {
+            create_private_dir(parent).map_err(io)?;
+        }
+        let text = self.text();
+        write_private_atomically(&self.path, text.as_bytes()).map_err(io)?;
+        Ok(tag_of(&text))
+    }
+
+    fn edit(&mut self, key: &str, edit: impl FnOnce(Option<&Value>) -> Option<Value>) -> Result<(), EditError> {
+        let (section, name) = key.split_once('.').unwrap_or((key, ""));
+        let old = self.document.get(section).and_then(Item::as_table_like).and_then(|table| table.get(name)).and_then(Item::as_value);
+        let value = edit(old);
+        check(key, section, name, value.as_ref())?;
+        if value.is_none() && self.document.get(section).is_none() {
+            return Ok(());
+        }
+        let mut fresh = Table::new();
+        if self.document.is_empty() {
+            // What stands in a file without keys stays at its beginning.
+            fresh.decor_mut().set_prefix(self.document.trailing().clone());
+            self.document.set_trailing("");
+        }
+        let table = self.document.entry(section).or_insert_with(|| Item::Table(fresh));
+        let not_one = || EditError::Malformed { path: self.path.clone(), why: format!("{section} is not a section") };
+        put(table.as_table_like_mut().ok_or_else(not_one)?, name, value);
+        Ok(())
+    }
+}
+
+/// Whoever made a file read-only does not want it replaced, which the permission alone would not prevent.
+///
+/// # Errors
+/// It is read-only.
+pub fn writable(path: &Path) -> io::Result<()> {
+    if fs::metadata(path).is_ok_and(|found| found.permissions().readonly()) {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "this file is read-only, and was left as it is"));
+    }
+    Ok(())
+}
+
+fn text_of(path: &Path) -> Result<String, EditError> {
+    let io = |error| EditError::Io { path: path.to_owned(), error };
+    match read_bounded(path, MAX_FILE) {
+        Ok(bytes) => String::from_utf8(bytes).map_err(|error| io(io::Error::new(io::ErrorKind::InvalidData, error))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(io(error)),
+    }
+}
+
+fn tag_of(text: &str) -> String {
+    Sha256::digest(text).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn with_urls(old: Option<&Array>, urls: &[BaseUrl]) -> Array {
@@ -89,33 +221,8 @@ fn with_urls(old: Option<&Array>, urls: &[BaseUrl]) -> Array {
     list
 }
 
-fn edit_in_file(path: &Path, key: &str, edit: impl FnOnce(Option<&Value>) -> Option<Value>) -> Result<(), EditError> {
-    let (section, name) = key.split_once('.').ok_or_else(|| EditError::UnknownKey(key.to_owned()))?;
-    let io = |error| EditError::Io { path: path.to_owned(), error };
-    // Whoever made it read-only does not want it replaced, which the permission alone would not prevent.
-    if fs::metadata(path).is_ok_and(|found| found.permissions().readonly()) {
-        return Err(io(io::Error::new(io::ErrorKind::PermissionDenied, "this file is read-only, and was left as it is")));
-    }
-    let text = match read_bounded(path, MAX_FILE) {
-        Ok(bytes) => String::from_utf8(bytes).map_err(|error| io(io::Error::new(io::ErrorKind::InvalidData, error)))?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(io(error)),
-    };
-    let malformed = |why: String| EditError::Malformed { path: path.to_owned(), why };
-    let mut document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| malformed(error.message().to_owned()))?;
-    let table = document.entry(section).or_insert_with(|| Item::Table(Table::new()));
-    let table = table.as_table_like_mut().ok_or_else(|| malformed(format!("{section} is not a section")))?;
-    let value = edit(table.get(name).and_then(Item::as_value));
-    check(section, name, value.as_ref())?;
-    put(table, name, value);
-    if let Some(parent) = path.parent() {
-        create_private_dir(parent).map_err(io)?;
-    }
-    write_private_atomically(path, document.to_string().as_bytes()).map_err(io)
-}
-
 /// A comment behind the old value stays behind the new one.
-fn put(table: &mut dyn toml_edit::TableLike, name: &str, value: Option<Value>) {
+fn put(table: &mut dyn TableLike, name: &str, value: Option<Value>) {
     let Some(mut value) = value else {
         table.remove(name);
         return;
@@ -131,17 +238,17 @@ fn put(table: &mut dyn toml_edit::TableLike, name: &str, value: Option<Value>) {
     }
 }
 
-fn check(section: &str, name: &str, value: Option<&Value>) -> Result<(), EditError> {
-    let key = || format!("{section}.{name}");
-    if !Config::keys().iter().any(|known| known.section == section && known.name == name) {
-        return Err(EditError::UnknownKey(key()));
+fn check(key: &str, section: &str, name: &str, value: Option<&Value>) -> Result<(), EditError> {
+    let keys = Config::keys();
+    if !keys.iter().any(|known| known.section == section && known.name == name) {
+        return Err(EditError::UnknownKey { key: key.to_owned(), meant: nearest(key, &keys) });
     }
     let mut scratch = Config::default();
     let taken = match (scratch.section_mut(section), value) {
         (Some(section), Some(value)) => section.set(name, &Raw::Typed(value.clone())),
         _ => Ok(()),
     };
-    taken.map_err(|why| EditError::Refused { key: key(), why })
+    taken.map_err(|why| EditError::Refused { key: key.to_owned(), why })
 }
 
 #[cfg(test)]
@@ -176,5 +283,28 @@ mod tests {
             "presence.rendezvous_wan = [\"https://a.b/\", \"https://c.d/\"] # mine\n"
         );
         assert_eq!(changed("", &["https://a.b"]), "[presence]\nrendezvous_wan = [\"https://a.b/\"]\n");
+        assert_eq!(changed("# mine\n", &["https://a.b"]), "# mine\n[presence]\nrendezvous_wan = [\"https://a.b/\"]\n");
+    }
+
+    #[test]
+    fn a_draft_changes_many_keys_at_once_and_overwrites_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("goop.toml");
+        fs::write(&path, "# mine\n[profile]\nlabel = \"Ann\" # me\nemail = \"a@b\"\n").unwrap();
+        let mut draft = Draft::open(&path).unwrap();
+        draft.set("profile.label", Some(Value::from("Anna"))).unwrap();
+        draft.set("profile.email", None).unwrap();
+        draft.set("presence.ttl_seconds", None).unwrap();
+        assert!(
+            matches!(draft.set("profile.lable", Some(Value::from("x"))), Err(EditError::UnknownKey { meant: Some(meant), .. }) if meant == "profile.label")
+        );
+        assert!(matches!(draft.set("p2p.listen_port", Some(Value::from(-1))), Err(EditError::Refused { .. })));
+        let mut other = Draft::open(&path).unwrap();
+        assert_eq!(other.tag(), draft.tag());
+        let tag = draft.save().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "# mine\n[profile]\nlabel = \"Anna\" # me\n");
+        other.set("profile.label", Some(Value::from("Bob"))).unwrap();
+        assert!(matches!(other.save(), Err(EditError::Changed(_))));
+        assert_eq!(Draft::open(&path).unwrap().tag(), tag);
     }
 }

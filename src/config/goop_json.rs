@@ -111,7 +111,7 @@ fn on_loopback(addr: &str, warn: impl FnOnce(String)) -> String {
 }
 
 /// A JSON value as TOML; `null` is nothing. What TOML cannot write becomes a table, which every key refuses.
-fn as_toml(value: serde_json::Value) -> Option<Value> {
+pub fn as_toml(value: serde_json::Value) -> Option<Value> {
     Some(match value {
         serde_json::Value::Null => return None,
         serde_json::Value::Bool(truth) => Value::from(truth),

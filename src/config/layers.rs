@@ -1,6 +1,7 @@
 //! The layers of a configuration, lowest first: the platform, file, `PORT`, environment, command line. Each gives entries; later ones win.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use toml_edit::{Array, Value};
@@ -16,7 +17,8 @@ const MAX_SECRET_FILE: u64 = 64 * 1024;
 /// What every environment variable of ours begins with.
 const PREFIX: &str = "GOOP_";
 
-/// What the layers are made of. Nothing else is asked: the process environment is passed in as a map. Holds secrets, so it has no `Debug`.
+/// What the layers are made of. Nothing else is asked: the process environment is passed in as a map. Holds secrets, so its
+/// `Debug` says nothing.
 #[derive(Clone, Default)]
 pub struct Sources {
     /// `--data`; wins over `GOOP_DATA`.
@@ -42,6 +44,12 @@ pub struct FlagValue {
     pub key: &'static str,
     /// Its value.
     pub value: Value,
+}
+
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sources(…)")
+    }
 }
 
 impl Sources {

@@ -32,6 +32,7 @@ pub struct Loaded {
     /// What its owner should be told.
     pub warnings: Vec<Warning>,
     origins: BTreeMap<String, Origin>,
+    sources: Sources,
 }
 
 impl Loaded {
@@ -44,19 +45,45 @@ impl Loaded {
     pub fn origin(&self, key: &str) -> &Origin {
         self.origins.get(key).unwrap_or(&Origin::Default)
     }
+
+    /// What stands above the file for `key`: the environment or the command line. Then a change of the file changes nothing.
+    pub fn locked_by(&self, key: &str) -> Option<&Origin> {
+        Some(self.origin(key)).filter(|origin| matches!(origin, Origin::Env(_) | Origin::Set | Origin::Flag(_)))
+    }
+
+    /// Reads every layer anew: the files as they are now, with the same command line and environment.
+    ///
+    /// # Errors
+    /// Every fault that is found.
+    pub fn again(&self) -> Result<Self, ConfigErrors> {
+        Config::load(&self.sources)
+    }
+
+    /// The same, as if [`Self::config_file`] held `text`. Nothing is written.
+    ///
+    /// # Errors
+    /// Every fault that is found.
+    pub fn as_if(&self, text: &str) -> Result<Self, ConfigErrors> {
+        load(&self.sources, Some(text))
+    }
 }
 
 impl Config {
     /// Read every layer. Nothing is written, and nothing outside `sources` and the files they name is asked.
     pub fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
-        let data = DataDir::at(sources.data_root());
-        let mut building = Building::new(data, sources);
-        let keys = Config::keys();
-        for entry in building.entries(sources, &keys) {
-            building.apply(entry, &keys);
-        }
-        building.finish(sources)
+        load(sources, None)
     }
+}
+
+/// `text` stands in for the configuration file.
+fn load(sources: &Sources, text: Option<&str>) -> Result<Loaded, ConfigErrors> {
+    let data = DataDir::at(sources.data_root());
+    let mut building = Building::new(data, sources);
+    let keys = Config::keys();
+    for entry in building.entries(sources, &keys, text) {
+        building.apply(entry, &keys);
+    }
+    building.finish(sources)
 }
 
 struct Building {
@@ -72,12 +99,13 @@ impl Building {
         }
         let config_file = sources.config.clone().unwrap_or_else(|| data.config_file());
         let given_key = GivenKey::from_env(&sources.env);
-        let loaded = Loaded { config, data, config_file, given_key, warnings: Vec::new(), origins: BTreeMap::new() };
+        let loaded =
+            Loaded { config, data, config_file, given_key, warnings: Vec::new(), origins: BTreeMap::new(), sources: sources.clone() };
         Self { loaded, faults: Vec::new() }
     }
 
     /// The entries of all layers, lowest first.
-    fn entries(&mut self, sources: &Sources, keys: &[KeyDoc]) -> Vec<Entry> {
+    fn entries(&mut self, sources: &Sources, keys: &[KeyDoc], text: Option<&str>) -> Vec<Entry> {
         let mut entries: Vec<Entry> = from_dyno(&sources.env).into_iter().collect();
         if let Some(path) = self.loaded.data.goop_json()
             && let Some(text) = self.read(&path, true)
@@ -85,7 +113,7 @@ impl Building {
             entries.extend(goop_json::entries(&path, &text, keys, &mut self.faults, &mut self.loaded.warnings));
         }
         let path = self.loaded.config_file.clone();
-        if let Some(text) = self.read(&path, sources.config.is_some()) {
+        if let Some(text) = text.map(str::to_owned).or_else(|| self.read(&path, sources.config.is_some())) {
             entries.extend(toml_file::entries(&path, &text, keys, &mut self.faults));
         }
         entries.extend(from_port(&sources.env));

@@ -19,6 +19,8 @@ const FILES: &[(&str, &[u8])] = &[
     ("peers.js", include_bytes!("../../assets/static/peers.js")),
     ("doctor.js", include_bytes!("../../assets/static/doctor.js")),
     ("chat.js", include_bytes!("../../assets/static/chat.js")),
+    ("communities.js", include_bytes!("../../assets/static/communities.js")),
+    ("settings.js", include_bytes!("../../assets/static/settings.js")),
     ("site.js", include_bytes!("../../assets/static/site.js")),
     ("edit.js", include_bytes!("../../assets/static/edit.js")),
     ("peer_site.js", include_bytes!("../../assets/static/peer_site.js")),

@@ -1,6 +1,6 @@
 //! The one error answer of every role: `application/problem+json` (RFC 9457), whatever went wrong.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use axum::Json;
@@ -22,6 +22,7 @@ pub struct Problem {
     detail: String,
     retry_after: Option<Duration>,
     members: Vec<(&'static str, u64)>,
+    errors: BTreeMap<String, String>,
 }
 
 #[derive(Serialize)]
@@ -33,6 +34,8 @@ struct Wire<'a> {
     code: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after: Option<u64>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    errors: BTreeMap<String, String>,
     #[serde(flatten)]
     members: HashMap<&'static str, u64>,
 }
@@ -40,7 +43,7 @@ struct Wire<'a> {
 impl Problem {
     /// An error answer with this status, stable code and explanation.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), retry_after: None, members: Vec::new() }
+        Self { status, code, detail: detail.into(), retry_after: None, members: Vec::new(), errors: BTreeMap::new() }
     }
 
     /// The same, and when it is worth asking again; said in whole seconds, rounded up, both as header and as member.
@@ -54,6 +57,13 @@ impl Problem {
     #[must_use]
     pub fn member(mut self, name: &'static str, value: u64) -> Self {
         self.members.push((name, value));
+        self
+    }
+
+    /// The same, and what is wrong with each of several things, by name.
+    #[must_use]
+    pub fn errors(mut self, errors: BTreeMap<String, String>) -> Self {
+        self.errors = errors;
         self
     }
 
@@ -125,6 +135,7 @@ impl IntoResponse for Problem {
             detail: &self.detail,
             code: self.code,
             retry_after: seconds,
+            errors: self.errors,
             members: self.members.into_iter().collect(),
         };
         let mut response = (self.status, Json(wire)).into_response();

@@ -11,10 +11,14 @@ use crate::peer::PeerHandle;
 use crate::rendezvous::{Fresh, LIVE, ReloadAnswer, Reloaded, Rendezvous};
 
 /// Keys whose change a peer applies at once.
-const LIVE_IN_PEER: [&str; 4] = ["profile.label", "profile.email", "profile.share_email", SERVERS];
+const LIVE_IN_PEER: [&str; 6] = ["profile.label", "profile.email", "profile.share_email", SERVERS, HUBS, "viewer.theme"];
+/// Which hubs a peer asks.
+const HUBS: &str = "discovery.hubs";
 /// Which servers a peer is on.
 const SERVERS: &str = "presence.rendezvous_wan";
 
+/// The section of what others see of the owner.
+const PROFILE: &str = "profile.";
 /// The section whose changes a node that hosts a rendezvous server applies at once.
 const LISTING: &str = "listing.";
 
@@ -28,7 +32,7 @@ pub struct Reloader {
     public: Option<Rendezvous>,
     /// Tells whoever reads the configuration for himself.
     told: watch::Sender<Loaded>,
-    /// Operators that ask for it.
+    /// Operators, and the viewer's owner, that ask for it.
     pub asked: mpsc::Receiver<ReloadAnswer>,
 }
 
@@ -86,7 +90,7 @@ impl Reloader {
             if reloaded.applied.iter().any(|key| key == SERVERS) {
                 peer.rendezvous_changed(rendezvous_servers(fresh, self.public.as_ref())).await;
             }
-            if reloaded.applied.iter().any(|key| key != SERVERS && LIVE_IN_PEER.contains(&key.as_str())) {
+            if reloaded.applied.iter().any(|key| key.starts_with(PROFILE)) {
                 peer.name_changed(fresh.profile.label_or_id(&peer.peer_id()), fresh.profile.shared_email().map(str::to_owned)).await;
             }
         }

@@ -92,6 +92,8 @@ pub enum Command {
     },
     /// The owner's avatar changed on disk: announce its new hash.
     AvatarChanged(Option<Bytes>),
+    /// Servers that moved: their URLs as configured, and where they are heard now.
+    Moves(oneshot::Sender<Vec<(BaseUrl, BaseUrl)>>),
     /// The rendezvous servers are these now.
     Serve(Vec<BaseUrl>),
     /// The owner goes by another name now, or shares another email.

@@ -138,6 +138,11 @@ impl PeerHandle {
         let _ = self.commands.send(Command::NameChanged { label, email }).await;
     }
 
+    /// Rendezvous servers that moved: their URLs as configured, and where they are heard now. May hold the secrets of a member.
+    pub async fn moves(&self) -> Vec<(BaseUrl, BaseUrl)> {
+        self.ask(Command::Moves).await.unwrap_or_default()
+    }
+
     /// These are the rendezvous servers now; those that were before go on undisturbed, others are told `offline`.
     pub async fn rendezvous_changed(&self, urls: Vec<BaseUrl>) {
         let _ = self.commands.send(Command::Serve(urls)).await;
@@ -151,7 +156,10 @@ impl PeerHandle {
             return Ok(streams::chat::send(stream.io, message).await?);
         }
         let topic = if message.to.is_some() { streams::mq::TOPIC_CHAT } else { streams::mq::TOPIC_CHAT_ALL };
-        let payload = json!({ "content": message.content });
+        let mut payload = json!({ "content": message.content });
+        if let Some(community) = &message.community {
+            payload["community"] = json!(community);
+        }
         if streams::mq::send(stream.io, &message.id, topic, &payload).await.is_ok() {
             return Ok(());
         }

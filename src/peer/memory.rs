@@ -30,8 +30,11 @@ pub use contacts::{Contact, ContactChange, MAX_CONTACTS, MAX_FAVOURITES, MAX_KEP
 pub use conversations::Conversation;
 pub use transfers::{Outcome, Transfer};
 
-const MIGRATIONS: [&str; 2] =
-    [include_str!("../../assets/migrations/peer-0001-memory.sql"), include_str!("../../assets/migrations/peer-0002-transfers.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../../assets/migrations/peer-0001-memory.sql"),
+    include_str!("../../assets/migrations/peer-0002-transfers.sql"),
+    include_str!("../../assets/migrations/peer-0003-communities.sql"),
+];
 
 /// Why something is not remembered. Nothing was changed.
 #[derive(Debug, Error)]

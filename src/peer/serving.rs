@@ -15,7 +15,7 @@ use super::site_root::SiteRoot;
 use super::streams::{self, StreamError};
 use super::talk::Talk;
 use crate::p2p::streams::Event as Inbound;
-use crate::proto::chat::ChatMessage;
+use crate::proto::chat::{ChatMessage, community_of};
 
 pub mod places;
 
@@ -49,8 +49,8 @@ impl Serving {
         Self { served, tasks: JoinSet::new(), places: Places::new() }
     }
 
-    /// Answers a stream; false if there is no place for it, or none for its peer. Another stream may lose its place, and ends.
-    pub fn accept(&mut self, inbound: Inbound) -> bool {
+    /// Answers a stream; `sources` is by whom its peer is known. False if there is no place for it, or none for its peer. Another stream may lose its place, and ends.
+    pub fn accept(&mut self, inbound: Inbound, sources: Vec<String>) -> bool {
         let (peer, address) = (inbound.peer, inbound.customer);
         if self.served.talk.memory().is_blocked(&peer) {
             return false;
@@ -60,7 +60,7 @@ impl Serving {
             Admission::Free => {}
             Admission::Instead(oldest) => oldest.abort(),
         }
-        let task = self.tasks.spawn(self.served.clone().answer(inbound));
+        let task = self.tasks.spawn(self.served.clone().answer(inbound, sources));
         self.places.take(peer, address, task);
         true
     }
@@ -77,13 +77,13 @@ impl Serving {
 }
 
 impl Served {
-    async fn answer(self, Inbound { peer, protocol, stream, .. }: Inbound) {
-        if let Err(error) = self.speak(peer, protocol.as_ref(), Box::new(stream.compat())).await {
+    async fn answer(self, Inbound { peer, protocol, stream, .. }: Inbound, sources: Vec<String>) {
+        if let Err(error) = self.speak(peer, protocol.as_ref(), Box::new(stream.compat()), &sources).await {
             debug!(%peer, %protocol, %error, "stream ended early");
         }
     }
 
-    async fn speak(&self, peer: PeerId, protocol: &str, io: Box<dyn Duplex>) -> Result<(), StreamError> {
+    async fn speak(&self, peer: PeerId, protocol: &str, io: Box<dyn Duplex>, sources: &[String]) -> Result<(), StreamError> {
         let profile = self.profile.borrow().clone();
         if protocol == streams::SITE.as_ref() {
             streams::site::serve(io, &self.site).await?;
@@ -92,9 +92,9 @@ impl Served {
         } else if protocol == streams::AVATAR.as_ref() {
             streams::avatar::serve(io, profile.avatar.as_deref()).await?;
         } else if protocol == streams::CHAT.as_ref() {
-            self.keep(streams::chat::receive(io, peer, self.me).await.map(Some)).await?;
+            self.keep(streams::chat::receive(io, peer, self.me).await.map(Some), sources).await?;
         } else if protocol == streams::MQ.as_ref() {
-            self.take_delivery(io, peer).await?;
+            self.take_delivery(io, peer, sources).await?;
         } else if protocol == streams::FILE.as_ref() {
             self.files.serve(peer, io).await?;
         }
@@ -102,21 +102,22 @@ impl Served {
     }
 
     /// What is acknowledged is kept, or was nothing to keep.
-    async fn take_delivery(&self, mut io: Box<dyn Duplex>, peer: PeerId) -> Result<(), StreamError> {
+    async fn take_delivery(&self, mut io: Box<dyn Duplex>, peer: PeerId, sources: &[String]) -> Result<(), StreamError> {
         let delivery = streams::mq::read(&mut io).await?;
         let ack = delivery.ack();
-        let kept = self.keep(streams::mq::chat_message(delivery, peer, self.me)).await;
+        let kept = self.keep(streams::mq::chat_message(delivery, peer, self.me), sources).await;
         if !matches!(kept, Err(StreamError::Io(_))) {
             streams::mq::acknowledge(io, &ack).await?;
         }
         kept
     }
 
-    async fn keep(&self, message: Result<Option<ChatMessage>, StreamError>) -> Result<(), StreamError> {
+    async fn keep(&self, message: Result<Option<ChatMessage>, StreamError>, sources: &[String]) -> Result<(), StreamError> {
         if matches!(message, Err(StreamError::TooLong { .. } | StreamError::Malformed(_))) {
             self.talk.refuse();
         }
-        if let Some(message) = message? {
+        if let Some(mut message) = message? {
+            message.community = community_of(message.community.as_deref(), sources).filter(|_| message.to.is_none());
             self.talk.receive(message).await.map_err(std::io::Error::other)?;
         }
         Ok(())

@@ -103,13 +103,29 @@ impl Wan {
         wan
     }
 
-    /// From now on these are the servers, at most [`MAX_SERVERS`]; those that are servers already go on undisturbed. Answers what changed in the
-    /// table.
+    /// From now on these are the servers, at most [`MAX_SERVERS`]; those that are servers already go on undisturbed, also where they have
+    /// moved to one of these. Answers what changed in the table.
     pub fn serve(&mut self, urls: &[BaseUrl], table: &mut PresenceTable, now: Moment) -> Vec<Change> {
+        self.settle(urls);
         let left: Vec<u16> = self.servers.iter().filter(|(_, server)| !urls.contains(&server.url)).map(|(number, _)| *number).collect();
         let changes = left.into_iter().flat_map(|number| self.leave(number, table, now)).collect();
         urls.iter().for_each(|url| self.join(url));
         changes
+    }
+
+    fn settle(&mut self, urls: &[BaseUrl]) {
+        for server in self.servers.values_mut().filter(|server| !urls.contains(&server.url)) {
+            if let Some(to) = server.client.moved_to().filter(|to| urls.contains(to)) {
+                server.client.settle();
+                server.name = server.client.status().name;
+                server.url = to;
+            }
+        }
+    }
+
+    /// Servers that moved, and where they are heard now.
+    pub fn moves(&self) -> Vec<(BaseUrl, BaseUrl)> {
+        self.servers.values().filter_map(|server| Some((server.url.clone(), server.client.moved_to()?))).collect()
     }
 
     fn join(&mut self, url: &BaseUrl) {

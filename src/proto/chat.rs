@@ -55,6 +55,9 @@ pub struct ChatMessage {
     /// To whom; `None` is everyone.
     #[serde(serialize_with = "optional_text")]
     pub to: Option<PeerId>,
+    /// Of a message to everyone: which community is meant, by its name; `None` is the LAN.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub community: Option<String>,
     /// The text.
     pub content: String,
     /// When this node sent or received it.
@@ -77,6 +80,26 @@ fn text<S: serde::Serializer>(peer: &PeerId, out: S) -> Result<S::Ok, S::Error> 
 /// The conversation that a message belongs to, as seen by `me`: the other peer, or `None` for everyone.
 pub fn conversation_of(message: &ChatMessage, me: &PeerId) -> Option<PeerId> {
     message.to.map(|to| if message.from == *me { to } else { message.from })
+}
+
+/// What a community is called wherever messages to it are shown: without scheme, login and a member's secret.
+pub fn community_name(url: &str) -> &str {
+    let bare = url.trim().split_once("://").map_or(url.trim(), |(_, rest)| rest);
+    let bare = bare.split_once("/m/").map_or(bare, |(community, _)| community);
+    bare.rsplit_once('@').map_or(bare, |(_, rest)| rest).trim_end_matches('/')
+}
+
+/// Which community a message to many is shown in: the one that its sender names, if the sender is known there; otherwise the one by which they
+/// are known, unless they are near. `sources` is by whom the sender is known, `lan` among them.
+pub fn community_of(claimed: Option<&str>, sources: &[String]) -> Option<String> {
+    let mut known = sources.iter().filter(|source| *source != "lan").map(|source| community_name(source));
+    let claimed = claimed.map(community_name);
+    let found = match claimed {
+        Some(claimed) if known.clone().any(|known| known == claimed) => Some(claimed),
+        _ if sources.iter().any(|source| source == "lan") => None,
+        _ => known.next(),
+    };
+    found.map(str::to_owned)
 }
 
 /// Writes a peer as base58 text, or null.
@@ -149,10 +172,22 @@ mod tests {
     #[test]
     fn a_conversation_is_named_by_the_other_side_whoever_wrote() {
         let (me, bob) = (PeerId::random(), PeerId::random());
-        let message = |from, to| ChatMessage { id: "1".into(), from, to, content: "hi".into(), at: UnixMillis(1), delivered: 0 };
+        let message =
+            |from, to| ChatMessage { id: "1".into(), from, to, community: None, content: "hi".into(), at: UnixMillis(1), delivered: 0 };
         assert_eq!(conversation_of(&message(me, Some(bob)), &me), Some(bob));
         assert_eq!(conversation_of(&message(bob, Some(me)), &me), Some(bob));
         assert_eq!(conversation_of(&message(bob, None), &me), None);
+    }
+
+    #[test]
+    fn attack_nobody_writes_into_a_community_in_which_they_are_not() {
+        let sources = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let of = |claimed, names: &[&str]| community_of(claimed, &sources(names));
+        assert_eq!(of(Some("https://rv.example/c/chess/"), &["lan", "rv.example/c/chess/m/***"]).as_deref(), Some("rv.example/c/chess"));
+        assert_eq!(of(Some("rv.example/c/secret"), &["rv.example/c/chess"]).as_deref(), Some("rv.example/c/chess"));
+        assert_eq!(of(Some("rv.example/c/secret"), &["lan", "rv.example/c/chess"]), None);
+        assert_eq!((of(None, &["lan"]), of(None, &[])), (None, None));
+        assert_eq!(community_name("https://u:p@rv.example/c/x/m/s3cret/"), "rv.example/c/x");
     }
 
     #[test]

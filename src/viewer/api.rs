@@ -9,10 +9,12 @@ use super::{App, live};
 
 mod avatar;
 mod chat;
+pub(super) mod communities;
 mod contacts;
 mod doctor;
 mod files;
 mod peers;
+pub(super) mod settings;
 mod site;
 
 pub(super) use peers::peer_id;
@@ -38,6 +40,9 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/files", get(files::list).post(files::send))
         .route("/files/{number}", get(files::read).delete(files::forget))
         .route("/files/{number}/{what}", post(files::decide))
+        .route("/communities", get(communities::list).post(communities::join).delete(communities::leave))
+        .route("/communities/search", get(communities::search))
+        .route("/settings", get(settings::read).patch(settings::change))
         .route("/site", get(site::list).post(site::begin))
         .route("/site/{*path}", get(site::read).put(site::write).post(site::rename).delete(site::remove))
         .route("/site-draft/{*path}", put(site::draft))

@@ -2,6 +2,9 @@
 
 use axum::http::StatusCode;
 
+use crate::clients::rendezvous::join::JoinError;
+use crate::clients::rendezvous::membership::MembershipError;
+use crate::config::EditError;
 use crate::db::DbError;
 use crate::http::Problem;
 use crate::peer::files::SpoolError;
@@ -109,6 +112,43 @@ impl From<SiteError> for Problem {
             }
             SiteError::Io(cause) if cause.kind() == std::io::ErrorKind::UnexpectedEof => Self::bad_request("the body ended early"),
             SiteError::Io(cause) => broken_disk(&cause),
+        }
+    }
+}
+
+impl From<JoinError> for Problem {
+    fn from(error: JoinError) -> Self {
+        let words = error.to_string();
+        match error {
+            JoinError::Link(_) => Self::bad_request(words),
+            JoinError::Refused { .. } => Self::new(StatusCode::FORBIDDEN, "not-let-in", words),
+            JoinError::Undecided => Self::new(StatusCode::CONFLICT, "not-now", words),
+            JoinError::Unreachable(_) => Self::new(StatusCode::BAD_GATEWAY, "unreachable", words),
+            JoinError::NoServer(_) => Self::new(StatusCode::BAD_GATEWAY, "refused", words),
+        }
+    }
+}
+
+impl From<MembershipError> for Problem {
+    fn from(error: MembershipError) -> Self {
+        match error {
+            MembershipError::File(error) => error.into(),
+            MembershipError::Elsewhere(_) => Self::new(StatusCode::CONFLICT, "locked", error.to_string()),
+            MembershipError::Nowhere(_) => Self::not_found(error.to_string()),
+        }
+    }
+}
+
+impl From<EditError> for Problem {
+    fn from(error: EditError) -> Self {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        match &error {
+            EditError::UnknownKey { .. } | EditError::Refused { .. } => Self::bad_request(error.to_string()),
+            EditError::Changed(_) => Self::new(StatusCode::PRECONDITION_FAILED, "changed", error.to_string()),
+            EditError::Malformed { .. } => Self::new(StatusCode::CONFLICT, "bad-config", error.to_string()),
+            EditError::Io { error: cause, .. } if matches!(cause.kind(), StorageFull | QuotaExceeded) => full(),
+            // The file is the owner's, and its path is on the page.
+            EditError::Io { .. } => Self::new(StatusCode::CONFLICT, "not-saved", error.to_string()),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The pages and what else stands outside the API: static files, health, metrics.
 //!
 //! - `home`: who I am, and what is reachable (`reach`); `peers`: who is here; `peer_site`: a site, and whose it is; `chat`: what was said;
+//!   `communities`: where one meets others; `settings`: everything that one may change;
 //!   `doctor`: what does not work, and what to do about it.
 //! - `site`: the files of one's own site; `edit`: one of its texts.
 //! - `names`: how peers, ways and sizes are called on all of them.
@@ -19,9 +20,11 @@ use axum::routing::get;
 use tokio::time::timeout;
 
 use super::App;
+use crate::config::viewer::Theme;
 use crate::http::{Problem, assets, headers, metrics, page};
 
 mod chat;
+mod communities;
 mod doctor;
 mod edit;
 mod home;
@@ -29,13 +32,21 @@ mod names;
 mod peer_site;
 mod peers;
 mod reach;
+mod settings;
 mod site;
 
 /// How long the peer's actor may take to answer before this node is not ready.
 const READY_WITHIN: Duration = Duration::from_secs(1);
 
 /// The pages there are: where, and what they are called.
-const PARTS: [(&str, &str); 4] = [("/", "Home"), ("/peers", "Peers"), ("/chat", "Chat"), ("/site", "My site")];
+const PARTS: [(&str, &str); 6] = [
+    ("/", "Home"),
+    ("/peers", "Peers"),
+    ("/chat", "Chat"),
+    ("/communities", "Communities"),
+    ("/site", "My site"),
+    ("/settings", "Settings"),
+];
 
 /// What every page of the viewer begins with.
 struct Frame<'a> {
@@ -45,12 +56,13 @@ struct Frame<'a> {
     here: &'static str,
     /// Messages that were not read yet.
     unread: u64,
+    theme: Theme,
 }
 
 impl<'a> Frame<'a> {
     async fn of(app: &'a App, here: &'static str) -> Result<Self, Problem> {
         let unread = app.peer.conversations().await?.iter().map(|conversation| conversation.unread).sum();
-        Ok(Self { token: app.token.as_str(), start: &app.start, here, unread })
+        Ok(Self { token: app.token.as_str(), start: &app.start, here, unread, theme: app.configuration.last().await.config.viewer.theme })
     }
 }
 
@@ -70,6 +82,8 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/peers", get(peers::show))
         .route("/peers/{id}/site", get(peer_site::show))
         .route("/chat", get(chat::show))
+        .route("/communities", get(communities::show))
+        .route("/settings", get(settings::show))
         .route("/site", get(site::show))
         .route("/site/edit", get(edit::show))
         .route("/site/look/{look}", get(site::look))

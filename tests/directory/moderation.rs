@@ -4,7 +4,7 @@ use goop::superhub::directory::{MOST_REPORTED, MOST_SAID, Reason, Report, StoreE
 use reqwest::{Client, Method, redirect};
 use serde_json::{Value, json};
 
-use super::hub::Hub;
+use super::hub::{Hub, PASSWORD, options};
 use super::stage::{Stage, listing};
 
 fn chess() -> Value {
@@ -142,6 +142,24 @@ async fn attack_a_page_of_another_origin_reports_nothing() {
     for path in ["/api/v1/admin/reports", "/api/v1/admin/hidden", "/admin/directory", &format!("/admin/directory/{id}")] {
         assert_eq!(hub.ask(Method::GET, path).send().await.unwrap().status(), 401, "{path}");
     }
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_a_proxy_that_renames_the_host_the_hub_s_own_page_still_reports() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(folder.path());
+    options.http.external_url = Some(goop::config::base_url::BaseUrl::parse("https://hub.example").unwrap());
+    let hub = Hub::with(options, PASSWORD);
+    let at = |path: &str| Client::new().post(format!("{}{path}", hub.local));
+    let made = at("/api/v1/communities").basic_auth("admin", Some(PASSWORD)).json(&chess()).send().await.unwrap();
+    let made: Value = made.json().await.unwrap();
+    let report = |origin: &str| {
+        let path = format!("/api/v1/communities/{}/report", made["id"].as_str().unwrap());
+        at(&path).header("origin", origin).json(&json!({ "reason": "spam" })).send()
+    };
+    assert_eq!(report("https://hub.example").await.unwrap().status(), 202);
+    assert_eq!(report("https://hub.example.evil").await.unwrap().status(), 403);
     hub.close().await;
 }
 

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use goop::clock::UnixMillis;
+use goop::config::{Config, Sources};
 use goop::peer::files::Folders;
 use goop::peer::memory::Memory;
 use goop::peer::site_root::SiteRoot;
@@ -56,6 +57,8 @@ pub struct Play {
     pub announced: Option<Option<Bytes>>,
     /// Who was cut off or let in again.
     pub blocked: Vec<(PeerId, bool)>,
+    /// How it goes with the peer's rendezvous servers.
+    pub servers: Vec<goop::clients::rendezvous::Status>,
     /// Every path that was asked of any peer.
     pub asked: Vec<String>,
 }
@@ -136,7 +139,8 @@ impl Stage {
         tokio::spawn(act(me, play.clone(), inbox));
         let stop = CancellationToken::new();
         tokio::spawn(goop::peer::files::run(peer.clone(), stop.clone()));
-        let mut options = Options::new(home.path().join("avatar.png"));
+        let sources = Sources { data: Some(home.path().to_owned()), ..Sources::default() };
+        let mut options = Options::new(&Config::load(&sources).unwrap());
         (options.addr, options.explicit) = ("127.0.0.1:0".parse().unwrap(), true);
         change(&mut options);
         let mut tasks = Tasks::default();
@@ -276,7 +280,7 @@ async fn act(me: PeerId, play: Arc<Mutex<Play>>, mut inbox: mpsc::Receiver<Comma
                     nat: goop::p2p::nat::Nat::Unknown,
                     external: vec![],
                     version: "0",
-                    rendezvous: vec![],
+                    rendezvous: play.lock().unwrap().servers.clone(),
                 };
                 _ = reply.send(info);
             }
@@ -287,6 +291,7 @@ async fn act(me: PeerId, play: Arc<Mutex<Play>>, mut inbox: mpsc::Receiver<Comma
             }
             Command::Block { peer, blocked } => play.lock().unwrap().blocked.push((peer, blocked)),
             Command::AvatarChanged(avatar) => play.lock().unwrap().announced = Some(avatar),
+            Command::Moves(reply) => _ = reply.send(vec![]),
             Command::NameChanged { .. } | Command::UseRelay { .. } | Command::Serve(_) => {}
             Command::Members { community, reply } => {
                 let members = |of: &str| play.lock().unwrap().rows.iter().filter(|row| row.sources.iter().any(|s| s == of)).count();

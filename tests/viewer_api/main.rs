@@ -4,12 +4,14 @@
 
 mod apart;
 mod avatar;
+mod communities;
 mod events;
 mod files;
 mod hosts;
 mod origin;
 mod page;
 mod peers;
+mod settings;
 mod site;
 #[path = "../stage/mod.rs"]
 mod stage;

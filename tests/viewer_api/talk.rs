@@ -53,6 +53,7 @@ async fn unread_messages_are_counted_until_they_are_read() {
         id: id.into(),
         from: ann,
         to: Some(stage.me),
+        community: None,
         content: id.into(),
         at: goop::clock::UnixMillis(1),
         delivered: 0,

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use goop::clients::rendezvous::{Status, Stream};
 use goop::clock::UnixMillis;
-use goop::peer::{OpenError, PeerEvent};
+use goop::peer::{OpenError, PeerEvent, PeerRow};
 use goop::proto::chat::{ChatMessage, Kept, State};
 use libp2p::PeerId;
 use serde_json::{Value, json};
@@ -20,8 +21,15 @@ pub(super) async fn open(browser: &Browser, stage: &Stage, path: &str) {
 }
 
 fn message(from: PeerId, to: Option<PeerId>, content: &str, number: i64) -> PeerEvent {
-    let message =
-        ChatMessage { id: number.to_string(), from, to, content: content.into(), at: UnixMillis(1_700_000_000_000), delivered: 0 };
+    let message = ChatMessage {
+        id: number.to_string(),
+        from,
+        to,
+        community: None,
+        content: content.into(),
+        at: UnixMillis(1_700_000_000_000),
+        delivered: 0,
+    };
     PeerEvent::Chat { message: Kept { message, number, state: State::Received, why: None, until: None }, muted: false }
 }
 
@@ -202,7 +210,15 @@ async fn what_is_new_is_counted_and_what_was_not_sent_says_why() {
     stage.play.lock().unwrap().rows = vec![row(ann, "Ann"), row(bob, "Bob")];
     open(&browser, &stage, &format!("chat?with={bob}")).await;
     let memory = stage.peer.memory().clone();
-    let psst = ChatMessage { id: "1".into(), from: ann, to: Some(stage.me), content: "psst".into(), at: UnixMillis(1), delivered: 0 };
+    let psst = ChatMessage {
+        id: "1".into(),
+        from: ann,
+        to: Some(stage.me),
+        community: None,
+        content: "psst".into(),
+        at: UnixMillis(1),
+        delivered: 0,
+    };
     memory.receive(&psst).unwrap();
     stage.events.send(message(ann, Some(stage.me), "psst", 1)).unwrap();
     browser.until("document.title.startsWith('(1) ') && document.getElementById('unread').textContent === '1 new'").await;
@@ -241,6 +257,118 @@ async fn a_page_that_outlives_its_node_can_send_again_and_keeps_its_draft() {
     assert_eq!(after.get(&format!("/api/v1/chat?peer={ann}")).await.json()["messages"][0]["content"], "half a thought");
 }
 
+/// Communities that were found before, and two of which one is a member.
+fn kept_communities(stage: &Stage) {
+    let listing = |nth: u8, name: &str, kind: &str, health: &str| {
+        let id = goop::proto::directory::ListingId::from_bytes([nth; 16]).to_string();
+        let about = "Everybody who likes it, on every evening of the week, beginners too.";
+        json!({ "hub": "https://hub.example/", "at": 1, "id": id, "community": name, "description": about, "tags": ["games", "evenings"],
+            "rendezvous": format!("https://rv.example/c/{}", "x".repeat(40 + usize::from(nth))), "type": kind, "members": 12, "health": health })
+        .to_string()
+    };
+    let lines = [
+        listing(1, "Chess Club", "open", "healthy"),
+        listing(2, "Club of clubs", "invite-only", "down"),
+        listing(3, "Knitting club", "application", "unknown"),
+    ];
+    std::fs::write(stage.home.path().join("found.ndjson"), lines.join("\n")).unwrap();
+    let status = |name: &str, stream| Status { name: name.into(), since: UnixMillis(1), stream, moved_to: None, refused: None };
+    stage.play.lock().unwrap().servers = vec![
+        status("rv.example/c/chess", Stream::Connected { ours: false }),
+        status("127.0.0.1:8787", Stream::Retrying { why: "Connection refused".into() }),
+    ];
+    let toml = "presence.rendezvous_wan = [\"https://rv.example/c/chess\"]\n[profile]\nlabel = \"Me\"\nemail = \"me@example.org\"\n";
+    std::fs::write(stage.home.path().join("goop.toml"), toml).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settings_are_saved_refused_beside_the_field_and_never_overwritten() {
+    let Some(browser) = Browser::open().await else { return };
+    let stage = Stage::set().await;
+    let file = stage.home.path().join("goop.toml");
+    std::fs::write(&file, "# mine\n[profile]\nlabel = \"Ann\"\n").unwrap();
+    open(&browser, &stage, "settings").await;
+    let set = "const field = document.getElementsByName(given[0])[0]; field.value = given[1]; document.getElementById('settings').requestSubmit(); return true";
+    browser.run(set, vec![json!("profile.label"), json!("Anna")]).await;
+    browser.until("document.getElementById('told').textContent.startsWith('Saved')").await;
+    browser.run(set, vec![json!("viewer.http_addr"), json!("0.0.0.0:80")]).await;
+    browser.until("document.getElementById('viewer-http-addr-wrong').textContent.includes('this machine alone')").await;
+    browser.until("document.activeElement.name === 'viewer.http_addr' && document.activeElement.value === '0.0.0.0:80'").await;
+    browser.run(set, vec![json!("viewer.http_addr"), json!("127.0.0.1:8788")]).await;
+    browser.until("document.getElementById('told').textContent === 'Nothing was changed.'").await;
+    browser.run(set, vec![json!("viewer.theme"), json!("dark")]).await;
+    browser.until("document.documentElement.dataset.theme === 'dark'").await;
+    std::fs::write(&file, "# an editor's\n").unwrap();
+    browser.run(set, vec![json!("profile.email"), json!("ann@example.org")]).await;
+    browser.until("document.getElementById('problem').textContent.includes('changed by somebody else')").await;
+    let left = browser.run("return document.getElementsByName('profile.email')[0].value", vec![]).await;
+    browser.close().await;
+    assert_eq!((left, std::fs::read_to_string(&file).unwrap().as_str()), (json!("ann@example.org"), "# an editor's\n"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn communities_are_found_while_one_types_joined_and_left() {
+    let Some(browser) = Browser::open().await else { return };
+    let stage = Stage::set().await;
+    kept_communities(&stage);
+    stage.play.lock().unwrap().servers.clear();
+    open(&browser, &stage, "communities").await;
+    browser.until("document.querySelectorAll('#found li').length === 3").await;
+    tab_to(&browser, "#q").await;
+    browser.press("ches").await;
+    browser.until("document.querySelectorAll('#found li').length === 1").await;
+    browser.run("document.querySelector('[data-join]').click(); return 1", vec![]).await;
+    browser.until("document.getElementById('told').textContent.startsWith('You joined rv.example/c/x')").await;
+    browser.until("document.querySelectorAll('#mine [data-leave]').length === 2").await;
+    let file = stage.home.path().join("goop.toml");
+    let joined = std::fs::read_to_string(&file).unwrap();
+    browser.run("document.querySelectorAll('#mine [data-leave]')[1].click(); return 1", vec![]).await;
+    browser.until("document.querySelectorAll('#mine [data-leave]').length === 1").await;
+    let left = std::fs::read_to_string(&file).unwrap();
+    browser
+        .run(
+            "const q = document.getElementById('q'); q.value = given[0]; q.form.requestSubmit(); return 1",
+            vec![json!("http://127.0.0.1:1/c/<b>/join#x")],
+        )
+        .await;
+    browser.until("document.getElementById('found').textContent.includes('used up by joining')").await;
+    browser.run("document.querySelector('[data-join]').click(); return 1", vec![]).await;
+    browser.until("document.getElementById('problem').textContent.includes('does not answer')").await;
+    browser.close().await;
+    assert!(joined.contains("/c/xxx") && !left.contains("/c/xxx"), "{joined} {left}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_said_to_a_community_says_so_and_what_was_said_earlier_is_a_button_away() {
+    let Some(browser) = Browser::open().await else { return };
+    let stage = Stage::set().await;
+    kept_communities(&stage);
+    let (bob, memory) = (new_peer(), stage.peer.memory().clone());
+    stage.play.lock().unwrap().rows = vec![PeerRow { sources: vec!["rv.example/c/chess".into()], ..row(bob, "Bob") }];
+    for nth in 0..250 {
+        let said = |community: Option<&str>| ChatMessage {
+            id: nth.to_string(),
+            from: bob,
+            to: None,
+            community: community.map(Into::into),
+            content: format!("word {nth}"),
+            at: UnixMillis(1),
+            delivered: 0,
+        };
+        memory.receive(&said((nth % 2 == 0).then_some("rv.example/c/chess"))).unwrap();
+    }
+    open(&browser, &stage, "chat").await;
+    browser.until("document.querySelectorAll('#messages li').length === 200").await;
+    browser.until("[...document.querySelectorAll('#messages .to')].length === 100").await;
+    browser.run("document.getElementById('earlier').click(); return 1", vec![]).await;
+    browser.until("document.querySelectorAll('#messages li').length === 250 && document.getElementById('earlier').hidden").await;
+    browser.until("document.querySelector('#messages .said').textContent === 'word 0'").await;
+    let say = "document.getElementById('audience').value = 'rv.example/c/chess'; const form = document.getElementById('say'); form.elements.content.value = 'to chess'; form.requestSubmit(); return 1";
+    browser.run(say, vec![]).await;
+    browser.until("document.querySelector('#messages .mine .to')?.textContent === 'in rv.example/c/chess'").await;
+    browser.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_pages_fit_a_phone_weigh_little_and_axe_finds_nothing() {
     let Some(browser) = Browser::open().await else { return };
@@ -261,11 +389,14 @@ async fn the_pages_fit_a_phone_weigh_little_and_axe_finds_nothing() {
     let mut wrong = Vec::new();
     let page = "<!doctype html><title>Ada</title><style>body { font: 1.2rem/1.5 Georgia, serif; margin: 2rem; }</style><h1>Ada’s garden</h1><p>Tomatoes first.</p>";
     stage.play.lock().unwrap().files.insert((ada, "/".into()), Script::file("text/html", page));
+    kept_communities(&stage);
     let (theirs, chat) = (format!("peers/{ada}/site"), format!("chat?with={ada}"));
     let pages = [
         ("home", ""),
         ("peers", "peers"),
         ("chat", &chat),
+        ("communities", "communities?q=club"),
+        ("settings", "settings"),
         ("peer-site", &theirs),
         ("site-empty", "site"),
         ("site", "site"),

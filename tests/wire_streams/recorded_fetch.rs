@@ -92,7 +92,15 @@ async fn encrypted_answers_are_refused_in_plain_words() {
 
 fn message(to: Option<&str>, content: &str, at: u64) -> ChatMessage {
     let (from, to) = (GOOP2.parse().unwrap(), to.map(|to| to.parse().unwrap()));
-    ChatMessage { id: "52fc2d84-5cca-4a9b-9bef-004b2cab6a4a".into(), from, to, content: content.into(), at: UnixMillis(at), delivered: 0 }
+    ChatMessage {
+        id: "52fc2d84-5cca-4a9b-9bef-004b2cab6a4a".into(),
+        from,
+        to,
+        community: None,
+        content: content.into(),
+        at: UnixMillis(at),
+        delivered: 0,
+    }
 }
 
 #[tokio::test]

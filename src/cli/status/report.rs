@@ -117,12 +117,18 @@ fn counted(count: u64, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
-/// The rendezvous servers that the peer is not connected to; `me` is what the viewer's API says of it.
-pub(super) fn servers_out_of_reach(me: &Value) -> Vec<String> {
+/// The rendezvous servers that the peer is not connected to, or that do not take what it publishes; `me` is what the viewer's API says of it.
+pub(in crate::cli) fn servers_in_trouble(me: &Value) -> Vec<String> {
     let servers = me["rendezvous"].as_array().into_iter().flatten();
-    let retrying = servers.filter(|server| server["state"] == "retrying");
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    retrying.map(|server| format!("no connection to the rendezvous server {}: {}", text(&server["name"]), text(&server["why"]))).collect()
+    let trouble = |server: &Value| match server["refused"].as_str() {
+        Some(why) => Some(format!("the rendezvous server {} does not take this peer in: {why}", text(&server["name"]))),
+        None if server["state"] == "retrying" => {
+            Some(format!("no connection to the rendezvous server {}: {}", text(&server["name"]), text(&server["why"])))
+        }
+        None => None,
+    };
+    servers.filter_map(trouble).collect()
 }
 
 #[cfg(test)]
@@ -136,9 +142,14 @@ mod tests {
         let me = json!({ "rendezvous": [
             { "name": "a.example", "state": "connected" },
             { "name": "b.example", "state": "retrying", "why": "no answer in time" },
+            { "name": "c.example", "state": "connected", "refused": "403 Forbidden: banned" },
         ] });
-        assert_eq!(servers_out_of_reach(&me), ["no connection to the rendezvous server b.example: no answer in time"]);
-        assert!(servers_out_of_reach(&json!({})).is_empty());
+        let told = [
+            "no connection to the rendezvous server b.example: no answer in time",
+            "the rendezvous server c.example does not take this peer in: 403 Forbidden: banned",
+        ];
+        assert_eq!(servers_in_trouble(&me), told);
+        assert!(servers_in_trouble(&json!({})).is_empty());
     }
 
     #[test]

@@ -12,7 +12,7 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, StatusCode, Url, redirect};
+use reqwest::{Client, Response, StatusCode, Url, redirect};
 use serde_json::{Value, json};
 use thiserror::Error;
 
@@ -122,14 +122,23 @@ impl Link {
         if link.places.is_empty() { Err(JoinError::Link("it names no place".to_owned())) } else { Ok(link) }
     }
 
+    /// Where the community is met, at least one place; the first is tried first.
+    pub(super) fn places(&self) -> &[BaseUrl] {
+        &self.places
+    }
+
+    /// Whether something is shown there to come in.
+    pub(super) fn is_invitation(&self) -> bool {
+        self.pass.is_some()
+    }
+
     /// The base URL to be a member at: an invitation is exchanged for a personal one; of several places the first that answers is taken,
     /// else the first.
     ///
     /// # Errors
     /// See [`JoinError`].
     pub async fn follow(&self) -> Result<BaseUrl, JoinError> {
-        let builder = Client::builder().user_agent(concat!("goop/", env!("CARGO_PKG_VERSION"))).redirect(redirect::Policy::none());
-        let client = builder.timeout(PATIENCE).build().map_err(|error| JoinError::Unreachable(error.to_string()))?;
+        let client = client()?;
         let first = self.places.first().ok_or_else(|| JoinError::Link("it names no place".to_owned()))?;
         let Some(pass) = &self.pass else {
             for place in self.places.iter().filter(|_| self.places.len() > 1) {
@@ -149,6 +158,24 @@ impl Link {
     }
 }
 
+/// What asks servers that are not known yet: no redirect is followed.
+pub(super) fn client() -> Result<Client, JoinError> {
+    let builder = Client::builder().user_agent(concat!("goop/", env!("CARGO_PKG_VERSION"))).redirect(redirect::Policy::none());
+    builder.timeout(PATIENCE).build().map_err(|error| JoinError::Unreachable(error.to_string()))
+}
+
+/// The JSON of an answer of at most [`MAX_ANSWER`] bytes.
+pub(super) async fn read(mut answer: Response) -> Option<Value> {
+    let mut body = Vec::new();
+    while let Ok(Some(piece)) = answer.chunk().await {
+        if body.len() + piece.len() > MAX_ANSWER {
+            return None;
+        }
+        body.extend_from_slice(&piece);
+    }
+    serde_json::from_slice(&body).ok()
+}
+
 fn places(text: &str) -> Result<Vec<BaseUrl>, JoinError> {
     let endpoint = Endpoint::parse(text).map_err(|error| JoinError::Link(error.to_string()))?;
     endpoint.urls().iter().map(|url| BaseUrl::parse(url.as_str()).map_err(JoinError::Link)).collect()
@@ -162,15 +189,9 @@ async fn exchange(client: &Client, place: &BaseUrl, pass: &Pass) -> Result<BaseU
     };
     let (mut url, base) = (place.url().clone(), place.url().path().trim_end_matches('/').to_owned());
     url.set_path(&format!("{base}/join"));
-    let mut answer = client.post(url).json(&wish).send().await.map_err(|_| JoinError::Unreachable(place.to_string()))?;
-    let (status, mut body) = (answer.status(), Vec::new());
-    while let Ok(Some(piece)) = answer.chunk().await {
-        if body.len() + piece.len() > MAX_ANSWER {
-            return Err(JoinError::NoServer(place.to_string()));
-        }
-        body.extend_from_slice(&piece);
-    }
-    let said: Value = serde_json::from_slice(&body).map_err(|_| JoinError::NoServer(place.to_string()))?;
+    let answer = client.post(url).json(&wish).send().await.map_err(|_| JoinError::Unreachable(place.to_string()))?;
+    let status = answer.status();
+    let said = read(answer).await.ok_or_else(|| JoinError::NoServer(place.to_string()))?;
     if status == StatusCode::ACCEPTED {
         return Err(JoinError::Undecided);
     }

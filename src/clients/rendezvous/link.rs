@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::place::Place;
 use super::request::{self, Failure, Manners};
@@ -16,6 +16,8 @@ pub struct Link {
     status: watch::Sender<Status>,
     /// The client, and what kind of place it is for: connections are kept from message to message.
     client: Mutex<Option<(Manners, reqwest::Client)>>,
+    /// The server is elsewhere than its stream is read.
+    elsewhere: Notify,
 }
 
 impl Link {
@@ -23,7 +25,8 @@ impl Link {
     pub fn new(place: Place) -> Self {
         let (name, since) = (place.name(), UnixMillis::now());
         let status = Status { name, since, stream: Stream::Connecting, moved_to: None, refused: None };
-        Self { place: Mutex::new(place), known: watch::Sender::new(None), status: watch::Sender::new(status), client: Mutex::default() }
+        let (client, elsewhere) = Default::default();
+        Self { place: Mutex::new(place), known: watch::Sender::new(None), status: watch::Sender::new(status), client, elsewhere }
     }
 
     /// How it goes.
@@ -49,6 +52,26 @@ impl Link {
     /// Changes where the server is.
     pub fn change_place<T>(&self, change: impl FnOnce(&mut Place) -> T) -> T {
         change(&mut self.lock())
+    }
+
+    /// The place where the server is heard now is configured from here on.
+    pub fn settle(&self) {
+        let name = self.change_place(|place| {
+            place.settle();
+            place.name()
+        });
+        self.status.send_modify(|status| status.name = name);
+    }
+
+    /// The server is where it came from again: its stream is to be read there.
+    pub fn came_back(&self) {
+        self.change_place(Place::came_back);
+        self.elsewhere.notify_one();
+    }
+
+    /// Waits until the server is elsewhere than its stream is read.
+    pub async fn is_elsewhere(&self) {
+        self.elsewhere.notified().await;
     }
 
     /// A client for the place where the server is now.

@@ -101,7 +101,10 @@ impl Listener<'_> {
         self.pass_on(News::Opened { changes_only, resumed: resumed && changes_only }).await?;
         self.link.stream_is(Stream::Connected { ours: changes_only });
         loop {
-            let event = events.next().await.ok_or(Failure::Ended)??;
+            let event = tokio::select! {
+                event = events.next() => event.ok_or(Failure::Ended)??,
+                () = self.link.is_elsewhere() => return Err(Failure::Moved { to: String::new(), by: None }),
+            };
             self.take(known, event, by).await?;
         }
     }

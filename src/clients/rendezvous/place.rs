@@ -2,7 +2,8 @@
 //!
 //! A redirect is followed within reason: never from https to http, never from the internet into this machine or somebody's LAN (a
 //! server could make its peers knock there: neither by address nor by a name, [`super::resolve`]), and at most [`MOST_MOVES`] times in a
-//! row. Where a server went is remembered until the program ends; while nobody answers there, both places are tried in turn.
+//! row. Where a server went is remembered, and may be written down ([`Place::lasting`]); where it came from is remembered until the program
+//! ends. While nobody answers, all these places are tried in turn.
 
 use std::net::IpAddr;
 
@@ -39,6 +40,8 @@ pub struct Place {
     configured: BaseUrl,
     now: BaseUrl,
     last_move: Option<Move>,
+    /// Where the first of the moves began.
+    former: Option<BaseUrl>,
     moves: u8,
     /// Whether the configured place was reached on the internet.
     on_internet: bool,
@@ -55,7 +58,7 @@ struct Move {
 impl Place {
     /// The place that is configured.
     pub fn new(configured: BaseUrl) -> Self {
-        Self { now: configured.clone(), configured, last_move: None, moves: 0, on_internet: false }
+        Self { now: configured.clone(), configured, last_move: None, former: None, moves: 0, on_internet: false }
     }
 
     /// What the server is called in lists: its host (and port), and the path of a community, without any secret.
@@ -66,6 +69,40 @@ impl Place {
     /// Where the server is heard now, if it has moved there: the URL, which may hold the secret of a member.
     pub fn moved_to(&self) -> Option<&BaseUrl> {
         self.last_move.as_ref().map(|last| &last.to).filter(|to| **to == self.now)
+    }
+
+    /// The same, if it may be written down: what a name leads to is looked at while the program runs alone, so without encryption a server
+    /// on the internet could lead into the house after a restart.
+    pub fn lasting(&self) -> Option<&BaseUrl> {
+        let last = self.last_move.as_ref().filter(|last| last.to == self.now)?;
+        (!last.outward || last.to.url().scheme() == "https").then_some(&last.to)
+    }
+
+    /// The place where the server is heard now is the one that is configured from here on.
+    pub fn settle(&mut self) {
+        self.on_internet |= self.is_outward();
+        self.configured = self.now.clone();
+        self.last_move = None;
+    }
+
+    /// Where the server came from, if it has moved.
+    pub fn former(&self) -> Option<&BaseUrl> {
+        self.former.as_ref().filter(|former| **former != self.now)
+    }
+
+    /// The server is where it came from again.
+    pub fn came_back(&mut self) {
+        if let Some(former) = self.former.take() {
+            self.go(former);
+        }
+    }
+
+    fn go(&mut self, to: BaseUrl) {
+        if to != self.configured && self.last_move.as_ref().is_none_or(|last| last.to != to) {
+            self.last_move = Some(Move { to: to.clone(), outward: self.on_internet });
+        }
+        self.moves = 0;
+        self.now = to;
     }
 
     /// What that place is called.
@@ -126,6 +163,8 @@ impl Place {
             return Err(BadMove::Circles);
         }
         self.moves += 1;
+        let from = self.former.take().unwrap_or_else(|| self.configured.clone());
+        self.former = Some(from).filter(|from| *from != target);
         self.last_move = Some(Move { to: target.clone(), outward });
         self.now = target;
         Ok(())
@@ -144,13 +183,14 @@ impl Place {
         self.moves = 0;
     }
 
-    /// The server was not reached here: the next try goes to the configured place, the one after to the last one it moved to.
+    /// The server was not reached here: the next try goes to the next of the places that are known.
     pub fn failed(&mut self) {
-        self.moves = 0;
-        self.now = match &self.last_move {
-            Some(moved) if self.now == self.configured => moved.to.clone(),
-            _ => self.configured.clone(),
-        };
+        let moved = self.last_move.as_ref().map(|last| last.to.clone());
+        let mut known: Vec<BaseUrl> = [Some(self.configured.clone()), moved, self.former.clone()].into_iter().flatten().collect();
+        known.dedup();
+        let at = known.iter().position(|place| *place == self.now);
+        let next = at.map_or(0, |at| (at + 1) % known.len());
+        self.go(known.swap_remove(next));
     }
 }
 
@@ -309,5 +349,32 @@ mod tests {
             place.endpoint("x").host_str().unwrap().to_owned()
         };
         assert_eq!([host(), host(), host()], ["old.example", "new.example", "old.example"]);
+    }
+
+    #[test]
+    fn a_move_that_was_written_down_is_the_place_and_may_be_undone() {
+        let host = |place: &Place| place.endpoint("x").host_str().unwrap().to_owned();
+        let mut place = place("https://old.example/c/x/m/t");
+        place.moved("publish", "https://new.example/c/x", None).unwrap();
+        assert_eq!(place.lasting().map(|to| to.url().as_str()), Some("https://new.example/c/x/m/t"));
+        place.settle();
+        assert_eq!((place.name().as_str(), place.moved_to()), ("new.example/c/x/m/***", None));
+        place.failed();
+        assert_eq!(host(&place), "old.example", "where it came from is tried too");
+        place.failed();
+        assert_eq!(host(&place), "new.example");
+        place.came_back();
+        assert_eq!((host(&place).as_str(), place.former()), ("old.example", None));
+        assert_eq!(place.lasting().map(|to| to.url().as_str()), Some("https://old.example/c/x/m/t"), "which is written down in turn");
+    }
+
+    #[test]
+    fn attack_a_name_without_encryption_to_which_the_internet_led_is_not_written_down() {
+        let mut far = place("http://rv.example");
+        far.moved("publish", "http://other.example", Some(IpAddr::from([45, 45, 45, 45]))).unwrap();
+        assert_eq!((far.lasting(), far.moved_to().is_some()), (None, true));
+        let mut near = place("http://127.0.0.1:1");
+        near.moved("publish", "http://127.0.0.1:2", None).unwrap();
+        assert!(near.lasting().is_some());
     }
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -12,6 +13,7 @@ use tracing::{debug, warn};
 use super::client;
 use super::find::{MAX_HUBS, PAGE, PATIENCE, page};
 use super::kept::{Found, MAX_KNOWN, read, write};
+use crate::config::Loaded;
 use crate::config::base_url::BaseUrl;
 
 /// Listings that are kept of each hub.
@@ -25,20 +27,33 @@ const AGAIN: Duration = Duration::from_secs(600);
 /// Between two pages of one hub.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Keeps the file at `path` as new as the hubs are, until `stop`.
-pub async fn keep_known(hubs: Vec<BaseUrl>, path: PathBuf, stop: CancellationToken) {
+/// Keeps the file at `path` as new as the hubs of the configuration are, which may become others meanwhile, until `stop`.
+pub async fn keep_known(mut current: watch::Receiver<Loaded>, path: PathBuf, stop: CancellationToken) {
     let work = async {
-        sleep(FIRST.mul_f64(rand::random())).await;
         loop {
-            let answered = refresh(&hubs, &path).await.unwrap_or_else(|error| {
-                warn!(path = %path.display(), %error, "what the hubs list cannot be kept");
-                false
-            });
-            // A thousand peers that started together do not ask together.
-            sleep(if answered { EVERY } else { AGAIN }.mul_f64(0.75 + rand::random::<f64>() / 2.0)).await;
+            let hubs = current.borrow_and_update().config.discovery.hubs.clone();
+            tokio::select! {
+                () = keep_on(&hubs, &path) => {}
+                Ok(_) = current.wait_for(|fresh| fresh.config.discovery.hubs != hubs) => {}
+            }
         }
     };
     stop.run_until_cancelled(work).await;
+}
+
+async fn keep_on(hubs: &[BaseUrl], path: &Path) {
+    if hubs.is_empty() {
+        return std::future::pending().await;
+    }
+    sleep(FIRST.mul_f64(rand::random())).await;
+    loop {
+        let answered = refresh(hubs, path).await.unwrap_or_else(|error| {
+            warn!(path = %path.display(), %error, "what the hubs list cannot be kept");
+            false
+        });
+        // A thousand peers that started together do not ask together.
+        sleep(if answered { EVERY } else { AGAIN }.mul_f64(0.75 + rand::random::<f64>() / 2.0)).await;
+    }
 }
 
 /// Fetches what each hub lists; answers whether any did.

@@ -24,6 +24,7 @@ impl Actor {
             Command::UseRelay { peer, addrs } => self.use_relay(peer, addrs),
             Command::Block { peer, blocked } => self.block(peer, blocked),
             Command::AvatarChanged(avatar) => self.change_profile(|profile| profile.avatar = avatar),
+            Command::Moves(reply) => drop(reply.send(self.wan.moves())),
             Command::Serve(urls) => self.serve(&urls),
             Command::NameChanged { label, email } => self.change_profile(|profile| (profile.label, profile.email) = (label, email)),
         }

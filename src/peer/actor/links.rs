@@ -52,7 +52,10 @@ impl Actor {
         match event {
             BehaviourEvent::Lan(event) => self.on_gossip(event),
             BehaviourEvent::Streams(inbound) => {
-                let count = if self.serving.accept(inbound) { &self.metrics.streams_accepted } else { &self.metrics.streams_refused };
+                let row = self.table.get(&inbound.peer);
+                let sources = row.map(|row| row.sources().map(|source| self.wan.name(source)).collect()).unwrap_or_default();
+                let count =
+                    if self.serving.accept(inbound, sources) { &self.metrics.streams_accepted } else { &self.metrics.streams_refused };
                 count.inc();
             }
             BehaviourEvent::Ping(ping::Event { peer, connection, result: Ok(_) })

@@ -13,7 +13,7 @@ use crate::peer::audience::{Audience, Sent};
 use crate::peer::memory::{Conversation, MemoryError};
 use crate::peer::streams::StreamError;
 use crate::peer::{OpenError, PeerEvent};
-use crate::proto::chat::{ChatMessage, Kept, MAX_CONTENT, State};
+use crate::proto::chat::{ChatMessage, Kept, MAX_CONTENT, State, community_name};
 
 /// How long a message to a favourite is waited for before it is answered as waiting.
 const AT_ONCE: Duration = Duration::from_secs(2);
@@ -72,7 +72,9 @@ impl PeerHandle {
         };
         let mut many = self.members(&audience).await?;
         many.retain(|peer| !self.memory().is_blocked(peer));
-        let message = ChatMessage { id: Uuid::new_v4().to_string(), from: self.me, to, content, at: UnixMillis::now(), delivered: 0 };
+        let community = if let Audience::Community(name) = &audience { Some(community_name(name).to_owned()) } else { None };
+        let (id, at) = (Uuid::new_v4().to_string(), UnixMillis::now());
+        let message = ChatMessage { id, from: self.me, to, community, content, at, delivered: 0 };
         // In a task of its own, so that whoever asked may hang up without leaving a message half sent.
         let said = tokio::spawn(self.clone().send(message, many)).await;
         said.unwrap_or(Err(ChatError::Open(OpenError::Stopping)))

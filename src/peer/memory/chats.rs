@@ -12,7 +12,7 @@ pub const MAX_PAGE: u32 = 500;
 /// A page ends before it holds more bytes of text than this, but has at least one message.
 pub const PAGE_BYTES: usize = 2 * 1024 * 1024;
 
-pub(super) const KEPT: &str = "SELECT number, peer, sender, id, content, at, mine, state, why, delivered, until FROM messages";
+pub(super) const KEPT: &str = "SELECT number, peer, sender, id, content, at, mine, state, why, delivered, until, community FROM messages";
 
 impl Memory {
     /// Keeps a message of somebody else; answers it, and how many of its conversation are unread. `None` if it is there already: same
@@ -120,6 +120,7 @@ impl Memory {
             id: row.get("id")?,
             from: if mine { me } else { peer(row, "sender")?.unwrap_or(me) },
             to: if mine { with } else { with.map(|_| me) },
+            community: row.get("community")?,
             content: row.get("content")?,
             at: when(row, "at")?.unwrap_or_default(),
             delivered: row.get("delivered")?,
@@ -145,8 +146,8 @@ impl Memory {
         let cost = i64::try_from(message.cost()).unwrap_or(i64::MAX);
         room::make(change, &self.0.limits, &key, cost)?;
         change.prepare_cached("INSERT OR IGNORE INTO conversations (peer) VALUES (?1)")?.execute([&key])?;
-        let added = "INSERT INTO messages (peer, sender, id, content, at, mine, cost, state, delivered, until)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+        let added = "INSERT INTO messages (peer, sender, id, content, at, mine, cost, state, delivered, until, community)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
         let mine = message.from == self.0.me;
         let given = params![
             key,
@@ -158,7 +159,8 @@ impl Memory {
             cost,
             state.word(),
             message.delivered,
-            until.map(millis)
+            until.map(millis),
+            message.community
         ];
         change.prepare_cached(added)?.execute(given)?;
         Ok(Some(change.last_insert_rowid()))

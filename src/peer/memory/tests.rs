@@ -20,7 +20,7 @@ fn open(folder: &TempDir, me: PeerId) -> Memory {
 }
 
 fn message(id: &str, from: PeerId, to: Option<PeerId>) -> ChatMessage {
-    ChatMessage { id: id.into(), from, to, content: "hi".into(), at: UnixMillis(1), delivered: 0 }
+    ChatMessage { id: id.into(), from, to, community: None, content: "hi".into(), at: UnixMillis(1), delivered: 0 }
 }
 
 fn long(id: &str, from: PeerId, to: Option<PeerId>, length: usize) -> ChatMessage {

@@ -75,5 +75,5 @@ pub(super) fn received(mut id: String, from: PeerId, to: Option<PeerId>, content
     if id.is_empty() {
         id = Uuid::new_v4().to_string();
     }
-    Ok(ChatMessage { id, from, to, content, at: UnixMillis::now(), delivered: 0 })
+    Ok(ChatMessage { id, from, to, community: None, content, at: UnixMillis::now(), delivered: 0 })
 }

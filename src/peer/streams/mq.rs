@@ -100,8 +100,11 @@ fn seq(seq: Option<Value>) -> Result<i64, StreamError> {
     }
 }
 
+/// Longest name of a community that is looked at, in bytes.
+const MAX_NAME: usize = 512;
+
 /// The chat message in a delivery that `remote` sent to `me`; `None` for other topics, which
-/// are ignored. `TooLong` and `Malformed` as [`chat::receive`].
+/// are ignored. `TooLong` and `Malformed` as [`chat::receive`]. The community that it names is a claim.
 pub fn chat_message(delivery: Delivery, remote: PeerId, me: PeerId) -> Result<Option<ChatMessage>, StreamError> {
     let to = match delivery.topic.as_str() {
         TOPIC_CHAT => Some(me),
@@ -110,7 +113,9 @@ pub fn chat_message(delivery: Delivery, remote: PeerId, me: PeerId) -> Result<Op
     };
     let Value::Object(mut payload) = delivery.payload else { return Err(no_content()) };
     let Some(Value::String(content)) = payload.remove("content") else { return Err(no_content()) };
-    chat::received(delivery.id, remote, to, content).map(Some)
+    let community = payload.remove("community").and_then(|name| name.as_str().map(str::to_owned)).filter(|_| to.is_none());
+    let message = chat::received(delivery.id, remote, to, content)?;
+    Ok(Some(ChatMessage { community: community.filter(|name| name.len() <= MAX_NAME), ..message }))
 }
 
 fn no_content() -> StreamError {

@@ -58,7 +58,7 @@ impl Facets {
     /// What stands; `None` for the one who is to count anew, while the others take what there was.
     fn claim(&self, now: Moment) -> Option<Arc<Lists>> {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let counted = held.as_mut()?;
+        let counted = held.get_or_insert_with(|| Counted { lists: Arc::default(), until: now });
         if counted.until > now {
             return Some(counted.lists.clone());
         }
@@ -77,4 +77,20 @@ fn used(look: &Connection, facet: char, most: usize) -> Result<Vec<String>, Stor
     let mut query = look.prepare_cached(query)?;
     let found = query.query_map((format!("{facet}:"), format!("{facet};"), most as i64), |row| row.get(0))?;
     Ok(found.collect::<rusqlite::Result<_>>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_counts_and_the_others_take_what_there_is() {
+        let (facets, now) = (Facets::default(), Moment::from_millis(7));
+        let tags = |counted: Option<Arc<Lists>>| counted.map(|lists| lists.tags.len());
+        assert_eq!((tags(facets.claim(now)), tags(facets.claim(now))), (None, Some(0)));
+        let counted = Arc::new(Lists { tags: vec!["chess".into()], langs: Vec::new() });
+        facets.keep(&counted, now + FRESH);
+        assert_eq!(tags(facets.claim(now)), Some(1));
+        assert_eq!((tags(facets.claim(now + FRESH)), tags(facets.claim(now + FRESH))), (None, Some(1)));
+    }
 }

@@ -15,7 +15,7 @@ use crate::http::page::{self, Face};
 use crate::peer::PeerRow;
 use crate::peer::files::Listed;
 use crate::peer::memory::Conversation;
-use crate::proto::chat::{Kept, MAX_CONTENT};
+use crate::proto::chat::{Kept, MAX_CONTENT, community_name};
 use crate::proto::presence::label::cut_bytes;
 use crate::viewer::{App, api, rows};
 
@@ -35,6 +35,8 @@ struct Chat<'a> {
     messages: Vec<Said>,
     files: Vec<File>,
     max_content: usize,
+    /// Whom a message to many can be for, besides everyone of this network.
+    communities: Vec<String>,
 }
 
 /// The peer of the open conversation.
@@ -61,6 +63,8 @@ struct Said {
     short: String,
     content: String,
     state: &'static str,
+    /// The community that it was said to, if not to this network.
+    community: String,
     is_mine: bool,
 }
 
@@ -91,8 +95,13 @@ pub(super) async fn show(State(app): State<Arc<App>>, Query(asked): Query<Asked>
         messages,
         files,
         max_content: MAX_CONTENT,
+        communities: communities(&app).await?,
     };
     page::answer(&page)
+}
+
+async fn communities(app: &App) -> Result<Vec<String>, Problem> {
+    Ok(app.peer.me().await?.rendezvous.iter().map(|server| community_name(&server.name).to_owned()).collect())
 }
 
 /// Who is called what.
@@ -147,6 +156,7 @@ fn said(Kept { message, state, .. }: Kept, who: &Who) -> Said {
         is_mine: message.from == who.me,
         content: cut(message.content),
         state: state.word(),
+        community: message.community.unwrap_or_default(),
     }
 }
 

@@ -48,7 +48,8 @@ fn internet(me: &SelfInfo) -> Finding {
     doctor::internet(me.nat, me.external.iter().any(is_relayed), &me.listen)
 }
 
-fn rendezvous(status: &Status) -> Finding {
+/// How it goes with a rendezvous server.
+pub(super) fn rendezvous(status: &Status) -> Finding {
     let what = match &status.moved_to {
         Some(place) => format!("{} (moved to {place})", status.name),
         None => status.name.clone(),
@@ -70,13 +71,19 @@ fn rendezvous(status: &Status) -> Finding {
             &what,
             (Look::Bad, "trying again"),
             format!("It does not answer: {why}."),
-            "Look whether this machine is online and the address in presence.rendezvous_wan is right; goop tries on by itself.",
+            "Look whether this machine is online and the address is right; goop tries on by itself.",
         ),
     }
 }
 
+/// A server of the configuration that the running node does not know of.
+pub(super) fn not_taken_over() -> Finding {
+    let said = "It stands in the settings, and goop has not asked there yet.";
+    finding("", (Look::Plain, "waits"), said, "If this stays so, start goop again.")
+}
+
 fn no_rendezvous() -> Finding {
-    let todo = "To meet people elsewhere, put the address of a server into presence.rendezvous_wan of the configuration.";
+    let todo = "To meet people elsewhere, join a community.";
     finding("Rendezvous servers", (Look::Plain, "none"), "You meet the people of this network only.", todo)
 }
 

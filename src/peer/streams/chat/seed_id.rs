@@ -36,7 +36,15 @@ mod tests {
     use crate::clock::UnixMillis;
 
     fn message(at: u64, id: &str) -> ChatMessage {
-        ChatMessage { id: id.into(), from: PeerId::random(), to: None, content: String::new(), at: UnixMillis(at), delivered: 0 }
+        ChatMessage {
+            id: id.into(),
+            from: PeerId::random(),
+            to: None,
+            community: None,
+            content: String::new(),
+            at: UnixMillis(at),
+            delivered: 0,
+        }
     }
 
     #[test]

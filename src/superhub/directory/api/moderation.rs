@@ -45,13 +45,20 @@ pub(in crate::superhub) async fn take_report(
     report: Report,
 ) -> Result<ListingId, Problem> {
     let id = id_of(id)?;
-    if of_foreign_page(headers, origin::only(headers, &header::HOST).unwrap_or_default()) {
+    if !of_our_page(app, headers) {
         return Err(Problem::new(StatusCode::FORBIDDEN, "foreign-origin", "pages of other origins may not report anything here"));
     }
     may_report(app, app.client(socket, headers))?;
     app.directory.change(0, move |desk| desk.report(&id, &report)).await?;
     app.metrics.reported.inc();
     Ok(id)
+}
+
+/// Whether a program asks, or a page of this hub under the name that is configured or the one that was asked.
+fn of_our_page(app: &App, headers: &HeaderMap) -> bool {
+    let configured = app.options.http.external_url.as_ref().map(|url| url.url().origin().ascii_serialization());
+    configured.is_some_and(|own| !origin::is_foreign(headers, &own))
+        || !of_foreign_page(headers, origin::only(headers, &header::HOST).unwrap_or_default())
 }
 
 fn may_report(app: &App, client: IpAddr) -> Result<(), Problem> {

@@ -1,0 +1,142 @@
+//! The communities that one is in: the rendezvous servers in the configuration file. Who joins is written down there and who leaves is taken
+//! out, comments kept; a node that runs is told by whoever asks for it.
+
+use thiserror::Error;
+
+use super::Place;
+use crate::config::base_url::BaseUrl;
+use crate::config::{EditError, Loaded, Origin, set_urls_in_file, writable};
+
+/// The key that is changed.
+pub const KEY: &str = "presence.rendezvous_wan";
+
+/// Why nobody joined or left; the file is as it was.
+#[derive(Debug, Error)]
+pub enum MembershipError {
+    /// What stands on a command line or in the environment is not changed by changing the file.
+    #[error("{KEY} is set by {0}, which stands above the configuration file: change it there")]
+    Elsewhere(Origin),
+    /// None of the communities is called that.
+    #[error("{0} is none of your communities")]
+    Nowhere(String),
+    /// The file was not changed.
+    #[error(transparent)]
+    File(#[from] EditError),
+}
+
+/// A community that was joined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joined {
+    /// Where; may hold the secret of a member.
+    pub url: BaseUrl,
+    /// Whether it was one of one's communities before.
+    pub already: bool,
+}
+
+/// Whether communities can be joined and left by changing the file; asked before an invitation is used up.
+///
+/// # Errors
+/// [`MembershipError::Elsewhere`], or the file is read-only.
+pub fn is_ours_to_change(loaded: &Loaded) -> Result<(), MembershipError> {
+    if let Some(origin) = loaded.locked_by(KEY) {
+        return Err(MembershipError::Elsewhere(origin.clone()));
+    }
+    Ok(writable(&loaded.config_file).map_err(|error| EditError::Io { path: loaded.config_file.clone(), error })?)
+}
+
+/// Writes down that one is a member at `url`, to which a link led ([`super::join::Link::follow`]).
+///
+/// # Errors
+/// See [`MembershipError`].
+pub fn join(loaded: &Loaded, url: BaseUrl) -> Result<Joined, MembershipError> {
+    is_ours_to_change(loaded)?;
+    let mut servers = loaded.config.presence.rendezvous_wan.clone();
+    if servers.iter().any(|known| bare(known) == bare(&url)) {
+        return Ok(Joined { url, already: true });
+    }
+    servers.push(url.clone());
+    set_urls_in_file(&loaded.config_file, KEY, &servers)?;
+    Ok(Joined { url, already: false })
+}
+
+/// Takes the community that its member calls `name` out of the file; answers its URL.
+///
+/// # Errors
+/// See [`MembershipError`].
+pub fn leave(loaded: &Loaded, name: &str) -> Result<BaseUrl, MembershipError> {
+    is_ours_to_change(loaded)?;
+    let mut servers = loaded.config.presence.rendezvous_wan.clone();
+    let at = servers.iter().position(|server| is_called(server, name)).ok_or_else(|| MembershipError::Nowhere(name.to_owned()))?;
+    let left = servers.remove(at);
+    set_urls_in_file(&loaded.config_file, KEY, &servers)?;
+    Ok(left)
+}
+
+/// A community went from `from` to `to`; false where it is none of one's communities, or already stands there so.
+///
+/// # Errors
+/// See [`MembershipError`].
+pub fn follow(loaded: &Loaded, from: &BaseUrl, to: &BaseUrl) -> Result<bool, MembershipError> {
+    is_ours_to_change(loaded)?;
+    let mut servers = loaded.config.presence.rendezvous_wan.clone();
+    let Some(at) = servers.iter().position(|server| server == from) else { return Ok(false) };
+    servers[at] = to.clone();
+    let mut seen = Vec::new();
+    servers.retain(|server| {
+        !seen.contains(server) && {
+            seen.push(server.clone());
+            true
+        }
+    });
+    set_urls_in_file(&loaded.config_file, KEY, &servers)?;
+    Ok(true)
+}
+
+/// Whether `server` is what its member calls `name`: its URL, or the name that lists show; a personal URL also by that of its community.
+pub fn is_called(server: &BaseUrl, name: &str) -> bool {
+    let name = name.trim().trim_end_matches('/');
+    let called = name.split_once("://").map_or(name, |(_, rest)| rest);
+    let shown = Place::new(server.clone()).name();
+    bare(server) == name || shown == called || shown.split_once("/m/").is_some_and(|(base, _)| base == called)
+}
+
+fn bare(url: &BaseUrl) -> &str {
+    url.url().as_str().trim_end_matches('/')
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::fs;
+
+    use super::*;
+    use crate::config::{Config, Sources};
+
+    fn loaded(folder: &std::path::Path, toml: &str) -> Loaded {
+        fs::write(folder.join("goop.toml"), toml).unwrap();
+        Config::load(&Sources { data: Some(folder.to_owned()), env: BTreeMap::new(), ..Sources::default() }).unwrap()
+    }
+
+    #[test]
+    fn a_community_that_moved_is_written_down_and_its_comment_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let toml =
+            "[presence]\nrendezvous_wan = [\n    \"https://a.example/c/x\", # the first\n    \"https://b.example\", # the second\n]\n";
+        let before = loaded(folder.path(), toml);
+        let url = |text: &str| BaseUrl::parse(text).unwrap();
+        assert!(follow(&before, &url("https://a.example/c/x"), &url("https://c.example/c/x")).unwrap());
+        assert!(!follow(&before, &url("https://z.example"), &url("https://c.example")).unwrap());
+        let file = fs::read_to_string(folder.path().join("goop.toml")).unwrap();
+        assert!(file.contains("c.example/c/x") && !file.contains("a.example"), "{file}");
+        assert!(file.contains("# the first") && file.contains("# the second"), "{file}");
+    }
+
+    #[test]
+    fn a_member_may_leave_by_the_name_that_lists_show() {
+        let personal = BaseUrl::parse("https://rv.example/c/club/m/s3cret").unwrap();
+        for name in ["rv.example/c/club", "https://rv.example/c/club/", "rv.example/c/club/m/***", "https://rv.example/c/club/m/s3cret"] {
+            assert!(is_called(&personal, name), "{name}");
+        }
+        assert!(!is_called(&personal, "rv.example"));
+    }
+}

@@ -1,0 +1,152 @@
+//! `communities`: those that one is in; look for others, join and leave. Joining is following a link, as `goop join` does it.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::task::spawn_blocking;
+
+use crate::clients::rendezvous::join::Link;
+use crate::clients::rendezvous::look::Looked;
+use crate::clients::rendezvous::membership::{self, Joined};
+use crate::clients::rendezvous::{Place, Status};
+use crate::clients::superhub::{Told, ask};
+use crate::config::Loaded;
+use crate::config::base_url::BaseUrl;
+use crate::http::{self, Problem};
+use crate::viewer::App;
+
+/// A community that one is in, or was in when the node was started.
+#[derive(Debug, Serialize)]
+pub(in crate::viewer) struct Mine {
+    /// What it is called in lists, without any secret; by this name it is left.
+    pub(in crate::viewer) name: String,
+    /// How it goes; `None` where the running node has not taken it over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::viewer) status: Option<Status>,
+    /// Whether it stands in the configuration, so that it can be left; a node's own server does not.
+    pub(in crate::viewer) listed: bool,
+}
+
+/// The communities of the running node and those of the configuration, each once.
+pub(in crate::viewer) async fn mine(app: &App) -> Result<(Vec<Mine>, Option<String>), Problem> {
+    let (statuses, loaded) = (app.peer.me().await?.rendezvous, app.configuration.last().await);
+    let mut listed: Vec<String> = loaded.config.presence.rendezvous_wan.iter().map(name).collect();
+    let mut take = |name: &str| listed.iter().position(|one| one == name).map(|at| listed.remove(at)).is_some();
+    let mut mine: Vec<Mine> =
+        statuses.into_iter().map(|status| Mine { name: status.name.clone(), listed: take(&status.name), status: Some(status) }).collect();
+    mine.extend(listed.into_iter().map(|name| Mine { name, status: None, listed: true }));
+    Ok((mine, loaded.locked_by(membership::KEY).map(ToString::to_string)))
+}
+
+fn name(url: &BaseUrl) -> String {
+    Place::new(url.clone()).name()
+}
+
+/// `GET communities`.
+pub(super) async fn list(State(app): State<Arc<App>>) -> Result<Json<Value>, Problem> {
+    let (communities, locked) = mine(&app).await?;
+    Ok(Json(json!({ "communities": communities, "locked": locked })))
+}
+
+/// The query of a search.
+#[derive(Debug, Deserialize)]
+pub(super) struct Asked {
+    #[serde(default)]
+    q: String,
+}
+
+/// What a search answers: what hubs list, or what a link leads to.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Found {
+    Listed {
+        #[serde(flatten)]
+        told: Told,
+        /// Hubs that are configured.
+        hubs: usize,
+    },
+    Link {
+        link: Looked,
+    },
+}
+
+/// `GET communities/search?q=`: words are looked for on the hubs; a URL or a link is asked what it leads to.
+pub(super) async fn search(State(app): State<Arc<App>>, Query(Asked { q }): Query<Asked>) -> Result<Json<Found>, Problem> {
+    let _place = app.searches.acquire().await.map_err(|_| Problem::internal())?;
+    if is_link(&q) {
+        return Ok(Json(Found::Link { link: Link::parse(&q)?.look().await? }));
+    }
+    let loaded = app.configuration.last().await;
+    Ok(Json(listed(&loaded, &q).await?))
+}
+
+async fn listed(loaded: &Loaded, text: &str) -> Result<Found, Problem> {
+    let hubs = &loaded.config.discovery.hubs;
+    let told = ask(&loaded.data, hubs, text).await.map_err(|wrong| Problem::bad_request(wrong.to_string()))?;
+    Ok(Found::Listed { told, hubs: hubs.len() })
+}
+
+/// Whether somebody has pasted a link, and does not look for words.
+pub(in crate::viewer) fn is_link(text: &str) -> bool {
+    let text = text.trim();
+    let host_and_port = || text.starts_with('[') || text.starts_with("localhost:") || (text.contains('.') && text.contains(':'));
+    text.contains("://") || text.starts_with("goop:") || (!text.contains(' ') && host_and_port() && Link::parse(text).is_ok())
+}
+
+/// The body of `POST communities`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wish {
+    link: String,
+}
+
+/// `POST communities`: joins. 201, or 200 where one was in already; `applied` says whether the running node connects at once.
+pub(super) async fn join(
+    State(app): State<Arc<App>>,
+    http::body::Json(Wish { link }): http::body::Json<Wish>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let link = Link::parse(&link)?;
+    membership::is_ours_to_change(&*app.configuration.now().await?)?;
+    let there = link.follow().await?;
+    let _one_at_a_time = app.configuration.change().await;
+    let loaded = app.configuration.now().await?;
+    let joined = spawn_blocking(move || membership::join(&loaded, there)).await.map_err(|_| Problem::internal())?;
+    let Joined { url, already } = joined?;
+    let applied = app.configuration.apply().await.is_some();
+    let status = if already { StatusCode::OK } else { StatusCode::CREATED };
+    Ok((status, Json(json!({ "name": name(&url), "already": already, "applied": applied }))))
+}
+
+/// The query of `DELETE communities`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Which {
+    name: String,
+}
+
+/// `DELETE communities?name=`: leaves the community that is called so.
+pub(super) async fn leave(State(app): State<Arc<App>>, Query(Which { name }): Query<Which>) -> Result<Json<Value>, Problem> {
+    let _one_at_a_time = app.configuration.change().await;
+    let loaded = app.configuration.now().await?;
+    let left = spawn_blocking(move || membership::leave(&loaded, &name)).await.map_err(|_| Problem::internal())??;
+    let applied = app.configuration.apply().await.is_some();
+    Ok(Json(json!({ "name": self::name(&left), "applied": applied })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_looked_for_and_links_are_followed() {
+        for link in ["https://rv.example/c/chess", "goop:join?at=x:1", "rv.example:8787", " http://127.0.0.1:1/join#x "] {
+            assert!(is_link(link), "{link}");
+        }
+        for words in ["", "chess", "chess: for all", "c:", "16:9"] {
+            assert!(!is_link(words), "{words}");
+        }
+    }
+}

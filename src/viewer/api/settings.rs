@@ -1,0 +1,210 @@
+//! `settings`: every key of the configuration, where its value comes from, and how it is changed: in the configuration file, with its comments
+//! kept, and only as a whole that `goop run` would take.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use tokio::task::spawn_blocking;
+use toml_edit::Value as Toml;
+
+use crate::config::base_url::BaseUrl;
+use crate::config::section::KeyDoc;
+use crate::config::{Config, ConfigErrors, Draft, EditError, Loaded, Origin, toml_of_json, writable};
+use crate::http::{self, Problem, origin};
+use crate::viewer::App;
+
+/// Keys whose values are URLs, of which some hold secrets that are not shown: what is sent back as it is shown stays as it is.
+const URL_LISTS: [&str; 3] = ["presence.rendezvous_wan", "discovery.hubs", "listing.hubs"];
+/// Largest body, in bytes.
+const MAX_BODY: u64 = 128 * 1024;
+
+/// All settings.
+#[derive(Debug, Serialize)]
+pub(in crate::viewer) struct Settings {
+    /// The file that they are saved to.
+    pub(in crate::viewer) file: String,
+    /// Why it cannot be written, if so.
+    pub(in crate::viewer) read_only: Option<String>,
+    /// Whether a `goop.json` of goop2 lies beside it, which is never changed.
+    pub(in crate::viewer) goop2: bool,
+    /// Each key.
+    pub(in crate::viewer) settings: Vec<Setting>,
+    /// Names the content of the file.
+    #[serde(skip)]
+    pub(in crate::viewer) tag: String,
+}
+
+/// One key.
+#[derive(Debug, Clone, Serialize)]
+pub(in crate::viewer) struct Setting {
+    pub(in crate::viewer) key: String,
+    /// As people may see it.
+    pub(in crate::viewer) value: Value,
+    pub(in crate::viewer) default: Value,
+    pub(in crate::viewer) doc: String,
+    /// Where the value comes from.
+    pub(in crate::viewer) origin: String,
+    /// What stands above the file, so that a change would change nothing.
+    pub(in crate::viewer) locked: Option<String>,
+    pub(in crate::viewer) secret: bool,
+}
+
+impl Settings {
+    /// What `loaded` says, and how the file is.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub(in crate::viewer) fn of(loaded: &Loaded) -> Result<Self, EditError> {
+        Ok(Self {
+            file: loaded.config_file.display().to_string(),
+            read_only: writable(&loaded.config_file).err().map(|why: io::Error| why.to_string()),
+            goop2: loaded.data.goop2,
+            settings: Config::keys().iter().map(|key| setting(loaded, key)).collect(),
+            tag: Draft::open(&loaded.config_file)?.tag().to_owned(),
+        })
+    }
+
+    /// One of them; every key has one.
+    pub(in crate::viewer) fn get(&self, key: &str) -> Option<&Setting> {
+        self.settings.iter().find(|setting| setting.key == key)
+    }
+}
+
+fn setting(loaded: &Loaded, key: &KeyDoc) -> Setting {
+    let path = key.path();
+    let origin = loaded.origin(&path);
+    Setting {
+        value: loaded.config.show(key).map_or(Value::Null, |value| json_of(&value)),
+        default: if key.secret { Value::Null } else { json_of(&key.default) },
+        doc: key.doc.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" "),
+        origin: match origin {
+            Origin::Default => "default".to_owned(),
+            other => other.to_string(),
+        },
+        locked: loaded.locked_by(&path).map(ToString::to_string),
+        secret: key.secret,
+        key: path,
+    }
+}
+
+fn json_of(value: &Toml) -> Value {
+    match value {
+        Toml::String(text) => json!(text.value()),
+        Toml::Integer(number) => json!(number.value()),
+        Toml::Float(number) => json!(number.value()),
+        Toml::Boolean(truth) => json!(truth.value()),
+        Toml::Array(entries) => entries.iter().map(json_of).collect(),
+        Toml::Datetime(_) | Toml::InlineTable(_) => Value::Null,
+    }
+}
+
+/// `GET settings`: all of them; the `ETag` is that of the file.
+pub(super) async fn read(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    answer(&settings(&app).await?, json!({}))
+}
+
+/// The settings as the files say them now.
+pub(in crate::viewer) async fn settings(app: &App) -> Result<Settings, Problem> {
+    let loaded = app.configuration.now().await?;
+    Ok(spawn_blocking(move || Settings::of(&loaded)).await.map_err(|_| Problem::internal())??)
+}
+
+fn answer(settings: &Settings, more: Value) -> Result<Response, Problem> {
+    let mut said = serde_json::to_value(settings).map_err(|_| Problem::internal())?;
+    if let (Some(said), Value::Object(more)) = (said.as_object_mut(), more) {
+        said.extend(more);
+    }
+    Ok(([(header::ETAG, format!("\"{}\"", settings.tag))], Json(said)).into_response())
+}
+
+/// `PATCH settings` `{"section.key": value, …}`; null takes a key out of the file. With `If-Match` only where the file is still that one. All
+/// or nothing: 422 says of each key what is wrong with it.
+pub(super) async fn change(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    http::body::Json(wishes): http::body::Json<Map<String, Value>, MAX_BODY>,
+) -> Result<Response, Problem> {
+    let expected = match headers.contains_key(header::IF_MATCH) {
+        true => Some(tag(&headers).ok_or_else(|| Problem::bad_request("If-Match takes one strong ETag in quotes"))?),
+        false => None,
+    };
+    let _one_at_a_time = app.configuration.change().await;
+    let loaded = app.configuration.now().await?;
+    spawn_blocking(move || save(&loaded, &wishes, expected.as_deref())).await.map_err(|_| Problem::internal())??;
+    let applied = app.configuration.apply().await;
+    let (told, reloaded) = (applied.is_some(), applied.unwrap_or_default());
+    let more = json!({ "told": told, "applied": reloaded.applied, "needs_restart": reloaded.needs_restart });
+    answer(&settings(&app).await?, more)
+}
+
+fn tag(headers: &HeaderMap) -> Option<String> {
+    let tag = origin::only(headers, &header::IF_MATCH)?.strip_prefix('"')?.strip_suffix('"')?;
+    (!tag.contains('"')).then(|| tag.to_owned())
+}
+
+/// Writes the file, if what it would hold then has no fault.
+fn save(loaded: &Loaded, wishes: &Map<String, Value>, expected: Option<&str>) -> Result<(), Problem> {
+    let mut draft = Draft::open(&loaded.config_file)?;
+    if expected.is_some_and(|expected| expected != draft.tag()) {
+        return Err(EditError::Changed(loaded.config_file.clone()).into());
+    }
+    let mut wrong = BTreeMap::new();
+    for (key, value) in wishes {
+        match set(&mut draft, loaded, key, value) {
+            Ok(()) => {}
+            Err(EditError::Refused { why, .. }) => drop(wrong.insert(key.clone(), why)),
+            Err(unknown @ EditError::UnknownKey { .. }) => drop(wrong.insert(key.clone(), unknown.to_string())),
+            Err(other) => return Err(other.into()),
+        }
+    }
+    if wrong.is_empty() {
+        wrong = loaded.as_if(&draft.text()).err().map(|faults| by_key(faults, wishes)).unwrap_or_default();
+    }
+    if !wrong.is_empty() {
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad-settings", words(&wrong)).errors(wrong));
+    }
+    Ok(draft.save().map(drop)?)
+}
+
+fn set(draft: &mut Draft, loaded: &Loaded, key: &str, value: &Value) -> Result<(), EditError> {
+    if let Some(origin) = loaded.locked_by(key) {
+        let why = format!("is set by {origin}, which stands above the configuration file: change it there");
+        return Err(EditError::Refused { key: key.to_owned(), why });
+    }
+    if URL_LISTS.contains(&key)
+        && let Value::Array(entries) = value
+    {
+        return draft.set_urls(key, &urls(loaded, key, entries)?);
+    }
+    draft.set(key, toml_of_json(value.clone()))
+}
+
+/// The URLs that are meant; one that is shown without its secret is the one that is known.
+fn urls(loaded: &Loaded, key: &str, entries: &[Value]) -> Result<Vec<BaseUrl>, EditError> {
+    let config = &loaded.config;
+    let known = [&config.presence.rendezvous_wan, &config.discovery.hubs, &config.listing.hubs].into_iter().flatten();
+    let known: BTreeMap<String, &BaseUrl> = known.map(|url| (url.to_string(), url)).collect();
+    let meant = |entry: &Value| {
+        let text = entry.as_str().unwrap_or_default().trim();
+        known.get(text).map_or_else(|| BaseUrl::parse(text), |url| Ok((*url).clone()))
+    };
+    let read: Result<Vec<BaseUrl>, String> = entries.iter().map(meant).collect();
+    read.map_err(|why| EditError::Refused { key: key.to_owned(), why })
+}
+
+/// The faults of a whole; one of a key that was not to be changed is told at the first that was.
+fn by_key(ConfigErrors(faults): ConfigErrors, wishes: &Map<String, Value>) -> BTreeMap<String, String> {
+    let at = |key: String| if wishes.contains_key(&key) { key } else { wishes.keys().next().cloned().unwrap_or(key) };
+    faults.into_iter().map(|fault| (at(fault.key), fault.message)).collect()
+}
+
+fn words(wrong: &BTreeMap<String, String>) -> String {
+    wrong.iter().map(|(key, why)| format!("{key}: {why}")).collect::<Vec<_>>().join("; ")
+}
