@@ -23,7 +23,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Loaded;
@@ -87,21 +87,12 @@ pub struct Options {
     pub reload: Option<mpsc::Sender<ReloadAnswer>>,
     /// Largest file that may be put into one's own site, in bytes.
     pub max_file: u64,
-    /// The node around the peer; without it there is no `/doctor`.
-    pub house: Option<House>,
+    /// The public roles of the node around the peer, as programs of this machine reach them.
+    pub local: Option<String>,
     /// How many connections, and how long each may take for what.
     pub limits: Limits,
     /// What the listener counts.
     pub metrics: HttpMetrics,
-}
-
-/// What a page may have to know of the node around the peer.
-#[derive(Debug, Clone)]
-pub struct House {
-    /// The configuration as it was read last.
-    pub current: watch::Receiver<Loaded>,
-    /// The public roles of the node, as programs of this machine reach them.
-    pub local: Option<String>,
 }
 
 impl Options {
@@ -117,7 +108,7 @@ impl Options {
             config: config.clone(),
             reload: None,
             max_file: DEFAULT_MAX_FILE,
-            house: None,
+            local: None,
             limits,
             metrics,
         }
