@@ -10,8 +10,10 @@
 //! - `door`: what every request passes first; `guard`: who may ask for what (THREATS 24, 30).
 //! - `api`: the JSON API; `live`: its event stream; `pages`: the pages.
 //! - `checkup`: asks the doctor, not more often than is of use.
-//! - `site_origin`: a peer's site as its own browser origin (THREATS 24–28).
 //! - `configuration`: the owner's settings, as they are and as they are to be.
+//! - `site_origin`: a peer's site as its own browser origin (THREATS 24–28); `apart`: without one, where a browser finds none (THREATS 26).
+//! - `draft`: a text of one's own site before it is saved.
+//! - `first_page`: what somebody begins with who has no site yet.
 //! - `range`: a part of a file of one's own.
 //! - `failure`: what a peer's or a disk's failure is called in HTTP.
 //!
@@ -31,12 +33,15 @@ use crate::peer::PeerHandle;
 use crate::rendezvous::ReloadAnswer;
 use crate::shutdown::Tasks;
 
+mod apart;
 mod api;
 mod bind;
 mod checkup;
 mod configuration;
 mod door;
+mod draft;
 mod failure;
+mod first_page;
 mod guard;
 mod hosts;
 mod live;
@@ -58,6 +63,8 @@ pub const DEFAULT_MAX_FILE: u64 = 1024 * 1024 * 1024;
 /// Largest avatar one may give oneself, in bytes (goop2 has the same limit).
 pub const MAX_OWN_AVATAR: u64 = 256 * 1024;
 
+/// Longest text of one's own site that is edited or previewed, in bytes.
+const MAX_TEXT: u64 = 1024 * 1024;
 /// Searches for communities at the same time.
 const MAX_SEARCHES: usize = 4;
 
@@ -123,6 +130,7 @@ struct App {
     searches: tokio::sync::Semaphore,
     /// Held while the avatar changes, so that what is announced and what is on the disk are the same.
     avatar_changes: tokio::sync::Mutex<()>,
+    drafts: draft::Drafts,
     doctor: checkup::Doctor,
     stop: CancellationToken,
 }
@@ -157,6 +165,7 @@ impl Viewer {
             metrics_text: Box::new(metrics_text),
             searches: tokio::sync::Semaphore::new(MAX_SEARCHES),
             avatar_changes: tokio::sync::Mutex::new(()),
+            drafts: draft::Drafts::default(),
             doctor: checkup::Doctor::default(),
             stop,
             options,
