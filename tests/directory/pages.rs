@@ -157,6 +157,24 @@ async fn attack_what_strangers_write_ends_no_tag_and_no_attribute() {
     hub.close().await;
 }
 
+/// Whoever copies a command from the page runs that command, whatever is listed and whatever link led here.
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_no_command_of_a_page_holds_words_of_a_stranger_that_a_shell_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = Hub::start(folder.path());
+    let place = "https://rv.example/c/x';touch$IFS/tmp/y|(sh)&";
+    let made = hub.list(json!({ "community": "Trap", "rendezvous": place, "type": "open" })).await;
+    let own = shown(&hub, &format!("/directory/{}", made["id"].as_str().unwrap())).await;
+    let search = shown(&hub, "/directory?q=%27%3B+rm+-rf+~+%26").await;
+    let commands = |page: &str| -> Vec<String> {
+        let codes = page.split("<code").skip(1).filter_map(|code| code.split_once('>')?.1.split("</code>").next());
+        codes.filter(|code| code.starts_with("goop ")).map(|code| code.replace("&#38;", "&").replace("&#39;", "'")).collect()
+    };
+    let listed = "goop join 'goop:join?at=https%3A%2F%2Frv.example%2Fc%2Fx%27%3Btouch%24IFS%2Ftmp%2Fy%7C%28sh%29%26'";
+    assert_eq!((commands(&own), commands(&search)), (vec![listed.to_owned()], vec!["goop search chess".to_owned()]));
+    hub.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_rules_of_the_hub_are_said_in_plain_words() {
     for (policy, words) in
