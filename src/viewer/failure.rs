@@ -132,6 +132,7 @@ impl From<MembershipError> for Problem {
     fn from(error: MembershipError) -> Self {
         match error {
             MembershipError::File(error) => error.into(),
+            MembershipError::NotKept { .. } => Self::new(StatusCode::CONFLICT, "not-saved", error.to_string()),
             MembershipError::Elsewhere(_) => Self::new(StatusCode::CONFLICT, "locked", error.to_string()),
             MembershipError::Nowhere(_) => Self::not_found(error.to_string()),
         }
