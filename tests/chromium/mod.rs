@@ -13,7 +13,6 @@ use std::time::Duration;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
-use thirtyfour::error::WebDriverErrorInner;
 use thirtyfour::prelude::*;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -64,14 +63,8 @@ impl Browser {
         Some(Self { driver, driver_url, process, _profile: profile })
     }
 
-    /// Opens a page. On a busy machine the driver loses sight of a page that is just replaced; then it is opened again.
     pub(crate) async fn go(&self, url: &str) {
-        let opened = async {
-            while let Err(lost) = self.driver.goto(url).await {
-                assert!(matches!(*lost, WebDriverErrorInner::WebDriverTimeout(_)), "{url}: {lost}");
-            }
-        };
-        timeout(SOON, opened).await.expect(url);
+        self.driver.goto(url).await.unwrap();
     }
 
     /// Runs `body` as an async function in the page; what it throws comes back as `{"threw": name}`.
