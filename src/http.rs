@@ -27,6 +27,7 @@ pub mod listener;
 pub mod media;
 pub mod metrics;
 pub mod origin;
+mod own_url;
 pub mod page;
 mod pulse;
 mod socket;
@@ -34,5 +35,6 @@ pub mod sse;
 
 pub use connection::{Answers, Client, Local};
 pub use error::Problem;
-pub use listener::{Limits, listen, listen_or_move, local_url, outward_url, serve};
+pub use listener::{Limits, listen, listen_or_move, serve};
 pub use metrics::HttpMetrics;
+pub use own_url::{local_url, outward_url};

@@ -153,7 +153,7 @@ impl Node {
             let handle = peer::start(options, &metrics, &mut tasks, stop.child_token()).await?;
             tasks.spawn("moves", moves::write_down(handle.clone(), loaded.clone(), reload.clone(), stop.child_token()));
             let local = public.tell(Ready::of(&identity.peer_id())).local;
-            let viewer = open_viewer(&current, &handle, (local, reload), metrics, &mut tasks, stop.child_token())?;
+            let viewer = open_viewer(loaded, &handle, (local, reload), metrics, &mut tasks, stop.child_token())?;
             let me = handle.me().await.map_err(|_| PeerError::Ended)?;
             ready = ready.with_peer(&me, viewer.as_ref().map(Viewer::url));
             token = viewer.as_ref().map(|viewer| viewer.token().to_owned());
@@ -280,18 +280,16 @@ fn roles(config: &Config) -> Vec<&'static str> {
 }
 
 fn open_viewer(
-    current: &watch::Receiver<Loaded>,
+    loaded: &Loaded,
     peer: &PeerHandle,
     (local, reload): (Option<String>, mpsc::Sender<ReloadAnswer>),
     metrics: Metrics,
     tasks: &mut Tasks,
     stop: CancellationToken,
 ) -> Result<Option<Viewer>, NodeError> {
-    let loaded = current.borrow().clone();
     let Some(addr) = loaded.config.viewer.http_addr.get() else { return Ok(None) };
     let (explicit, roles) = (loaded.is_explicit("viewer.http_addr"), roles(&loaded.config));
-    let house = viewer::House { current: current.clone(), local };
-    let options = viewer::Options { addr, explicit, roles, house: Some(house), reload: Some(reload), ..viewer::Options::new(&loaded) };
+    let options = viewer::Options { addr, explicit, roles, local, reload: Some(reload), ..viewer::Options::new(loaded) };
     let counters = options.metrics.clone();
     metrics.register("viewer_http", |room| counters.register(room));
     let viewer = Viewer::bind(options, peer.clone(), move || metrics.text(), tasks, stop)?;

@@ -10,8 +10,10 @@
 //! - `door`: what every request passes first; `guard`: who may ask for what (THREATS 24, 30).
 //! - `api`: the JSON API; `live`: its event stream; `pages`: the pages.
 //! - `checkup`: asks the doctor, not more often than is of use.
-//! - `site_origin`: a peer's site as its own browser origin (THREATS 24–28).
 //! - `configuration`: the owner's settings, as they are and as they are to be.
+//! - `site_origin`: a peer's site as its own browser origin (THREATS 24–28); `apart`: without one, where a browser finds none (THREATS 26).
+//! - `draft`: a text of one's own site before it is saved.
+//! - `first_page`: what somebody begins with who has no site yet.
 //! - `range`: a part of a file of one's own.
 //! - `failure`: what a peer's or a disk's failure is called in HTTP.
 //!
@@ -21,7 +23,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Loaded;
@@ -31,12 +33,15 @@ use crate::peer::PeerHandle;
 use crate::rendezvous::ReloadAnswer;
 use crate::shutdown::Tasks;
 
+mod apart;
 mod api;
 mod bind;
 mod checkup;
 mod configuration;
 mod door;
+mod draft;
 mod failure;
+mod first_page;
 mod guard;
 mod hosts;
 mod live;
@@ -58,6 +63,8 @@ pub const DEFAULT_MAX_FILE: u64 = 1024 * 1024 * 1024;
 /// Largest avatar one may give oneself, in bytes (goop2 has the same limit).
 pub const MAX_OWN_AVATAR: u64 = 256 * 1024;
 
+/// Longest text of one's own site that is edited or previewed, in bytes.
+const MAX_TEXT: u64 = 1024 * 1024;
 /// Searches for communities at the same time.
 const MAX_SEARCHES: usize = 4;
 
@@ -80,21 +87,12 @@ pub struct Options {
     pub reload: Option<mpsc::Sender<ReloadAnswer>>,
     /// Largest file that may be put into one's own site, in bytes.
     pub max_file: u64,
-    /// The node around the peer; without it there is no `/doctor`.
-    pub house: Option<House>,
+    /// The public roles of the node around the peer, as programs of this machine reach them.
+    pub local: Option<String>,
     /// How many connections, and how long each may take for what.
     pub limits: Limits,
     /// What the listener counts.
     pub metrics: HttpMetrics,
-}
-
-/// What a page may have to know of the node around the peer.
-#[derive(Debug, Clone)]
-pub struct House {
-    /// The configuration as it was read last.
-    pub current: watch::Receiver<Loaded>,
-    /// The public roles of the node, as programs of this machine reach them.
-    pub local: Option<String>,
 }
 
 impl Options {
@@ -110,7 +108,7 @@ impl Options {
             config: config.clone(),
             reload: None,
             max_file: DEFAULT_MAX_FILE,
-            house: None,
+            local: None,
             limits,
             metrics,
         }
@@ -132,6 +130,7 @@ struct App {
     searches: tokio::sync::Semaphore,
     /// Held while the avatar changes, so that what is announced and what is on the disk are the same.
     avatar_changes: tokio::sync::Mutex<()>,
+    drafts: draft::Drafts,
     doctor: checkup::Doctor,
     stop: CancellationToken,
 }
@@ -166,6 +165,7 @@ impl Viewer {
             metrics_text: Box::new(metrics_text),
             searches: tokio::sync::Semaphore::new(MAX_SEARCHES),
             avatar_changes: tokio::sync::Mutex::new(()),
+            drafts: draft::Drafts::default(),
             doctor: checkup::Doctor::default(),
             stop,
             options,

@@ -346,7 +346,6 @@ async fn a_client_that_reads_nothing_is_cut() {
     until("it holds its place for ever", || server.metrics.timed_out.get() == 1).await;
 }
 
-/// Reading goes on for several times as long as a stall may last, with no pause that a busy machine could make as long as one.
 /// The kernel alone would take megabytes for it; what is taken here is the buffer of HTTP and what is under way.
 #[cfg(target_os = "linux")]
 #[tokio::test]
@@ -364,6 +363,7 @@ async fn attack_a_client_that_reads_nothing_holds_little_memory() {
     assert!(taken * PIECE <= 1024 * 1024, "{taken} pieces of {PIECE} bytes");
 }
 
+/// Reading goes on for several times as long as a stall may last, with no pause that a busy machine could make as long as one.
 #[tokio::test]
 async fn a_client_that_reads_slowly_but_reads_is_not_cut() {
     let stall = Duration::from_secs(2);

@@ -145,8 +145,16 @@ async fn from_the_hub_s_page_in_a_browser_a_link_leads_into_goop() {
     browser.until("location.pathname === '/join' && !document.getElementById('link').hidden").await;
     let (typed, address) = ("return document.querySelector('#command code').textContent", "return location.href");
     let (typed, address) = (browser.run(typed, vec![]).await, browser.run(address, vec![]).await);
-    browser.close().await;
+    let here = browser.run("return document.getElementById('here').href", vec![]).await;
     drop(hub);
+    let cleo = plan().label("Cleo").set("p2p.loopback_only=true").start();
+    browser.go(&here.as_str().unwrap().replace("http://localhost:8788/", &cleo.url(""))).await;
+    browser.until("document.getElementById('q').value.startsWith('goop:join?at=')").await;
+    browser.run("document.getElementById('search').requestSubmit(); return 1", vec![]).await;
+    browser.until("document.querySelector('[data-join]')").await;
+    browser.run("document.querySelector('[data-join]').click(); return 1", vec![]).await;
+    cleo.sees(&ben.id(), SOON);
+    browser.close().await;
     let link = typed.as_str().unwrap().strip_prefix("goop join '").unwrap().strip_suffix('\'').unwrap().to_owned();
     assert!(done(&ada.cli(&["join", &link])).contains("is connected"), "the link works without the hub");
     ada.sees(&ben.id(), SOON);

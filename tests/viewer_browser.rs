@@ -9,4 +9,6 @@ mod harness;
 mod nodes;
 #[path = "viewer_browser/pages.rs"]
 mod pages;
+#[path = "viewer_browser/site.rs"]
+mod site;
 mod stage;

@@ -1,7 +1,8 @@
 // A link into a community: what stands behind the # is read, judged as goop judges it, and written anew. Nothing of it is sent anywhere,
-// and nothing of it becomes a link but the one that begins with goop:join.
+// and nothing of it becomes a link but those to goop: goop:join, and the page of the goop that runs on this machine.
 import { byId, copyBox, element } from "./kit.js";
 
+const HERE = "http://localhost:8788/communities#";
 const LONGEST = 4096;
 const MOST = 8;
 const LONGEST_INVITE = 256;
@@ -38,7 +39,7 @@ function show() {
   byId("nothing").hidden = fragment !== "";
   byId("damaged").hidden = fragment === "" || link !== null;
   byId("link").hidden = link === null;
-  if (link === null) return byId("open").removeAttribute("href");
+  if (link === null) return ["open", "here"].forEach((id) => byId(id).removeAttribute("href"));
   const rows = link.places.map((text) => {
     const row = element("li");
     row.append(element("code", text));
@@ -49,6 +50,7 @@ function show() {
   byId("places").replaceChildren(...rows);
   byId("invited").hidden = !link.invite;
   byId("open").href = "goop:join?" + again;
+  byId("here").href = HERE + again;
   byId("paste").replaceChildren(copyBox("goop:join?" + again, "the link"));
   byId("command").replaceChildren(copyBox(`goop join 'goop:join?${again}'`, "the command"));
 }

@@ -22,6 +22,14 @@ export function drawing(name, attributes, ...children) {
 // How a peer is reached, as the server says it.
 export const WAYS = { lan: "same network", direct: "direct", relayed: "relayed", unreachable: "unreachable", "not-tried": "not tried yet" };
 
+const GOOD = new Set(["lan", "direct", "relayed"]);
+
+// The badge of how a peer is reached: its words, and its look.
+export function way({ online, path }) {
+  if (!online) return ["away", "badge"];
+  return [WAYS[path] || "", "badge" + (GOOD.has(path) ? " good" : path === "unreachable" ? " bad" : "")];
+}
+
 // A number of bytes, as the server says it.
 export function bytes(count) {
   const units = ["bytes", "kB", "MB", "GB", "TB"];
@@ -44,6 +52,13 @@ export function label({ content, peerID }) {
   if (UNSEEN.test(shown)) return "goop-" + peerID.slice(-6);
   const letters = [...shown];
   return letters.length > LONGEST ? letters.slice(0, LONGEST - 1).join("") + "…" : shown;
+}
+
+// Loads a frame anew, which is no step for the Back button.
+export function reload(frame, url = frame.src) {
+  const fresh = frame.cloneNode();
+  fresh.src = url;
+  frame.replaceWith(fresh);
 }
 
 // The face of a peer, as the server draws it.

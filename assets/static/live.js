@@ -84,19 +84,30 @@ export async function read(path) {
   return answer.json();
 }
 
+// Puts a text where it belongs; answers the status, the new version, or what went wrong, in words.
+export async function write(path, text, only) {
+  const headers = { "X-Goop-Token": token, "Content-Type": "text/plain; charset=utf-8", ...only };
+  const answer = await fetch("/api/v1/" + path, { method: "PUT", headers, body: text }).catch(() => null);
+  if (!answer) return { wrong: "goop does not answer." };
+  const said = answer.status === 204 ? {} : await answer.json();
+  return { ...said, status: answer.status, etag: answer.headers.get("ETag"), wrong: answer.ok ? "" : said.detail };
+}
+
 // Sends a file with its progress, as a part of one; fetch tells none.
-export function upload(path, file, progress) {
+export function upload(path, file, progress, { method = "POST", headers = {}, signal } = {}) {
   return new Promise((done, failed) => {
     const request = new XMLHttpRequest();
-    request.open("POST", "/api/v1/" + path);
-    request.setRequestHeader("X-Goop-Token", token);
-    request.setRequestHeader("Content-Type", file.type || "application/octet-stream");
+    request.open(method, "/api/v1/" + path);
+    const all = { "X-Goop-Token": token, "Content-Type": file.type || "application/octet-stream", ...headers };
+    for (const [name, value] of Object.entries(all)) request.setRequestHeader(name, value);
     request.upload.onprogress = ({ loaded, total }) => progress(total ? loaded / total : 1);
     request.onerror = () => failed(new Error("goop does not answer."));
+    request.onabort = () => failed(new Error("cancelled"));
     request.onload = () => {
-      const said = JSON.parse(request.responseText);
+      const said = request.responseText ? JSON.parse(request.responseText) : null;
       request.status < 300 ? done(said) : failed(new Error(said.detail));
     };
+    signal?.addEventListener("abort", () => request.abort());
     request.send(file);
   });
 }

@@ -1,13 +1,12 @@
 // Keeps the list as the event stream says. Changes are gathered, and drawn a few milliseconds of each frame, so that a thousand peers
 // that change all the time leave the page to its reader. What others wrote goes in as text, never as markup.
 import { begin, change, on, read, soon } from "./live.js";
-import { byId, element, face, shortId, WAYS } from "./kit.js";
+import { byId, element, face, shortId, way } from "./kit.js";
 
 // Rows of peers that left stay until there are so many.
 const MOST = 2000;
 // Of each frame, in milliseconds.
 const SHARE = 6;
-const GOOD = new Set(["lan", "direct", "relayed"]);
 const lists = Object.fromEntries(["peers", "favourites", "blocked"].map((name) => [name, byId(name)]));
 const rows = new Map([...document.querySelectorAll("[data-peer]")].map((item) => [item.dataset.peer, item]));
 const known = new Map();
@@ -24,6 +23,7 @@ function button(name, words) {
 function make(id) {
   const [item, who, site, below] = [element("li"), element("span", undefined, "who"), element("a"), element("span", undefined, "soft")];
   item.dataset.peer = id;
+  site.href = `/peers/${id}/site`;
   site.append(element("bdi"));
   below.append(element("code", shortId(id)), " ", element("span", undefined, "proof"));
   who.append(site, below, element("span", undefined, "soft reason"));
@@ -43,13 +43,13 @@ function fill(item, peer) {
   const name = peer.label || "(no name)";
   const [site, badge] = [item.querySelector("a"), item.querySelector(".badge")];
   item.classList.toggle("away", !peer.online);
-  if (peer.site) site.href = peer.site;
   wear(item, peer);
   text(site.firstChild, name);
   text(item.querySelector(".proof"), peer.online ? (peer.signed ? "verified" : "not verified") : "");
   text(item.querySelector(".reason"), (peer.online && peer.reason) || "");
-  text(badge, peer.online ? WAYS[peer.path] || "" : "away");
-  badge.className = "badge" + (!peer.online ? "" : GOOD.has(peer.path) ? " good" : peer.path === "unreachable" ? " bad" : "");
+  const [words, look] = way(peer);
+  text(badge, words);
+  badge.className = look;
   if (site.title !== name || !item.querySelector("[data-set]").ariaLabel) call(item, name);
   site.title = name;
   for (const set of item.querySelectorAll("[data-set]")) set.setAttribute("aria-pressed", String(Boolean(peer[set.dataset.set])));

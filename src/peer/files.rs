@@ -37,6 +37,7 @@ mod spool;
 mod sweep;
 
 pub use part::RESERVE;
+pub(super) use part::free;
 pub use run::run;
 pub use spool::SpoolError;
 pub use sweep::sweep;

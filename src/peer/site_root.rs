@@ -60,6 +60,9 @@ pub enum SiteError {
     /// The file is not the version the writer has seen; nothing was changed.
     #[error("the file was changed by somebody else")]
     Changed,
+    /// Something has that name already; nothing was changed.
+    #[error("there is a file of that name already")]
+    Taken,
     /// More bytes than allowed; nothing was changed.
     #[error("larger than the {limit} bytes allowed")]
     TooLarge {

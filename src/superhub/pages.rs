@@ -5,7 +5,8 @@
 //! - `operator`: `/admin/directory`, behind the same door as everything that operates.
 //!
 //! What strangers wrote is escaped by the templates (THREATS 23). Their addresses are links only where they are `http` or `https`, which
-//! every kept endpoint is.
+//! every kept endpoint is. No command that is there to be copied holds words of strangers but percent-encoded ones in quotes: an address may
+//! hold `;` and `$`.
 
 use std::sync::Arc;
 

@@ -18,6 +18,7 @@ pub(super) mod settings;
 mod site;
 
 pub(super) use peers::peer_id;
+pub(super) use site::listing as own_files;
 
 /// What stands under `/api/v1`.
 pub(super) fn routes() -> Router<Arc<App>> {
@@ -42,7 +43,8 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/communities", get(communities::list).post(communities::join).delete(communities::leave))
         .route("/communities/search", get(communities::search))
         .route("/settings", get(settings::read).patch(settings::change))
-        .route("/site", get(site::list))
-        .route("/site/{*path}", get(site::read).put(site::write).delete(site::remove))
+        .route("/site", get(site::list).post(site::begin))
+        .route("/site/{*path}", get(site::read).put(site::write).post(site::rename).delete(site::remove))
+        .route("/site-draft/{*path}", put(site::draft))
         .route("/avatar", get(avatar::read).put(avatar::write).delete(avatar::remove))
 }

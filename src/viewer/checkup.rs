@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use axum::http::StatusCode;
 use libp2p::multiaddr::Protocol;
 use reqwest::Url;
 use tokio::sync::Mutex;
@@ -23,7 +22,7 @@ impl App {
     /// What works here and what does not.
     ///
     /// # Errors
-    /// 503 where the peer does not answer, 404 where nobody told this viewer what to look at.
+    /// 503 where the peer does not answer.
     pub(super) async fn examine(&self) -> Result<Report, Problem> {
         let mut last = self.doctor.0.lock().await;
         if let Some((at, report)) = last.as_ref()
@@ -37,19 +36,16 @@ impl App {
     }
 
     async fn patient(&self) -> Result<Patient, Problem> {
-        let house = self.options.house.as_ref();
-        let house =
-            house.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "not-found", "this viewer knows no configuration to look at"))?;
         let me = self.peer.me().await?;
         let running = Running {
             pid: std::process::id(),
             has_peer: true,
             viewer: Url::parse(&self.hosts.viewer_origin()).ok().and_then(|url| url.port()),
-            local: house.local.clone(),
+            local: self.options.local.clone(),
             nat: Some(me.nat),
             relayed: me.external.iter().any(|addr| addr.iter().any(|part| part == Protocol::P2pCircuit)),
             listen: me.listen,
         };
-        Ok(Patient { loaded: house.current.borrow().clone(), running: Some(running) })
+        Ok(Patient { loaded: self.configuration.last().await.as_ref().clone(), running: Some(running) })
     }
 }

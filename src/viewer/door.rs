@@ -11,12 +11,12 @@ use tower::ServiceExt;
 
 use super::hosts::Place;
 use super::site_origin::SiteOf;
-use super::{App, api, guard, pages, site_origin};
+use super::{App, apart, api, guard, pages, site_origin};
 use crate::http::{Problem, error, headers, origin};
 
 /// Everything the viewer answers.
 pub(super) fn router(app: Arc<App>) -> Router {
-    let worlds = Worlds { viewer: viewer(app.clone()), sites: site_origin::routes(app.clone()), app };
+    let worlds = Worlds { viewer: viewer(app.clone()), sites: site_origin::routes(app.clone()), apart: apart::routes(app.clone()), app };
     Router::new().fallback(move |request: Request| worlds.clone().enter(request))
 }
 
@@ -30,6 +30,7 @@ struct Worlds {
     app: Arc<App>,
     viewer: Router,
     sites: Router,
+    apart: Router,
 }
 
 impl Worlds {
@@ -41,6 +42,10 @@ impl Worlds {
         }
         match origin::host(&parts).and_then(|host| self.app.hosts.place(host)) {
             None => dressed(Problem::misdirected().into_response()),
+            Some(Place::Viewer(_)) if apart::is_apart(parts.uri.path()) => {
+                let Ok(response) = self.apart.oneshot(Request::from_parts(parts, body)).await;
+                response
+            }
             Some(Place::Viewer(own)) => match guard::admit(&parts, &own, &self.app.token) {
                 Ok(()) => {
                     let Ok(response) = self.viewer.oneshot(Request::from_parts(parts, body)).await;

@@ -104,6 +104,7 @@ impl From<SiteError> for Problem {
             SiteError::NoSite | SiteError::NotFound => Self::not_found(error.to_string()),
             SiteError::Forbidden => Self::forbidden("a site never serves files of this name"),
             SiteError::Changed => Self::new(StatusCode::PRECONDITION_FAILED, "changed", error.to_string()),
+            SiteError::Taken => Self::new(StatusCode::CONFLICT, "taken", error.to_string()),
             SiteError::TooLarge { limit } => Self::too_large(limit),
             SiteError::Full => full(),
             SiteError::Io(cause) if cause.kind() == std::io::ErrorKind::TimedOut => {
@@ -132,6 +133,7 @@ impl From<MembershipError> for Problem {
     fn from(error: MembershipError) -> Self {
         match error {
             MembershipError::File(error) => error.into(),
+            MembershipError::NotKept { .. } => Self::new(StatusCode::CONFLICT, "not-saved", error.to_string()),
             MembershipError::Elsewhere(_) => Self::new(StatusCode::CONFLICT, "locked", error.to_string()),
             MembershipError::Nowhere(_) => Self::not_found(error.to_string()),
         }

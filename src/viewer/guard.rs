@@ -8,6 +8,8 @@
 use axum::http::Method;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, StatusCode};
+use libp2p::PeerId;
+use sha2::{Digest, Sha256};
 
 use crate::http::{Problem, origin};
 
@@ -27,6 +29,12 @@ impl Token {
     /// For the page and `run.json`; it never goes into a log or a URL.
     pub(super) fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The key under which a site stands that has no origin of its own (`apart`): its own for each peer, and none leads to the token.
+    pub(super) fn for_site(&self, peer: &PeerId) -> String {
+        let hash = Sha256::new().chain_update(&self.0).chain_update(peer.to_bytes()).finalize();
+        hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
     }
 
     fn is_in(&self, parts: &Parts) -> bool {

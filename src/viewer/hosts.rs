@@ -44,6 +44,11 @@ impl Hosts {
         format!("http://localhost{}", self.suffix)
     }
 
+    /// Where pages of ours stand that frame a site; `[::1]` is left out, since a policy cannot name it.
+    pub(super) fn frames(&self) -> String {
+        format!("{} http://127.0.0.1{}", self.viewer_origin(), self.suffix)
+    }
+
     /// Where a peer's site is, with a slash at the end.
     pub(super) fn site_url(&self, peer: &PeerId) -> String {
         format!("http://{}.localhost{}/", to_base36(peer), self.suffix)

@@ -43,7 +43,7 @@ pub(super) async fn listed(app: &App, blocked: bool) -> Vec<Row> {
 }
 
 /// A contact of which nothing was heard since it left, or since the start.
-fn away(contact: &Contact) -> PeerRow {
+pub(super) fn away(contact: &Contact) -> PeerRow {
     PeerRow {
         peer_id: contact.peer_id,
         label: contact.label.clone(),

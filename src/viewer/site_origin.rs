@@ -4,6 +4,8 @@
 //! Inline scripts and styles are allowed. They let a site do nothing that a file of its own could not, since the origin holds
 //! nobody else's data, and hand-written pages are full of them.
 //!
+//! Our own page alone may frame it, and leads it out of its sandbox nowhere (`pages/peer_site.rs`).
+//!
 //! Two ways out are left that no header closes: a page may send its visitor elsewhere, and WebRTC in browsers that do not know the
 //! `webrtc` directive yet (Chromium 156). Neither reaches the viewer or another site.
 //!
@@ -15,7 +17,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Extension, Path, Request, State};
+use axum::extract::{Extension, Path, RawQuery, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{Html, IntoResponse, Response};
@@ -49,19 +51,26 @@ async fn nothing(State(app): State<Arc<App>>) -> Response {
     page(&app, &Problem::not_found("the viewer's API is not here"))
 }
 
-async fn index(state: State<Arc<App>>, whose: Extension<SiteOf>, request: HeaderMap) -> Response {
-    file(state, whose, Path(String::new()), request).await
+async fn index(state: State<Arc<App>>, whose: Extension<SiteOf>, query: RawQuery, request: HeaderMap) -> Response {
+    file(state, whose, Path(String::new()), query, request).await
 }
 
 async fn file(
     State(app): State<Arc<App>>,
     Extension(SiteOf(peer)): Extension<SiteOf>,
     Path(path): Path<String>,
+    RawQuery(query): RawQuery,
     request: HeaderMap,
 ) -> Response {
-    let path = format!("/{path}");
-    let answer = if peer == app.peer.peer_id() { own(&app, &path, &request).await } else { foreign(&app, peer, &path).await };
-    answer.unwrap_or_else(|problem| page(&app, &problem))
+    if let Some(draft) = app.drafts.find(&path, query.as_deref()).filter(|_| peer == app.peer.peer_id()) {
+        return shown(&path, draft.len() as u64, draft.into());
+    }
+    answer(&app, peer, &format!("/{path}"), &request).await.unwrap_or_else(|problem| page(&app, &problem))
+}
+
+/// A file of a site, one's own or another's.
+pub(super) async fn answer(app: &App, peer: PeerId, path: &str, request: &HeaderMap) -> Result<Response, Problem> {
+    if peer == app.peer.peer_id() { own(app, path, request).await } else { foreign(app, peer, path).await }
 }
 
 async fn own(app: &App, path: &str, request: &HeaderMap) -> Result<Response, Problem> {
@@ -127,7 +136,8 @@ struct ErrorPage<'a> {
     viewer: &'a str,
 }
 
-fn page(app: &App, problem: &Problem) -> Response {
+/// What a visitor is told instead of a file.
+pub(super) fn page(app: &App, problem: &Problem) -> Response {
     let viewer = format!("{}/", app.hosts.viewer_origin());
     let title = problem.status().canonical_reason().unwrap_or("Error");
     match (ErrorPage { title, detail: problem.detail(), viewer: &viewer }).render() {
@@ -142,7 +152,7 @@ async fn isolate(State(app): State<Arc<App>>, request: Request, next: Next) -> R
         Some(problem) => page(&app, &problem),
         None => next.run(request).await,
     };
-    let csp = policy(&app.hosts.viewer_origin());
+    let csp = policy(&app.hosts.frames());
     let headers = response.headers_mut();
     headers::secure(headers, csp);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -157,11 +167,11 @@ fn turned_away(request: &HeaderMap) -> Option<Problem> {
     (origin::comes_from_another_site(request) && !visit).then(|| Problem::forbidden("another site may link here, and nothing else"))
 }
 
-fn policy(viewer: &str) -> HeaderValue {
+fn policy(frames: &str) -> HeaderValue {
     let policy = format!(
         "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; \
          font-src 'self' data:; media-src 'self' blob:; connect-src 'self'; form-action 'self'; base-uri 'none'; webrtc 'block'; \
-         frame-ancestors {viewer}"
+         frame-ancestors {frames}"
     );
     HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 }

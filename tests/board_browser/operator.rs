@@ -216,7 +216,7 @@ async fn attack_two_hundred_payloads_in_every_field_stay_text_for_the_operator()
             api(&server, Method::POST, "invitations", json!({ "slug": "club", "note": payload })).await;
         }
     }
-    let name = payloads::all().nth(57).unwrap();
+    let name = payloads::all().find(|payload| payload.starts_with("\"><img")).unwrap();
     api(&server, Method::PATCH, "boards/club", json!({ "name": name })).await;
     browser.until("document.querySelectorAll('#b--rows li').length === 200").await;
     let changed = browser.harm().await;

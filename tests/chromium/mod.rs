@@ -138,7 +138,7 @@ const WATCH: &str = "window.told = [];
 /// What of a page is not as we write it: handlers in attributes, scripts and frames of others, links that run.
 const FOREIGN_MARKUP: &str = "const own = (url) => new URL(url, location).origin === location.origin;
     const wrong = (element) =>
-        ['IFRAME', 'OBJECT', 'EMBED', 'BASE', 'STYLE', 'MATH', 'VIDEO', 'AUDIO', 'MARQUEE'].includes(element.tagName.toUpperCase())
+        element.tagName === 'IFRAME' && !element.matches('.shown[sandbox], .looks [sandbox]') || ['OBJECT', 'EMBED', 'BASE', 'STYLE', 'MATH', 'VIDEO', 'AUDIO', 'MARQUEE'].includes(element.tagName.toUpperCase())
         || element.tagName === 'SCRIPT' && !own(element.src || 'x:') || element.tagName === 'IMG' && !own(element.src)
         || [...element.attributes].some(({ name, value }) => name.startsWith('on') || name === 'style'
             || ['href', 'src', 'action', 'formaction', 'xlink:href'].includes(name) && !/^(https?|goop):$/.test(new URL(value, location).protocol));

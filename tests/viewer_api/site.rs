@@ -26,8 +26,9 @@ async fn header_snapshot_of_a_peers_site() {
     head[1..].sort();
     let csp = format!(
         "content-security-policy: default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; \
-         font-src 'self' data:; media-src 'self' blob:; connect-src 'self'; form-action 'self'; base-uri 'none'; webrtc 'block'; frame-ancestors http://{}",
-        stage.host()
+         font-src 'self' data:; media-src 'self' blob:; connect-src 'self'; form-action 'self'; base-uri 'none'; webrtc 'block'; frame-ancestors http://{} http://127.0.0.1:{}",
+        stage.host(),
+        stage.addr().port()
     );
     let devices = "permissions-policy: accelerometer=(), bluetooth=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), hid=(), local-fonts=(), \
                    magnetometer=(), microphone=(), midi=(), payment=(), publickey-credentials-get=(), serial=(), usb=(), xr-spatial-tracking=()";
@@ -236,4 +237,80 @@ async fn a_head_request_hears_the_head_and_no_body() {
     let site = stage.site_host(peer).await;
     let head = stage.ask(&format!("HEAD /a.txt HTTP/1.1\r\nHost: {site}\r\n"), b"").await;
     assert_eq!((head.status, head.header("content-length"), head.body.len()), (200, Some("5"), 0));
+}
+
+#[tokio::test]
+async fn a_file_of_the_own_site_is_renamed_by_version_and_replaces_nothing() {
+    let stage = Stage::set().await;
+    for path in ["a.html", "b.html"] {
+        assert_eq!(stage.write("PUT", &format!("/api/v1/site/{path}"), "", path.as_bytes()).await.status, 204);
+    }
+    let json = "Content-Type: application/json\r\n";
+    let rename = async |more: &str, to: &str| {
+        let body = json!({ "to": to }).to_string();
+        stage.write("POST", "/api/v1/site/a.html", &format!("{json}{more}"), body.as_bytes()).await
+    };
+    assert_problem(&rename("", "b.html").await, 409, "taken");
+    assert_problem(&rename("If-Match: \"other\"\r\n", "c.html").await, 412, "changed");
+    assert_problem(&rename("", ".env").await, 403, "forbidden");
+    let renamed = rename("", "folder/c d.html").await;
+    assert_eq!(renamed.status, 204);
+    let read = stage.get("/api/v1/site/folder/c%20d.html").await;
+    assert_eq!((read.text().as_str(), read.header("etag")), ("a.html", renamed.header("etag")));
+    assert_problem(&rename("", "e.html").await, 404, "not-found");
+    assert_problem(&stage.write("POST", "/api/v1/site/b.html", "", br#"{"to":"e.html"}"#).await, 415, "unsupported-media-type");
+}
+
+#[tokio::test]
+async fn a_first_page_is_made_once_and_never_over_another() {
+    let stage = Stage::set().await;
+    assert_problem(&stage.post_json("/api/v1/site", r#"{"look":"loud"}"#).await, 400, "bad-request");
+    for look in ["card", "letter", "night"] {
+        let shown = stage.get(&format!("/site/look/{look}")).await;
+        assert!(shown.text().contains("Me &#60;b&#62;myself"), "{}", shown.text());
+        let policy = "sandbox; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'";
+        assert_eq!(shown.header("content-security-policy"), Some(policy));
+    }
+    assert_eq!(stage.post_json("/api/v1/site", r#"{"look":"letter"}"#).await.status, 204);
+    assert_problem(&stage.post_json("/api/v1/site", r#"{"look":"night"}"#).await, 412, "changed");
+    let site = stage.site_host(stage.me).await;
+    let shown = stage.ask(&format!("GET / HTTP/1.1\r\nHost: {site}\r\n"), b"").await.text();
+    assert!(shown.contains("Dear visitor") && shown.contains("Me &#60;b&#62;myself"), "{shown}");
+}
+
+/// THREATS 54: it is said before a byte of it is read.
+#[tokio::test]
+async fn an_upload_larger_than_the_disk_hears_507_and_leaves_nothing() {
+    let stage = Stage::set_with(|options| options.max_file = u64::MAX).await;
+    let head = format!(
+        "PUT /api/v1/site/a.iso HTTP/1.1\r\nHost: {}\r\nX-Goop-Token: {}\r\nContent-Length: {}\r\n",
+        stage.host(),
+        stage.viewer.token(),
+        1_u64 << 60
+    );
+    let refused = stage.ask(&head, b"").await;
+    assert_problem(&refused, 507, "disk-full");
+    assert!(refused.text().contains("nothing was changed"), "{refused:?}");
+    assert!(!stage.home.path().join("site").exists());
+    assert!(stage.get("/api/v1/site").await.json()["room"].as_u64().unwrap() < 1 << 60);
+}
+
+#[tokio::test]
+async fn a_draft_is_shown_on_the_own_site_alone_and_saved_nowhere() {
+    let stage = Stage::set().await;
+    let kept = stage.write("PUT", "/api/v1/site-draft/sub/a%20b.html", "", b"<p>draft").await;
+    let url = kept.json()["url"].as_str().unwrap().to_owned();
+    let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    assert_eq!(host, stage.site_host(stage.me).await);
+    let ask = async |host: &str, path: &str| stage.ask(&format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\n"), b"").await;
+    let shown = ask(host, path).await;
+    assert_eq!((shown.text().as_str(), shown.header("content-type")), ("<p>draft", Some("text/html; charset=utf-8")));
+    assert!(shown.header("content-security-policy").unwrap().contains("default-src 'none'"));
+    let other = stage.site_host(new_peer()).await;
+    for (host, path) in [(host, "sub/a%20b.html"), (&other, path), (host, "sub/a%20b.html?goop-draft=0")] {
+        assert_eq!(ask(host, path).await.status, 404, "{host} {path}");
+    }
+    assert!(!stage.home.path().join("site").exists());
+    assert_problem(&stage.write("PUT", "/api/v1/site-draft/.env", "", b"x").await, 403, "forbidden");
+    assert_problem(&stage.write("PUT", "/api/v1/site-draft/a.html", "", &vec![b'a'; (1 << 20) + 1]).await, 413, "too-large");
 }

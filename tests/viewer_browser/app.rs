@@ -1,9 +1,7 @@
 //! The viewer as an app: what it weighs, how soon it is painted, that it can be installed; and the doctor's page.
 
 use goop::config::{Config, Sources};
-use goop::viewer::House;
 use serde_json::{Value, json};
-use tokio::sync::watch;
 
 use crate::chromium::Browser;
 use crate::stage::{Stage, new_peer, row};
@@ -65,8 +63,8 @@ async fn the_doctor_s_page_says_what_to_type_and_fits_everybody() {
         "presence.rendezvous_wan=[\"http://127.0.0.1:9\", \"http://rv.invalid/c/chess\"]",
     ];
     let sources = Sources { data: Some(folder.path().to_owned()), set: set.map(str::to_owned).to_vec(), ..Sources::default() };
-    let (_told, current) = watch::channel(Config::load(&sources).unwrap());
-    let stage = Stage::set_with(|options| options.house = Some(House { current, local: None })).await;
+    let config = Config::load(&sources).unwrap();
+    let stage = Stage::set_with(|options| options.config = config).await;
     browser.watch().await;
     browser.go(&format!("{}doctor", stage.viewer.url())).await;
     browser.until(LIVE).await;
@@ -78,4 +76,35 @@ async fn the_doctor_s_page_says_what_to_type_and_fits_everybody() {
     assert!(first.as_str().unwrap().contains("no connection"), "what is wrong comes first: {first}");
     assert!(copied.as_array().unwrap().iter().any(|line| line == "curl -v 'http://127.0.0.1:9/'"), "{copied}");
     assert_eq!((wide, findings, harm), (json!(0), Vec::<Value>::new(), Vec::new()));
+}
+
+/// A picture is asked of the peer itself: whoever is looked at would learn it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pictures_are_shown_of_those_whom_one_keeps_and_asked_of_nobody_else() {
+    let Some(browser) = Browser::open().await else { return };
+    let stage = Stage::set().await;
+    let mut rows = ["Friend", "Stranger", "Liar"].map(|name| row(new_peer(), name));
+    rows.iter_mut().for_each(|row| row.avatar_hash = Some("0123456789abcdef".into()));
+    let [friend, stranger, liar] = [0, 1, 2].map(|n| rows[n].peer_id);
+    {
+        let mut play = stage.play.lock().unwrap();
+        play.rows = rows.to_vec();
+        let picture = include_bytes!("../../assets/static/icon-192.png").to_vec();
+        play.avatars = [(friend, picture.clone()), (stranger, picture), (liar, b"<svg onload=alert(1)>".to_vec())].into();
+    }
+    for kept in [friend, liar] {
+        let path = format!("/api/v1/contacts/{kept}");
+        assert_eq!(stage.write("PUT", &path, "Content-Type: application/json\r\n", br#"{"favourite":true}"#).await.status, 200);
+    }
+    browser.watch().await;
+    browser.go(&format!("{}peers", stage.viewer.url())).await;
+    browser.until(&format!("document.querySelector('[data-peer=\"{friend}\"] img.face')?.naturalWidth === 192")).await;
+    let told = "return performance.getEntriesByType('resource').map((one) => one.name).filter((name) => name.includes('/avatar'))";
+    let asked = browser.run(told, vec![]).await.to_string();
+    let drawn =
+        format!("return [...document.querySelectorAll('[data-peer=\"{stranger}\"] svg.face, [data-peer=\"{liar}\"] svg.face')].length");
+    let (drawn, harm) = (browser.run(&drawn, vec![]).await, browser.harm().await);
+    browser.close().await;
+    assert_eq!((drawn, harm), (json!(2), Vec::new()), "who has no picture that may be shown keeps the drawn face");
+    assert!(asked.contains(&friend.to_string()) && !asked.contains(&stranger.to_string()), "{asked}");
 }

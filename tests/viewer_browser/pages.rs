@@ -15,7 +15,7 @@ use crate::stage::{Script, Stage, new_peer, row};
 
 const LIVE: &str = "document.body.dataset.live === 'yes'";
 
-async fn open(browser: &Browser, stage: &Stage, path: &str) {
+pub(super) async fn open(browser: &Browser, stage: &Stage, path: &str) {
     browser.go(&format!("{}{path}", stage.viewer.url())).await;
     browser.until(LIVE).await;
 }
@@ -39,12 +39,18 @@ async fn send_file(stage: &Stage, to: PeerId, name: &str) {
     assert_eq!(answer.status, 202, "{answer:?}");
 }
 
+/// Texts on the page that are none of the given ones, nor our own word about a file.
+const OTHERS: &str = "const all = new Set(given[0]);
+    const texts = [...document.querySelectorAll(given[1])].map((text) => text.textContent);
+    return texts.filter((text) => !all.has(text) && !text.startsWith('I have a file for you: '))";
+
 /// THREATS 21: on the pages as they are served, and as they change while they are open.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn attack_two_hundred_payloads_in_names_messages_and_file_names_stay_text() {
     let Some(browser) = Browser::open().await else { return };
     let stage = Stage::set().await;
     let all: Vec<_> = payloads::all().collect();
+    assert_eq!(all.len(), 200);
     let rows: Vec<_> = all.iter().map(|payload| row(new_peer(), payload)).collect();
     let friend = rows[0].peer_id;
     stage.play.lock().unwrap().rows = rows[..100].to_vec();
@@ -64,15 +70,35 @@ async fn attack_two_hundred_payloads_in_names_messages_and_file_names_stay_text(
         browser.until(&format!("document.querySelector('[data-peer=\"{}\"]')", newcomer.peer_id)).await;
     }
     let mut harm = browser.harm().await;
+    harm.extend(browser.run(OTHERS, vec![json!(all), json!("#peers bdi")]).await.as_array().unwrap().clone());
     for path in ["", "chat", &format!("chat?with={friend}")] {
         open(&browser, &stage, path).await;
         if path.starts_with("chat") {
             browser.until("document.querySelectorAll('#messages time[datetime]').length >= 190").await;
+            harm.extend(browser.run(OTHERS, vec![json!(all), json!(".said")]).await.as_array().unwrap().clone());
         }
         harm.extend(browser.harm().await);
     }
     browser.until("document.querySelectorAll('#files li').length === 20").await;
+    for payload in &all {
+        let path: String = payload.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        stage.write("PUT", &format!("/api/v1/site/{path}"), "", payload.as_bytes()).await;
+    }
+    open(&browser, &stage, "site").await;
+    harm.extend(browser.harm().await);
+    let listed = browser.run("return document.querySelectorAll('[data-path]').length", vec![]).await;
+    for (row, payload) in rows.iter().zip(&all).step_by(20) {
+        open(&browser, &stage, &format!("peers/{}/site", row.peer_id)).await;
+        harm.extend(browser.harm().await);
+        let path: String = payload.replace([':', '\\', '\t'], "").bytes().map(|byte| format!("%{byte:02x}")).collect();
+        stage.write("PUT", &format!("/api/v1/site/{path}.txt"), "", payload.as_bytes()).await;
+        open(&browser, &stage, &format!("site/edit?path={path}.txt")).await;
+        harm.extend(browser.harm().await);
+        let text = browser.run("return document.getElementById('text').value", vec![]).await;
+        assert_eq!(text, json!(payload));
+    }
     browser.close().await;
+    assert!(listed.as_u64().unwrap() > 100, "{listed} files");
     assert_eq!(harm, Vec::<Value>::new());
 }
 
@@ -361,11 +387,28 @@ async fn the_pages_fit_a_phone_weigh_little_and_axe_finds_nothing() {
     }
     send_file(&stage, ada, "holiday pictures.zip").await;
     let mut wrong = Vec::new();
+    let page = "<!doctype html><title>Ada</title><style>body { font: 1.2rem/1.5 Georgia, serif; margin: 2rem; }</style><h1>Ada’s garden</h1><p>Tomatoes first.</p>";
+    stage.play.lock().unwrap().files.insert((ada, "/".into()), Script::file("text/html", page));
     kept_communities(&stage);
-    let chat = format!("chat?with={ada}");
-    for (name, path) in
-        [("home", ""), ("peers", "peers"), ("chat", chat.as_str()), ("communities", "communities?q=club"), ("settings", "settings")]
-    {
+    let (theirs, chat) = (format!("peers/{ada}/site"), format!("chat?with={ada}"));
+    let pages = [
+        ("home", ""),
+        ("peers", "peers"),
+        ("chat", &chat),
+        ("communities", "communities?q=club"),
+        ("settings", "settings"),
+        ("peer-site", &theirs),
+        ("site-empty", "site"),
+        ("site", "site"),
+        ("site-edit", "site/edit?path=index.html"),
+    ];
+    for (name, path) in pages {
+        if name == "site" {
+            stage.post_json("/api/v1/site", r#"{"look":"card"}"#).await;
+            for (path, size) in [("pictures/boat.jpg", 120_000), ("notes.txt", 900), (&format!("{}.html", &long[..100]), 5)] {
+                stage.write("PUT", &format!("/api/v1/site/{path}"), "", &vec![b'a'; size]).await;
+            }
+        }
         open(&browser, &stage, path).await;
         let weight = "return performance.getEntries().reduce((sum, entry) => sum + (entry.transferSize ?? 0), 0)";
         let bytes = browser.run(weight, vec![]).await.as_u64().unwrap();

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 /// Whatever takes longer has failed.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The outcome, which comes soon or the test has failed.
 pub(crate) async fn soon<T>(outcome: impl Future<Output = T>) -> T {

@@ -22,6 +22,14 @@ pub enum MembershipError {
     /// The file was not changed.
     #[error(transparent)]
     File(#[from] EditError),
+    /// The same, although an invitation was used up; its secret is told to whoever joins, or it would be lost.
+    #[error("{error}. The invitation was taken, so keep the address that it was exchanged for, and join with that: {url}")]
+    NotKept {
+        /// Why the file was not changed.
+        error: EditError,
+        /// The personal address.
+        url: String,
+    },
 }
 
 /// A community that was joined.
@@ -55,8 +63,11 @@ pub fn join(loaded: &Loaded, url: BaseUrl) -> Result<Joined, MembershipError> {
         return Ok(Joined { url, already: true });
     }
     servers.push(url.clone());
-    set_urls_in_file(&loaded.config_file, KEY, &servers)?;
-    Ok(Joined { url, already: false })
+    match set_urls_in_file(&loaded.config_file, KEY, &servers) {
+        Ok(()) => Ok(Joined { url, already: false }),
+        Err(error) if url.url().path().contains("/m/") => Err(MembershipError::NotKept { error, url: url.url().to_string() }),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Takes the community that its member calls `name` out of the file; answers its URL.
@@ -129,6 +140,17 @@ mod tests {
         let file = fs::read_to_string(folder.path().join("goop.toml")).unwrap();
         assert!(file.contains("c.example/c/x") && !file.contains("a.example"), "{file}");
         assert!(file.contains("# the first") && file.contains("# the second"), "{file}");
+    }
+
+    #[test]
+    fn an_invitation_that_was_used_up_is_not_lost_with_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut loaded = loaded(folder.path(), "");
+        loaded.config_file = folder.path().join("goop.toml/cannot/be/here");
+        let of = |url: &str| join(&loaded, BaseUrl::parse(url).unwrap()).unwrap_err().to_string();
+        let why = of("https://rv.example/c/club/m/s3cret");
+        assert!(why.contains("cannot/be/here") && why.contains("https://rv.example/c/club/m/s3cret"), "{why}");
+        assert!(!of("https://rv.example/c/club").contains("invitation"));
     }
 
     #[test]

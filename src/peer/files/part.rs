@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use cap_std::ambient_authority;
@@ -171,9 +172,9 @@ fn give_name(dir: &Dir, from: &str, to: &str) -> io::Result<()> {
     }
 }
 
-/// Bytes that are free where `file` lies.
-pub(super) fn free(file: &File) -> io::Result<u64> {
-    let disk = fstatvfs(file)?;
+/// Bytes that are free where an open file or folder lies.
+pub(in crate::peer) fn free(place: impl AsFd) -> io::Result<u64> {
+    let disk = fstatvfs(place)?;
     Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 

@@ -150,6 +150,29 @@ async fn a_removed_file_is_gone() {
 }
 
 #[tokio::test]
+async fn a_file_is_renamed_within_the_site_and_replaces_nothing() {
+    let (folder, site) = site();
+    let seen = site.open("/index.html").await.unwrap().etag;
+    assert!(matches!(site.rename("index.html", "a.html", Precondition::Is("other".into())).await, Err(SiteError::Changed)));
+    let etag = site.rename("index.html", "new/deep/a.html", Precondition::Is(seen)).await.unwrap();
+    assert_eq!(site.open("new/deep/a.html").await.unwrap().etag, etag);
+    assert!(matches!(site.rename("new/deep/a.html", "sub/index.htm", Precondition::None).await, Err(SiteError::Taken)));
+    assert_eq!(bytes(&site, "sub/index.htm").await.unwrap(), b"sub");
+    fs::create_dir(folder.path().join("outside")).unwrap();
+    std::os::unix::fs::symlink("../outside", site.path().join("link")).unwrap();
+    for to in ["../x", "/../x", "link/x.html", ".env", "lua/x.lua", "goop.json", "/", "sub", "b/", "a\0b", "a\\b"] {
+        let renamed = site.rename("new/deep/a.html", to, Precondition::None).await;
+        assert!(matches!(renamed, Err(SiteError::NotFound | SiteError::Forbidden | SiteError::Taken)), "{to}: {renamed:?}");
+    }
+    for from in ["../site/new/deep/a.html", "none.html", "sub", "link/x", ".env"] {
+        let renamed = site.rename(from, "b.html", Precondition::None).await;
+        assert!(matches!(renamed, Err(SiteError::NotFound | SiteError::Forbidden)), "{from}: {renamed:?}");
+    }
+    assert_eq!(fs::read_dir(folder.path().join("outside")).unwrap().count(), 0);
+    assert_eq!(bytes(&site, "new/deep/a.html").await.unwrap(), b"home");
+}
+
+#[tokio::test]
 async fn a_listing_shows_what_is_served_and_nothing_else() {
     let (folder, site) = site();
     fs::write(folder.path().join("secret"), "x").unwrap();

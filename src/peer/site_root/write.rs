@@ -1,17 +1,25 @@
-//! Writing and removing files of the site, for its owner.
+//! Writing, renaming and removing files of the site, for its owner.
 //!
 //! A new version is written beside the old one under a private name, synced, and renamed over it: readers see the old or the new
-//! one, and a full disk or a crash leaves the old one.
+//! one, and a full disk or a crash leaves the old one. Large files leave the node its [`RESERVE`] of the disk (THREATS 54); what fits
+//! into one piece does not ask, so that a page can be saved where the disk is nearly full.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Write};
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use rustix::fs::{RenameFlags, renameat_with};
+use rustix::io::Errno;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use uuid::Uuid;
 
 use super::file::etag;
 use super::{SiteError, SitePath, SiteRoot};
+use crate::peer::files::{RESERVE, free};
+
+/// What is read and written at once, in bytes.
+const PIECE: usize = 256 * 1024;
 
 /// What must be at a path for a write or a removal to happen; else [`SiteError::Changed`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,8 +40,60 @@ impl SiteRoot {
     pub async fn write(&self, path: &str, body: impl AsyncRead + Unpin, only_if: Precondition, limit: u64) -> Result<String, SiteError> {
         let path = SitePath::parse(path)?;
         let (target, file) = self.blocking(move |site| Target::create(site, &path, only_if)).await?;
-        let file = fill(tokio::fs::File::from_std(file), body, limit).await?;
+        let file = self.fill(file, body, limit).await?;
         self.blocking(move |site| target.commit(site, &file)).await
+    }
+
+    async fn fill(&self, mut file: File, mut body: impl AsyncRead + Unpin, limit: u64) -> Result<File, SiteError> {
+        let mut copied = 0;
+        loop {
+            let mut piece = Vec::with_capacity(PIECE);
+            (&mut body).take(PIECE as u64).read_to_end(&mut piece).await.map_err(full_or_broken)?;
+            if piece.is_empty() {
+                return Ok(file);
+            }
+            let reserve = if copied == 0 { 0 } else { RESERVE };
+            copied += piece.len() as u64;
+            if copied > limit {
+                return Err(SiteError::TooLarge { limit });
+            }
+            file = self.blocking(move |_| add(file, &piece, reserve)).await?;
+        }
+    }
+
+    /// Bytes that one more file may have: what is free where the site lies, but for the node's [`RESERVE`].
+    pub async fn room(&self) -> Result<u64, SiteError> {
+        self.blocking(|site| {
+            let nearest = site.path().ancestors().find_map(|folder| Dir::open_ambient_dir(folder, ambient_authority()).ok());
+            let free = free(nearest.ok_or(SiteError::NoSite)?).map_err(SiteError::Io)?;
+            Ok(free.saturating_sub(RESERVE))
+        })
+        .await
+    }
+
+    /// Call the file at `from`, if it is as `only_if` says, `to` from now on; folders are made. Answers its new ETag.
+    ///
+    /// # Errors
+    /// [`SiteError::Taken`] where there is something at `to`: a rename never replaces anything.
+    pub async fn rename(&self, from: &str, to: &str, only_if: Precondition) -> Result<String, SiteError> {
+        let (from, to) = (SitePath::parse(from)?, SitePath::parse(to)?);
+        self.blocking(move |site| {
+            let (old, _) = from.parent_and_name().ok_or(SiteError::NotFound)?;
+            let (new, _) = to.parent_and_name().ok_or(SiteError::NotFound)?;
+            let root = site.dir()?;
+            let _one_at_a_time = site.inner.commit.lock();
+            root.symlink_metadata(from.relative())?;
+            check(&root, from.relative(), &only_if)?;
+            check(&root, to.relative(), &Precondition::Absent).map_err(|error| match error {
+                SiteError::Changed => SiteError::Taken,
+                other => other,
+            })?;
+            root.create_dir_all(new)?;
+            move_beneath(&root, (old, from.relative()), (new, to.relative()))?;
+            [old, new].iter().for_each(|folder| sync(&root, folder));
+            Ok(etag(&root.symlink_metadata(to.relative())?))
+        })
+        .await
     }
 
     /// Remove the file at `path` if it is as `only_if` says. Folders stay.
@@ -62,7 +122,7 @@ struct Target {
 }
 
 impl Target {
-    fn create(site: &SiteRoot, path: &SitePath, only_if: Precondition) -> Result<(Self, std::fs::File), SiteError> {
+    fn create(site: &SiteRoot, path: &SitePath, only_if: Precondition) -> Result<(Self, File), SiteError> {
         let (parent, _) = path.parent_and_name().ok_or(SiteError::NotFound)?;
         Dir::create_ambient_dir_all(site.path(), ambient_authority())?;
         let root = site.dir()?;
@@ -73,7 +133,7 @@ impl Target {
         Ok((Self { root, parent: parent.into(), path: path.relative().into(), temporary, only_if }, file.into_std()))
     }
 
-    fn commit(self, site: &SiteRoot, file: &std::fs::File) -> Result<String, SiteError> {
+    fn commit(self, site: &SiteRoot, file: &File) -> Result<String, SiteError> {
         make_readable(file)?;
         file.sync_all()?;
         let _one_at_a_time = site.inner.commit.lock();
@@ -106,13 +166,29 @@ fn check(root: &Dir, path: &str, only_if: &Precondition) -> Result<(), SiteError
     if holds { Ok(()) } else { Err(SiteError::Changed) }
 }
 
-async fn fill(mut file: tokio::fs::File, body: impl AsyncRead + Unpin, limit: u64) -> Result<std::fs::File, SiteError> {
-    let copied = tokio::io::copy(&mut body.take(limit.saturating_add(1)), &mut file).await.map_err(full_or_broken)?;
-    if copied > limit {
-        return Err(SiteError::TooLarge { limit });
+fn add(mut file: File, piece: &[u8], reserve: u64) -> Result<File, SiteError> {
+    if reserve > 0 && free(&file).map_err(SiteError::Io)? < reserve + piece.len() as u64 {
+        return Err(SiteError::Full);
     }
-    file.flush().await.map_err(full_or_broken)?;
-    Ok(file.into_std().await)
+    file.write_all(piece).map_err(full_or_broken)?;
+    Ok(file)
+}
+
+/// Both are a folder and the path in it. The folders are opened beneath `root`, so that no link leads the rename out of it.
+fn move_beneath(root: &Dir, (old, from): (&str, &str), (new, to): (&str, &str)) -> Result<(), SiteError> {
+    let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+    let (old, new) = (root.open_dir(old)?, root.open_dir(new)?);
+    match renameat_with(&old, name(from), &new, name(to), RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS) => {
+            old.hard_link(name(from), &new, name(to)).map_err(taken)?;
+            Ok(old.remove_file(name(from))?)
+        }
+        renamed => renamed.map_err(|error| taken(error.into())),
+    }
+}
+
+fn taken(error: io::Error) -> SiteError {
+    if error.kind() == io::ErrorKind::AlreadyExists { SiteError::Taken } else { error.into() }
 }
 
 /// The body's own errors must not pass for an answer about the path.
@@ -125,7 +201,7 @@ fn full_or_broken(error: io::Error) -> SiteError {
 }
 
 /// Mode 0644 whatever the umask: the site is for everyone, and other programs of the owner may serve it too.
-fn make_readable(file: &std::fs::File) -> io::Result<()> {
+fn make_readable(file: &File) -> io::Result<()> {
     file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
 }
 

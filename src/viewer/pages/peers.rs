@@ -29,20 +29,20 @@ struct Peers<'a> {
 }
 
 /// `peer.html`; `assets/static/peers.js` draws the same.
-struct Line {
-    face: Face,
-    peer_id: String,
-    short: String,
-    label: String,
-    site: String,
-    online: bool,
-    signed: bool,
-    look: &'static str,
-    way: &'static str,
+pub(super) struct Line {
+    pub(super) face: Face,
+    pub(super) peer_id: String,
+    pub(super) short: String,
+    pub(super) label: String,
+    pub(super) site: String,
+    pub(super) online: bool,
+    pub(super) signed: bool,
+    pub(super) look: &'static str,
+    pub(super) way: &'static str,
     reason: String,
     favourite: bool,
     muted: bool,
-    blocked: bool,
+    pub(super) blocked: bool,
 }
 
 /// The query of `GET /peers`.
@@ -82,7 +82,8 @@ fn order(row: &PeerRow) -> (bool, bool) {
     (!matches!(row.path, Path::Lan | Path::Direct | Path::Relayed), !row.online)
 }
 
-fn line(row: Row) -> Line {
+/// A peer as the pages show it.
+pub(super) fn line(row: Row) -> Line {
     let Row { row, favourite, blocked, muted, site } = row;
     let peer_id = row.peer_id.to_string();
     let is_away = !row.online;
