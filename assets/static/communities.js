@@ -131,7 +131,7 @@ async function join(button) {
 }
 
 async function leave(button) {
-  const { name, applied } = await change("DELETE", "communities?name=" + encodeURIComponent(button.dataset.leave));
+  const { name, applied } = await change("DELETE", "communities?" + new URLSearchParams({ name: button.dataset.leave, nth: button.dataset.nth }));
   last = undefined;
   return `You left ${name}.` + later(applied);
 }

@@ -70,6 +70,17 @@ async fn each_of_mine_says_in_words_how_it_goes() {
 }
 
 #[tokio::test]
+async fn of_two_memberships_that_look_alike_the_one_that_is_meant_is_left() {
+    let stage = Stage::set().await;
+    let url = |token| format!("https://rv.example/c/x/m/{token}");
+    fs::write(stage.home.path().join("goop.toml"), format!("presence.rendezvous_wan = [\"{}\", \"{}\"]\n", url("ONE"), url("TWO"))).unwrap();
+    let page = stage.get("/communities").await.text();
+    assert!(page.contains("data-nth=\"0\"") && page.contains("data-nth=\"1\""), "{page}");
+    assert_eq!(leave(&stage, "rv.example/c/x/m/***&nth=1").await.status, 200);
+    assert!(file(&stage).contains(&url("ONE")) && !file(&stage).contains("TWO"), "{}", file(&stage));
+}
+
+#[tokio::test]
 async fn without_a_hub_what_is_kept_is_searched_and_the_page_says_so() {
     let stage = Stage::set().await;
     let id = goop::proto::directory::ListingId::from_bytes([1; 16]).to_string();

@@ -75,6 +75,8 @@ async fn bad_input_all_or_nothing_and_each_key_says_what_it_wants() {
     );
     let inside = patch(&stage, None, json!({ "paths.site_root": "." })).await;
     assert!(inside.json()["errors"]["paths.site_root"].as_str().unwrap().contains("everyone may read the site"), "{inside:?}");
+    let password = patch(&stage, None, json!({ "presence.admin_password": "$argon2id$v=19" })).await;
+    assert!(password.json()["errors"]["presence.admin_password"].as_str().unwrap().contains("goop hash-password"), "{password:?}");
     assert_eq!(file(&stage), FILE);
 }
 
@@ -169,6 +171,24 @@ async fn attack_no_secret_is_shown_and_none_is_lost_by_what_is_sent_back() {
     assert!(after.status == 200 && !after.text().contains("s3cret"), "{after:?}");
     let toml = file(&stage);
     assert!(toml.contains(secret) && toml.contains("https://other.example") && toml.contains("# mine") && toml.contains("hush"), "{toml}");
+}
+
+/// THREATS 56: two memberships of one community look alike without their tokens.
+#[tokio::test]
+async fn attack_secrets_that_look_alike_are_not_mixed_up() {
+    let (one, two, hub) = ("https://rv.example/c/x/m/TOKENONE", "https://rv.example/c/x/m/TOKENTWO", "https://rv.example/c/x/m/TOKENHUB");
+    let stage = staged(&format!("presence.rendezvous_wan = [\"{one}\", \"{two}\"]\ndiscovery.hubs = [\"{hub}\"]\n")).await;
+    let key = "presence.rendezvous_wan";
+    let mut servers = of(&stage.get("/api/v1/settings").await.json(), key)["value"].as_array().unwrap().clone();
+    assert_eq!(servers[0], servers[1]);
+    servers.push(json!("https://other.example"));
+    assert_eq!(patch(&stage, None, json!({ key: servers })).await.status, 200);
+    let toml = file(&stage);
+    assert!([one, two, hub, "https://other.example/"].iter().all(|url| toml.matches(url).count() == 1), "{toml}");
+    let shown = servers[0].clone();
+    let refused = patch(&stage, None, json!({ key: [shown.clone(), shown.clone(), shown] })).await;
+    assert!(refused.status == 422 && refused.text().contains("not known here"), "{refused:?}");
+    assert_eq!(file(&stage), toml);
 }
 
 #[tokio::test]

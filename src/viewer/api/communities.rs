@@ -29,6 +29,14 @@ pub(in crate::viewer) struct Mine {
     pub(in crate::viewer) status: Option<Status>,
     /// Whether it stands in the configuration, so that it can be left; a node's own server does not.
     pub(in crate::viewer) listed: bool,
+    /// How many of the same name stand in the configuration before it: memberships of one community look alike without their secrets.
+    #[serde(skip_serializing_if = "is_first")]
+    pub(in crate::viewer) nth: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_first(nth: &usize) -> bool {
+    *nth == 0
 }
 
 /// The communities of the running node and those of the configuration, each once.
@@ -37,8 +45,11 @@ pub(in crate::viewer) async fn mine(app: &App) -> Result<(Vec<Mine>, Option<Stri
     let mut listed: Vec<String> = loaded.config.presence.rendezvous_wan.iter().map(name).collect();
     let mut take = |name: &str| listed.iter().position(|one| one == name).map(|at| listed.remove(at)).is_some();
     let mut mine: Vec<Mine> =
-        statuses.into_iter().map(|status| Mine { name: status.name.clone(), listed: take(&status.name), status: Some(status) }).collect();
-    mine.extend(listed.into_iter().map(|name| Mine { name, status: None, listed: true }));
+        statuses.into_iter().map(|status| Mine { name: status.name.clone(), listed: take(&status.name), status: Some(status), nth: 0 }).collect();
+    mine.extend(listed.into_iter().map(|name| Mine { name, status: None, listed: true, nth: 0 }));
+    for at in 0..mine.len() {
+        mine[at].nth = mine[..at].iter().filter(|one| one.listed && one.name == mine[at].name).count();
+    }
     Ok((mine, loaded.locked_by(membership::KEY).map(ToString::to_string)))
 }
 
@@ -125,12 +136,16 @@ pub(super) async fn join(
 #[derive(Debug, Deserialize)]
 pub(super) struct Which {
     name: String,
+    #[serde(default)]
+    nth: usize,
 }
 
-/// `DELETE communities?name=`: leaves the community that is called so.
-pub(super) async fn leave(State(app): State<Arc<App>>, Query(Which { name }): Query<Which>) -> Result<Json<Value>, Problem> {
+/// `DELETE communities?name=&nth=`: leaves the community that is called so; of several, the one before which `nth` stand in the configuration.
+pub(super) async fn leave(State(app): State<Arc<App>>, Query(Which { name, nth }): Query<Which>) -> Result<Json<Value>, Problem> {
     let _one_at_a_time = app.configuration.change().await;
     let loaded = app.configuration.now().await?;
+    let mut alike = loaded.config.presence.rendezvous_wan.iter().filter(|url| self::name(url) == name);
+    let name = alike.nth(nth).map_or(name.clone(), |url| url.url().to_string());
     let left = spawn_blocking(move || membership::leave(&loaded, &name)).await.map_err(|_| Problem::internal())??;
     let applied = app.configuration.apply().await.is_some();
     Ok(Json(json!({ "name": self::name(&left), "applied": applied })))

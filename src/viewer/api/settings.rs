@@ -17,11 +17,10 @@ use toml_edit::Value as Toml;
 use crate::config::base_url::BaseUrl;
 use crate::config::section::KeyDoc;
 use crate::config::{Config, ConfigErrors, Draft, EditError, Loaded, Origin, toml_of_json, writable};
+use crate::http::auth::password;
 use crate::http::{self, Problem, origin};
 use crate::viewer::App;
 
-/// Keys whose values are URLs, of which some hold secrets that are not shown: what is sent back as it is shown stays as it is.
-const URL_LISTS: [&str; 3] = ["presence.rendezvous_wan", "discovery.hubs", "listing.hubs"];
 /// Largest body, in bytes.
 const MAX_BODY: u64 = 128 * 1024;
 
@@ -165,7 +164,7 @@ fn save(loaded: &Loaded, wishes: &Map<String, Value>, expected: Option<&str>) ->
         }
     }
     if wrong.is_empty() {
-        wrong = loaded.as_if(&draft.text()).err().map(|faults| by_key(faults, wishes)).unwrap_or_default();
+        wrong = whole(loaded, &draft.text(), wishes).err().map(|faults| by_key(faults, wishes)).unwrap_or_default();
     }
     if !wrong.is_empty() {
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad-settings", words(&wrong)).errors(wrong));
@@ -173,30 +172,54 @@ fn save(loaded: &Loaded, wishes: &Map<String, Value>, expected: Option<&str>) ->
     Ok(draft.save().map(drop)?)
 }
 
+/// Whether `goop run` would take what the file would hold then. A password that is not changed here may be as it was.
+fn whole(loaded: &Loaded, text: &str, wishes: &Map<String, Value>) -> Result<(), ConfigErrors> {
+    let fresh = loaded.as_if(text)?;
+    if wishes.contains_key(password::KEY) { password::check(&fresh) } else { Ok(()) }
+}
+
 fn set(draft: &mut Draft, loaded: &Loaded, key: &str, value: &Value) -> Result<(), EditError> {
     if let Some(origin) = loaded.locked_by(key) {
         let why = format!("is set by {origin}, which stands above the configuration file: change it there");
         return Err(EditError::Refused { key: key.to_owned(), why });
     }
-    if URL_LISTS.contains(&key)
-        && let Value::Array(entries) = value
-    {
-        return draft.set_urls(key, &urls(loaded, key, entries)?);
+    match (url_list(&loaded.config, key), value) {
+        (Some(known), Value::Array(entries)) => {
+            let urls = urls(known, entries).map_err(|why| EditError::Refused { key: key.to_owned(), why })?;
+            draft.set_urls(key, &urls)
+        }
+        _ => draft.set(key, toml_of_json(value.clone())),
     }
-    draft.set(key, toml_of_json(value.clone()))
 }
 
-/// The URLs that are meant; one that is shown without its secret is the one that is known.
-fn urls(loaded: &Loaded, key: &str, entries: &[Value]) -> Result<Vec<BaseUrl>, EditError> {
-    let config = &loaded.config;
-    let known = [&config.presence.rendezvous_wan, &config.discovery.hubs, &config.listing.hubs].into_iter().flatten();
-    let known: BTreeMap<String, &BaseUrl> = known.map(|url| (url.to_string(), url)).collect();
+/// The values of a key that is a list of URLs, of which some hold secrets that are not shown.
+fn url_list<'a>(config: &'a Config, key: &str) -> Option<&'a [BaseUrl]> {
+    match key {
+        "presence.rendezvous_wan" => Some(&config.presence.rendezvous_wan),
+        "discovery.hubs" => Some(&config.discovery.hubs),
+        "listing.hubs" => Some(&config.listing.hubs),
+        _ => None,
+    }
+}
+
+/// The URLs that are meant. What is sent back as it is shown stays as it is: of several that look alike, because only their secrets differ,
+/// the first text is the first of them, and so on.
+fn urls(known: &[BaseUrl], entries: &[Value]) -> Result<Vec<BaseUrl>, String> {
+    let mut known: Vec<&BaseUrl> = known.iter().collect();
     let meant = |entry: &Value| {
         let text = entry.as_str().unwrap_or_default().trim();
-        known.get(text).map_or_else(|| BaseUrl::parse(text), |url| Ok((*url).clone()))
+        match known.iter().position(|url| url.to_string() == text) {
+            Some(at) => Ok(known.remove(at).clone()),
+            None if is_masked(text) => Err(format!("holds {text}, whose secret is not known here: give the whole URL")),
+            None => BaseUrl::parse(text),
+        }
     };
-    let read: Result<Vec<BaseUrl>, String> = entries.iter().map(meant).collect();
-    read.map_err(|why| EditError::Refused { key: key.to_owned(), why })
+    entries.iter().map(meant).collect()
+}
+
+/// Whether a URL was shown without its secret; the mask itself is none.
+fn is_masked(text: &str) -> bool {
+    text.contains("/m/***") || text.contains(":***@")
 }
 
 /// The faults of a whole; one of a key that was not to be changed is told at the first that was.

@@ -37,6 +37,7 @@ struct Communities<'a> {
 /// A community that one is in.
 struct Line {
     name: String,
+    nth: usize,
     listed: bool,
     finding: Finding,
 }
@@ -97,7 +98,7 @@ pub(super) async fn show(State(app): State<Arc<App>>, Query(Asked { q }): Query<
 
 fn line(mine: Mine) -> Line {
     let finding = mine.status.as_ref().map_or_else(reach::not_taken_over, reach::rendezvous);
-    Line { name: mine.name, listed: mine.listed, finding }
+    Line { name: mine.name, nth: mine.nth, listed: mine.listed, finding }
 }
 
 fn words(told: &Told, hubs: usize) -> String {
