@@ -122,18 +122,21 @@ async function tried(button, work) {
   if (fresh) renew(byId("mine"), fresh.getElementById("mine"), true);
 }
 
-const later = (applied) => (applied ? "" : " It counts when goop is started again.");
+function later({ applied, refused }) {
+  if (refused) return " But goop did not take that over, and goes on as before: " + refused;
+  return applied ? "" : " But goop did not answer: it counts when goop is started again, if not before.";
+}
 
 async function join(button) {
-  const { name, already, applied } = await change("POST", "communities", { link: button.dataset.join });
+  const said = await change("POST", "communities", { link: button.dataset.join });
   button.replaceWith(element("span", "You are in", "badge good"));
-  return (already ? `You were in ${name} already.` : `You joined ${name}.`) + later(applied);
+  return (said.already ? `You were in ${said.name} already.` : `You joined ${said.name}.`) + later(said);
 }
 
 async function leave(button) {
-  const { name, applied } = await change("DELETE", "communities?" + new URLSearchParams({ name: button.dataset.leave, nth: button.dataset.nth }));
+  const said = await change("DELETE", "communities?" + new URLSearchParams({ name: button.dataset.leave, nth: button.dataset.nth }));
   last = undefined;
-  return `You left ${name}.` + later(applied);
+  return `You left ${said.name}.` + later(said);
 }
 
 document.addEventListener("click", ({ target }) => {

@@ -6,6 +6,7 @@ use goop::clients::rendezvous::{Status, Stream};
 use goop::clock::UnixMillis;
 use goop::config::{Config, Sources};
 use serde_json::json;
+use tokio::sync::watch;
 
 use crate::stage::{Answer, Stage};
 use crate::{assert_problem, with};
@@ -27,7 +28,7 @@ async fn a_community_is_joined_once_listed_and_left() {
     let stage = Stage::set().await;
     fs::write(stage.home.path().join("goop.toml"), "# mine\n").unwrap();
     let joined = join(&stage, "https://rv.example/c/chess").await;
-    assert_eq!((joined.status, joined.json()), (201, json!({ "name": "rv.example/c/chess", "already": false, "applied": false })));
+    assert_eq!((joined.status, joined.json()), (201, json!({ "name": "rv.example/c/chess", "already": false, "applied": true, "refused": null })));
     assert_eq!(join(&stage, " https://rv.example/c/chess/ ").await.status, 200);
     assert!(file(&stage).starts_with("# mine\n") && file(&stage).contains("https://rv.example/c/chess"));
     let listed = stage.get("/api/v1/communities").await.json();
@@ -41,11 +42,7 @@ async fn a_community_is_joined_once_listed_and_left() {
 #[tokio::test]
 async fn each_of_mine_says_in_words_how_it_goes() {
     let stage = Stage::set().await;
-    fs::write(
-        stage.home.path().join("goop.toml"),
-        "presence.rendezvous_wan = [\"https://rv.example/c/club/m/s3cret\", \"https://new.example\"]\n",
-    )
-    .unwrap();
+    stage.configure("presence.rendezvous_wan = [\"https://rv.example/c/club/m/s3cret\", \"https://new.example\"]\n").await;
     let status = |name: &str, stream, refused: Option<&str>| Status {
         name: name.into(),
         since: UnixMillis(1),
@@ -73,7 +70,7 @@ async fn each_of_mine_says_in_words_how_it_goes() {
 async fn of_two_memberships_that_look_alike_the_one_that_is_meant_is_left() {
     let stage = Stage::set().await;
     let url = |token| format!("https://rv.example/c/x/m/{token}");
-    fs::write(stage.home.path().join("goop.toml"), format!("presence.rendezvous_wan = [\"{}\", \"{}\"]\n", url("ONE"), url("TWO"))).unwrap();
+    stage.configure(&format!("presence.rendezvous_wan = [\"{}\", \"{}\"]\n", url("ONE"), url("TWO"))).await;
     let page = stage.get("/communities").await.text();
     assert!(page.contains("data-nth=\"0\"") && page.contains("data-nth=\"1\""), "{page}");
     assert_eq!(leave(&stage, "rv.example/c/x/m/***&nth=1").await.status, 200);
@@ -128,7 +125,8 @@ async fn attack_the_page_itself_follows_no_link() {
 async fn what_the_command_line_sets_is_neither_joined_nor_left() {
     let stage = Stage::set_with(|options| {
         let set = vec!["presence.rendezvous_wan=\"https://rv.example\"".into()];
-        options.config = Config::load(&Sources { data: Some(options.config.data.root.clone()), set, ..Sources::default() }).unwrap();
+        let data = Some(options.current.borrow().data.root.clone());
+        options.current = watch::channel(Config::load(&Sources { data, set, ..Sources::default() }).unwrap()).1;
     })
     .await;
     assert_problem(&join(&stage, "https://other.example").await, 409, "locked");

@@ -15,6 +15,7 @@ use tokio::task::spawn_blocking;
 use toml_edit::Value as Toml;
 
 use crate::config::base_url::BaseUrl;
+use crate::config::reload::{Applied, Reloaded};
 use crate::config::section::KeyDoc;
 use crate::config::{Config, ConfigErrors, Draft, EditError, Loaded, Origin, toml_of_json, writable};
 use crate::http::auth::password;
@@ -111,7 +112,7 @@ pub(super) async fn read(State(app): State<Arc<App>>) -> Result<Response, Proble
 
 /// The settings as the files say them now.
 pub(in crate::viewer) async fn settings(app: &App) -> Result<Settings, Problem> {
-    let loaded = app.configuration.now().await?;
+    let loaded = app.configuration.read().await?;
     Ok(spawn_blocking(move || Settings::of(&loaded)).await.map_err(|_| Problem::internal())??)
 }
 
@@ -135,12 +136,20 @@ pub(super) async fn change(
         false => None,
     };
     let _one_at_a_time = app.configuration.change().await;
-    let loaded = app.configuration.now().await?;
+    let loaded = app.configuration.read().await?;
     spawn_blocking(move || save(&loaded, &wishes, expected.as_deref())).await.map_err(|_| Problem::internal())??;
     let applied = app.configuration.apply().await;
-    let (told, reloaded) = (applied.is_some(), applied.unwrap_or_default());
-    let more = json!({ "told": told, "applied": reloaded.applied, "needs_restart": reloaded.needs_restart });
-    answer(&settings(&app).await?, more)
+    answer(&settings(&app).await?, became(applied))
+}
+
+/// What became of a change, for programs: which keys count now, which wait, whether the node was told, and why it refused.
+fn became(applied: Applied) -> Value {
+    let (told, reloaded, refused) = match applied {
+        Applied::Now(reloaded) => (true, reloaded, None),
+        Applied::Refused(why) => (true, Reloaded::default(), Some(why)),
+        Applied::NotTold => (false, Reloaded::default(), None),
+    };
+    json!({ "told": told, "applied": reloaded.applied, "needs_restart": reloaded.needs_restart, "refused": refused })
 }
 
 fn tag(headers: &HeaderMap) -> Option<String> {

@@ -68,9 +68,8 @@ pub(super) struct Asked {
 
 /// `GET /communities?q=`.
 pub(super) async fn show(State(app): State<Arc<App>>, Query(Asked { q }): Query<Asked>) -> Result<Response, Problem> {
-    let loaded = app.configuration.last().await;
+    let (data, hubs) = app.hubs();
     let (mine, locked) = mine(&app).await?;
-    let hubs = &loaded.config.discovery.hubs;
     let mut page = Communities {
         root: "",
         frame: Frame::of(&app, "/communities").await?,
@@ -86,7 +85,7 @@ pub(super) async fn show(State(app): State<Arc<App>>, Query(Asked { q }): Query<
         Some(text) if is_link(&text) => page.told = "To follow a link, JavaScript is needed; `goop join` does it too.".to_owned(),
         Some(text) => {
             let _place = app.searches.acquire().await.map_err(|_| Problem::internal())?;
-            match ask(&loaded.data, hubs, &text).await {
+            match ask(&data, &hubs, &text).await {
                 Ok(told) => (page.told, page.found) = (words(&told, page.hubs), told.answers.communities.into_iter().map(card).collect()),
                 Err(wrong) => page.told = wrong.to_string(),
             }
