@@ -40,12 +40,7 @@ pub(super) struct House<'a> {
 
 impl Public {
     /// Opens what the configuration switches on; `sockets` that the service manager opened are listened on, and must be of use.
-    pub(super) fn open(
-        house: &House,
-        mut sockets: Sockets,
-        reload: ReloadHandle,
-        tasks: &mut Tasks,
-    ) -> Result<Self, NodeError> {
+    pub(super) fn open(house: &House, mut sockets: Sockets, reload: ReloadHandle, tasks: &mut Tasks) -> Result<Self, NodeError> {
         let listeners = handed_over(&mut sockets)?;
         let public = match (house.loaded.config.presence.hosts_rendezvous(), house.hub()) {
             (false, None) if listeners.is_empty() => Self::default(),

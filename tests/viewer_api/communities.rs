@@ -28,7 +28,10 @@ async fn a_community_is_joined_once_listed_and_left() {
     let stage = Stage::set().await;
     fs::write(stage.home.path().join("goop.toml"), "# mine\n").unwrap();
     let joined = join(&stage, "https://rv.example/c/chess").await;
-    assert_eq!((joined.status, joined.json()), (201, json!({ "name": "rv.example/c/chess", "already": false, "applied": true, "refused": null })));
+    assert_eq!(
+        (joined.status, joined.json()),
+        (201, json!({ "name": "rv.example/c/chess", "already": false, "applied": true, "refused": null }))
+    );
     assert_eq!(join(&stage, " https://rv.example/c/chess/ ").await.status, 200);
     assert!(file(&stage).starts_with("# mine\n") && file(&stage).contains("https://rv.example/c/chess"));
     let listed = stage.get("/api/v1/communities").await.json();

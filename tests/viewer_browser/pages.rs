@@ -327,7 +327,8 @@ async fn communities_are_found_while_one_types_joined_and_left() {
     let left = std::fs::read_to_string(&file).unwrap();
     let trap = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     trap.set_nonblocking(true).unwrap();
-    let half = "const q = document.getElementById('q'); q.value = given[0]; q.dispatchEvent(new Event('input', { bubbles: true })); return 1";
+    let half =
+        "const q = document.getElementById('q'); q.value = given[0]; q.dispatchEvent(new Event('input', { bubbles: true })); return 1";
     browser.run(half, vec![json!(format!("http://{}/c/ha", trap.local_addr().unwrap()))]).await;
     browser.until("document.getElementById('told').textContent === 'Press Enter to follow this link.'").await;
     assert!(trap.accept().is_err(), "nobody knocks at an address of which half is typed");

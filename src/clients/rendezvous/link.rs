@@ -23,7 +23,12 @@ impl Link {
     pub fn new(place: Place) -> Self {
         let (name, since) = (place.name(), UnixMillis::now());
         let status = Status { name, since, stream: Stream::Connecting, moved_to: None, refused: None };
-        Self { place: watch::Sender::new(place), known: watch::Sender::new(None), status: watch::Sender::new(status), client: Mutex::default() }
+        Self {
+            place: watch::Sender::new(place),
+            known: watch::Sender::new(None),
+            status: watch::Sender::new(status),
+            client: Mutex::default(),
+        }
     }
 
     /// How it goes.

@@ -83,7 +83,9 @@ fn verifiable(text: &str) -> Result<PasswordHash, PasswordError> {
     let usable = hash.salt.is_some() && hash.hash.is_some() && argon2::Algorithm::try_from(hash.algorithm.as_str()).is_ok();
     match () {
         () if !usable => Err(PasswordError::NotArgon2),
-        () if params.m_cost() > MAX_MEMORY || params.t_cost() > MAX_PASSES || params.p_cost() > MAX_LANES => Err(PasswordError::TooExpensive),
+        () if params.m_cost() > MAX_MEMORY || params.t_cost() > MAX_PASSES || params.p_cost() > MAX_LANES => {
+            Err(PasswordError::TooExpensive)
+        }
         () => Ok(hash),
     }
 }

@@ -45,8 +45,10 @@ pub(in crate::viewer) async fn mine(app: &App) -> Result<(Vec<Mine>, Option<Stri
     let (statuses, loaded) = (app.peer.me().await?.rendezvous, app.configuration.current());
     let mut listed: Vec<String> = loaded.config.presence.rendezvous_wan.iter().map(name).collect();
     let mut take = |name: &str| listed.iter().position(|one| one == name).map(|at| listed.remove(at)).is_some();
-    let mut mine: Vec<Mine> =
-        statuses.into_iter().map(|status| Mine { name: status.name.clone(), listed: take(&status.name), status: Some(status), nth: 0 }).collect();
+    let mut mine: Vec<Mine> = statuses
+        .into_iter()
+        .map(|status| Mine { name: status.name.clone(), listed: take(&status.name), status: Some(status), nth: 0 })
+        .collect();
     mine.extend(listed.into_iter().map(|name| Mine { name, status: None, listed: true, nth: 0 }));
     for at in 0..mine.len() {
         mine[at].nth = mine[..at].iter().filter(|one| one.listed && one.name == mine[at].name).count();
