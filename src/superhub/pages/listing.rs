@@ -38,6 +38,7 @@ struct Page {
     /// The link for everybody.
     link: String,
     qr: Option<Qr>,
+    places: Vec<String>,
     door: Option<String>,
     server: Option<String>,
     since: String,
@@ -82,6 +83,7 @@ impl Page {
             description: if card.description.is_empty() { format!("{}: {}", card.name, card.rule) } else { card.description.clone() },
             canonical: format!("{origin}/directory/{}", card.id),
             qr: if origin.is_empty() { None } else { Qr::of(&link) },
+            places: listing.endpoints.iter().map(|endpoint| endpoint.as_str().to_owned()).collect(),
             door: door(listing),
             server: listing.rendezvous_id.map(|peer| peer.to_base58()),
             since: day(entry.created),
