@@ -5,7 +5,7 @@ use std::fmt;
 use reqwest::Url;
 use toml_edit::Value;
 
-use super::setting::{Setting, unexpected};
+use super::setting::{Kind, Setting, unexpected};
 
 /// The base URL of a server, `http` or `https`, without query and fragment. Passwords and the token of a personal community URL
 /// (`/m/<token>`) are left out wherever it is shown (THREATS 56).
@@ -58,6 +58,8 @@ impl fmt::Debug for BaseUrl {
 }
 
 impl Setting for BaseUrl {
+    const KIND_OF_MANY: Kind = Kind::Urls;
+
     fn read(value: &Value) -> Result<Self, String> {
         Self::parse(value.as_str().ok_or_else(|| unexpected("a URL such as \"https://rv.example.org\"", value))?)
     }

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -13,14 +12,14 @@ use crate::clients::rendezvous::Place;
 use crate::clients::rendezvous::membership::{self, MembershipError};
 use crate::config::Loaded;
 use crate::config::base_url::BaseUrl;
+use crate::config::reload::{Applied, ReloadHandle};
 use crate::peer::PeerHandle;
-use crate::rendezvous::ReloadAnswer;
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(5);
 
 /// Writes moves down, and has what is written applied, until `stop`.
-pub async fn write_down(peer: PeerHandle, started: Loaded, reload: mpsc::Sender<ReloadAnswer>, stop: CancellationToken) {
+pub async fn write_down(peer: PeerHandle, started: Loaded, reload: ReloadHandle, stop: CancellationToken) {
     let looking = async {
         let mut known: Vec<(BaseUrl, BaseUrl)> = Vec::new();
         loop {
@@ -33,7 +32,9 @@ pub async fn write_down(peer: PeerHandle, started: Loaded, reload: mpsc::Sender<
                 match note(&started, from, to).await {
                     Ok(true) => {
                         info!(place, "a community moved, and that was written down");
-                        apply(&reload).await;
+                        if reload.ask().await == Applied::NotTold {
+                            debug!("nobody applies what was written down");
+                        }
                     }
                     Ok(false) => {}
                     Err(why) => info!(place, why, "a community moved; it is followed, and not written down"),
@@ -51,11 +52,4 @@ async fn note(started: &Loaded, from: BaseUrl, to: BaseUrl) -> Result<bool, Stri
         membership::follow(&loaded, &from, &to).map_err(|error: MembershipError| error.to_string())
     });
     noted.await.unwrap_or(Ok(false))
-}
-
-async fn apply(reload: &mpsc::Sender<ReloadAnswer>) {
-    let (tell, told) = oneshot::channel();
-    if reload.send(tell).await.is_ok() {
-        let _ = told.await.inspect_err(|_| debug!("nobody applies what was written down"));
-    }
 }
