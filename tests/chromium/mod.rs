@@ -32,24 +32,31 @@ pub(crate) struct Browser {
     _profile: tempfile::TempDir,
 }
 
+/// A driver and its port; `None` where there is none to be had. It takes a free port of IPv6 and then the same of IPv4, and ends where
+/// somebody has that: then the next one is tried.
+async fn driver() -> Option<(Child, String)> {
+    for _ in 0..5 {
+        let mut command = Command::new("chromedriver");
+        let mut process = command.arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true).spawn().ok()?;
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        while let Some(line) = timeout(SOON, lines.next_line()).await.expect("chromedriver says nothing").unwrap() {
+            if let Some((_, port)) = line.strip_suffix('.').and_then(|line| line.rsplit_once("on port ")) {
+                tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+                return Some((process, port.to_owned()));
+            }
+        }
+    }
+    panic!("chromedriver ends as soon as it is started");
+}
+
 impl Browser {
     /// `None` where there is no browser to be had.
     pub(crate) async fn open() -> Option<Self> {
-        let Ok(mut process) =
-            Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true).spawn()
-        else {
+        let Some((process, port)) = driver().await else {
             assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "chromedriver is missing");
             eprintln!("skipped: chromedriver is missing (apt install chromium-driver)");
             return None;
         };
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let port = loop {
-            let line = timeout(SOON, lines.next_line()).await.expect("chromedriver says nothing").unwrap().expect("chromedriver ended");
-            if let Some(port) = line.strip_suffix('.').and_then(|line| line.rsplit_once("on port ")) {
-                break port.1.to_owned();
-            }
-        };
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         let profile = tempfile::tempdir().unwrap();
         let mut wanted = DesiredCapabilities::chrome();
         let folder = format!("--user-data-dir={}", profile.path().display());
