@@ -110,10 +110,11 @@ pub(super) async fn join(
     http::body::Json(Wish { link }): http::body::Json<Wish>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let link = Link::parse(&link)?;
-    membership::is_ours_to_change(&*app.configuration.now().await?)?;
+    let loaded = app.configuration.now().await?;
+    let asked = loaded.clone();
+    spawn_blocking(move || membership::is_ours_to_change(&asked)).await.map_err(|_| Problem::internal())??;
     let there = link.follow().await?;
     let _one_at_a_time = app.configuration.change().await;
-    let loaded = app.configuration.now().await?;
     let joined = spawn_blocking(move || membership::join(&loaded, there)).await.map_err(|_| Problem::internal())?;
     let Joined { url, already } = joined?;
     let applied = app.configuration.apply().await.is_some();
