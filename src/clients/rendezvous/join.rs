@@ -8,14 +8,20 @@
 //! | `goop:join?at=…&invite=…` | the same for a browser that knows goop |
 //!
 //! `at` is an endpoint as listings have it, and may stand there up to [`MAX_PLACES`] times: the first that answers is taken. A link holds
-//! secrets, and is neither logged nor shown.
+//! secrets, and is neither logged nor shown. What is shown to come in is sent without encryption only where the link says `http://`, or
+//! where it says neither and the server is at home; and never where something that cannot be trusted answers by https (THREATS 56).
 
+use std::error::Error;
+use std::io;
 use std::time::Duration;
 
-use reqwest::{Client, Response, StatusCode, Url, redirect};
+use reqwest::{Client, ClientBuilder, Response, StatusCode, Url, redirect};
 use serde_json::{Value, json};
 use thiserror::Error;
 
+use super::place::is_home;
+use super::request::innermost;
+use super::resolve::HomeOnly;
 use crate::config::base_url::BaseUrl;
 use crate::proto::directory::Endpoint;
 use crate::proto::presence::label;
@@ -48,9 +54,12 @@ pub enum JoinError {
     /// The operator has not decided.
     #[error("nobody has answered this application yet; try the same link later")]
     Undecided,
-    /// No place of the link answers.
-    #[error("{0} does not answer, and it alone can take the invitation")]
-    Unreachable(String),
+    /// No place of the link answers; why.
+    #[error("{0} does not answer ({1}), and it alone can take the invitation")]
+    Unreachable(String, String),
+    /// It would have been sent in the clear; why that was not done.
+    #[error("the invitation was not sent to {0}, where everybody on the way could have read it: {1}. It is still good")]
+    Withheld(String, String),
     /// What answers is something else.
     #[error("{0} is no server that takes invitations")]
     NoServer(String),
@@ -60,9 +69,18 @@ pub enum JoinError {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Link {
     /// Where the community is met, at least one place; the first is tried first.
-    places: Vec<BaseUrl>,
+    places: Vec<Candidate>,
     /// What is shown there to come in.
     pass: Option<Pass>,
+}
+
+/// A place where the community may be met.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Candidate {
+    /// Its base URL.
+    pub(super) url: BaseUrl,
+    /// Whether it is `http` because the link does not say what it is.
+    guessed: bool,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -100,7 +118,7 @@ impl Link {
 
     fn place(text: &str, pass: Option<Pass>) -> Result<Self, JoinError> {
         let places = match text.contains("://") {
-            true => vec![BaseUrl::parse(text).map_err(JoinError::Link)?],
+            true => vec![Candidate { url: BaseUrl::parse(text).map_err(JoinError::Link)?, guessed: false }],
             false => places(text)?,
         };
         Ok(Self { places, pass })
@@ -123,7 +141,7 @@ impl Link {
     }
 
     /// Where the community is met, at least one place; the first is tried first.
-    pub(super) fn places(&self) -> &[BaseUrl] {
+    pub(super) fn places(&self) -> &[Candidate] {
         &self.places
     }
 
@@ -138,30 +156,97 @@ impl Link {
     /// # Errors
     /// See [`JoinError`].
     pub async fn follow(&self) -> Result<BaseUrl, JoinError> {
-        let client = client()?;
         let first = self.places.first().ok_or_else(|| JoinError::Link("it names no place".to_owned()))?;
-        let Some(pass) = &self.pass else {
-            for place in self.places.iter().filter(|_| self.places.len() > 1) {
-                if client.get(place.url().clone()).send().await.is_ok() {
-                    return Ok(place.clone());
-                }
-            }
-            return Ok(first.clone());
-        };
-        for place in &self.places {
-            match exchange(&client, place, pass).await {
-                Err(JoinError::Unreachable(_)) => {}
-                other => return other,
+        if let Some(pass) = &self.pass {
+            return self.exchange(pass).await;
+        }
+        let client = client()?;
+        for Candidate { url, .. } in self.places.iter().filter(|_| self.places.len() > 1) {
+            if client.get(url.url().clone()).send().await.is_ok() {
+                return Ok(url.clone());
             }
         }
-        Err(JoinError::Unreachable(first.to_string()))
+        Ok(first.url.clone())
+    }
+
+    async fn exchange(&self, pass: &Pass) -> Result<BaseUrl, JoinError> {
+        let mut distrusted: Vec<(String, String)> = Vec::new();
+        let (mut failed, mut withheld) = (None, None);
+        for place in &self.places {
+            let authority = place.url.url().authority().to_owned();
+            let at = |why: String| (place.url.to_string(), why);
+            if !place.is_https()
+                && let Some((_, why)) = distrusted.iter().find(|(known, _)| *known == authority)
+            {
+                withheld = Some(at(format!("https does not work there ({why})")));
+            } else if place.guessed && !place.is_at_home().await {
+                withheld = Some(at("the link does not say that it is to be trusted. Ask for one that begins with https://".to_owned()));
+            } else {
+                match post(&place.client()?, &place.url, pass).await {
+                    Ok(answer) => return taken(&place.url, answer).await,
+                    Err(error) => {
+                        failed.get_or_insert_with(|| at(innermost(&error)));
+                        if place.is_https() && !knows_no_tls(&error) {
+                            distrusted.push((authority, innermost(&error)));
+                        }
+                    }
+                }
+            }
+        }
+        let unreachable = failed.map(|(place, why)| JoinError::Unreachable(place, why));
+        let withheld = withheld.map(|(place, why)| JoinError::Withheld(place, why));
+        Err(withheld.or(unreachable).unwrap_or_else(|| JoinError::Link("it names no place".to_owned())))
+    }
+}
+
+impl Candidate {
+    fn is_https(&self) -> bool {
+        self.url.url().scheme() == "https"
+    }
+
+    /// Whether it is on this machine or in the network that it is in, as far as its name tells now.
+    async fn is_at_home(&self) -> bool {
+        let url = self.url.url();
+        let Some(host) = url.host_str().map(|host| host.trim_matches(['[', ']'])) else { return false };
+        let found = tokio::net::lookup_host((host, url.port_or_known_default().unwrap_or_default())).await;
+        let found: Vec<_> = found.into_iter().flatten().collect();
+        !found.is_empty() && found.iter().all(|addr| is_home(addr.ip()))
+    }
+
+    /// Where http is a guess, a name may not lead elsewhere a moment later, nor a proxy stand in between.
+    fn client(&self) -> Result<Client, JoinError> {
+        if self.guessed { built(builder().dns_resolver(HomeOnly).no_proxy()) } else { client() }
     }
 }
 
 /// What asks servers that are not known yet: no redirect is followed.
 pub(super) fn client() -> Result<Client, JoinError> {
-    let builder = Client::builder().user_agent(concat!("goop/", env!("CARGO_PKG_VERSION"))).redirect(redirect::Policy::none());
-    builder.timeout(PATIENCE).build().map_err(|error| JoinError::Unreachable(error.to_string()))
+    built(builder())
+}
+
+fn builder() -> ClientBuilder {
+    Client::builder().user_agent(concat!("goop/", env!("CARGO_PKG_VERSION"))).redirect(redirect::Policy::none()).timeout(PATIENCE)
+}
+
+fn built(builder: ClientBuilder) -> Result<Client, JoinError> {
+    builder.build().map_err(|error| JoinError::Unreachable("the internet".to_owned(), innermost(&error)))
+}
+
+/// Whether a request by https failed because there is certainly nothing that speaks it. All else is taken for somebody who does, and could not
+/// show who he is.
+fn knows_no_tls(error: &reqwest::Error) -> bool {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(here) = cause {
+        if let Some(io) = here.downcast_ref::<io::Error>() {
+            return match io.kind() {
+                io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof => true,
+                io::ErrorKind::InvalidData => io.to_string().contains("InvalidContentType"),
+                _ => false,
+            };
+        }
+        cause = here.source();
+    }
+    false
 }
 
 /// The JSON of an answer of at most [`MAX_ANSWER`] bytes.
@@ -176,20 +261,31 @@ pub(super) async fn read(mut answer: Response) -> Option<Value> {
     serde_json::from_slice(&body).ok()
 }
 
-fn places(text: &str) -> Result<Vec<BaseUrl>, JoinError> {
+fn places(text: &str) -> Result<Vec<Candidate>, JoinError> {
     let endpoint = Endpoint::parse(text).map_err(|error| JoinError::Link(error.to_string()))?;
-    endpoint.urls().iter().map(|url| BaseUrl::parse(url.as_str()).map_err(JoinError::Link)).collect()
+    let candidate = |url: &Url| {
+        let url = BaseUrl::parse(url.as_str()).map_err(JoinError::Link)?;
+        Ok(Candidate { guessed: url.url().scheme() == "http" && !text.contains("://"), url })
+    };
+    endpoint.urls().iter().map(candidate).collect()
 }
 
-/// Of the URL that the server answers the path alone counts: an invitation leads to the server that gave it, and nowhere else.
-async fn exchange(client: &Client, place: &BaseUrl, pass: &Pass) -> Result<BaseUrl, JoinError> {
+async fn post(client: &Client, place: &BaseUrl, pass: &Pass) -> reqwest::Result<Response> {
     let wish = match pass {
         Pass::Invite(token) => json!({ "invite": token }),
         Pass::Ticket(ticket) => json!({ "ticket": ticket }),
     };
-    let (mut url, base) = (place.url().clone(), place.url().path().trim_end_matches('/').to_owned());
-    url.set_path(&format!("{base}/join"));
-    let answer = client.post(url).json(&wish).send().await.map_err(|_| JoinError::Unreachable(place.to_string()))?;
+    let mut url = place.url().clone();
+    url.set_path(&format!("{}/join", base(place)));
+    client.post(url).json(&wish).send().await
+}
+
+fn base(place: &BaseUrl) -> &str {
+    place.url().path().trim_end_matches('/')
+}
+
+/// Of the URL that the server answers the path alone counts: an invitation leads to the server that gave it, and nowhere else.
+async fn taken(place: &BaseUrl, answer: Response) -> Result<BaseUrl, JoinError> {
     let status = answer.status();
     let said = read(answer).await.ok_or_else(|| JoinError::NoServer(place.to_string()))?;
     if status == StatusCode::ACCEPTED {
@@ -200,7 +296,7 @@ async fn exchange(client: &Client, place: &BaseUrl, pass: &Pass) -> Result<BaseU
         return Err(JoinError::Refused { status: status.as_u16(), detail });
     }
     let personal = said["url"].as_str().and_then(|url| Url::parse(url).ok());
-    let path = personal.map(|url| url.path().to_owned()).filter(|path| path.starts_with(&format!("{base}/")));
+    let path = personal.map(|url| url.path().to_owned()).filter(|path| path.starts_with(&format!("{}/", base(place))));
     let mut url = place.url().clone();
     url.set_path(&path.ok_or_else(|| JoinError::NoServer(place.to_string()))?);
     BaseUrl::parse(url.as_str()).map_err(JoinError::Link)
@@ -208,7 +304,13 @@ async fn exchange(client: &Client, place: &BaseUrl, pass: &Pass) -> Result<BaseU
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use proptest::prelude::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
 
     use super::*;
 
@@ -218,7 +320,7 @@ mod tests {
             Pass::Invite(token) => token,
             Pass::Ticket(ticket) => format!("ticket {ticket}"),
         });
-        Some((link.places.iter().map(|place| place.url().to_string()).collect(), pass))
+        Some((link.places.iter().map(|place| place.url.url().to_string()).collect(), pass))
     }
 
     fn at(place: &str, pass: Option<&str>) -> Option<(Vec<String>, Option<String>)> {
@@ -255,6 +357,68 @@ mod tests {
             assert!(Link::parse(text).is_err(), "{text}");
         }
         assert!(Link::parse(&format!("https://rv.example/{}", "x".repeat(MAX_LINK))).is_err());
+    }
+
+    /// A server that is asked by https and by http at the same port: answers `tls` to the one, and lets in whoever comes by the other.
+    async fn server(tls: &'static [u8]) -> (SocketAddr, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (addr, let_in) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
+        let counted = let_in.clone();
+        tokio::spawn(async move {
+            while let Ok((mut socket, _)) = listener.accept().await {
+                let mut asked = [0; 4096];
+                let _ = socket.read(&mut asked).await;
+                if asked[0] == 0x16 {
+                    let _ = socket.write_all(tls).await;
+                    continue;
+                }
+                counted.fetch_add(1, Ordering::SeqCst);
+                let body = json!({ "url": "http://elsewhere/m/s3cret" }).to_string();
+                let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+                let _ = socket.write_all(answer.as_bytes()).await;
+            }
+        });
+        (addr, let_in)
+    }
+
+    /// What TLS says to what it does not want.
+    const ALERT: &[u8] = &[0x15, 3, 3, 0, 2, 2, 40];
+
+    /// THREATS 56.
+    #[tokio::test]
+    async fn attack_an_invitation_is_not_sent_in_the_clear_where_somebody_answers_by_https() {
+        let (addr, let_in) = server(ALERT).await;
+        for link in [format!("at={addr}"), format!("at=https://{addr}&at=http://{addr}")] {
+            let why = Link::parse(&format!("goop:join?{link}&invite=abc")).unwrap().follow().await.unwrap_err();
+            assert!(matches!(&why, JoinError::Withheld(place, _) if *place == format!("http://{addr}/")), "{why}");
+        }
+        let why = Link::parse(&format!("https://{addr}/join#abc")).unwrap().follow().await.unwrap_err();
+        assert!(matches!(why, JoinError::Unreachable(..)), "{why}");
+        assert_eq!(let_in.load(Ordering::SeqCst), 0);
+    }
+
+    #[tokio::test]
+    async fn at_home_an_invitation_may_go_without_encryption_where_there_is_none() {
+        for nothing in [&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], b""] {
+            let (addr, let_in) = server(nothing).await;
+            let joined = Link::parse(&format!("goop:join?at={addr}&invite=abc")).unwrap().follow().await.unwrap();
+            assert_eq!((joined.url().as_str(), let_in.load(Ordering::SeqCst)), (format!("http://{addr}/m/s3cret").as_str(), 1));
+        }
+        let (addr, _) = server(ALERT).await;
+        assert!(Link::parse(&format!("http://{addr}/join#abc")).unwrap().follow().await.is_ok(), "who writes http:// means it");
+    }
+
+    /// THREATS 56.
+    #[tokio::test]
+    async fn attack_what_a_link_does_not_say_is_guessed_at_home_alone() {
+        for (at, home) in
+            [("127.0.0.1:1", true), ("[::1]:1", true), ("localhost:1", true), ("192.168.1.5:1", true), ("45.45.45.45:1", false)]
+        {
+            let link = Link::parse(&format!("goop:join?at={at}&invite=abc")).unwrap();
+            let [https, http] = link.places() else { panic!("{at}") };
+            assert_eq!((https.guessed, http.guessed, http.is_at_home().await), (false, true, home), "{at}");
+        }
+        assert!(!Link::parse("http://45.45.45.45/join#abc").unwrap().places[0].guessed);
     }
 
     proptest! {
