@@ -26,6 +26,7 @@ pub mod p2p;
 pub mod paths;
 pub mod presence;
 pub mod profile;
+pub mod reload;
 mod secret;
 pub mod section;
 pub mod setting;

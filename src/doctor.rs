@@ -5,16 +5,18 @@
 //! - `servers`: each rendezvous server and what its clock says (`clock`); `hubs`: each super hub; `proxy`: the way into a server of one's own.
 //! - `nat`: whether others get in from outside.
 //!
-//! Every check is bounded in time and runs beside the others. What servers and other programs say is believed of nobody but themselves, and
+//! Every check is bounded in time and runs beside the others (`together`), and so does each server within one. What servers and other programs say is believed of nobody but themselves, and
 //! cleaned before it is told ([`Finding`]). Nothing is changed, and no server learns more of the patient than from any client.
 
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::config::Loaded;
@@ -32,6 +34,7 @@ mod nat;
 mod ports;
 mod proxy;
 mod servers;
+mod together;
 
 pub use finding::{Finding, Look, Report};
 pub use machine::ENOUGH_FILES;
@@ -107,36 +110,27 @@ struct PeerPorts {
 /// Looks at everything, and says what was found, what is wrong first.
 pub async fn examine(patient: Patient) -> Report {
     let checks = [
-        check("machine", &patient, machine::examine),
-        check("ports", &patient, ports::examine),
-        check("multicast", &patient, multicast::examine),
-        check("firewall", &patient, firewall::examine),
-        check("nat", &patient, nat::examine),
-        check("rendezvous", &patient, servers::examine),
-        check("hubs", &patient, hubs::examine),
-        check("proxy", &patient, proxy::examine),
+        check("machine", machine::examine(patient.clone())),
+        check("ports", ports::examine(patient.clone())),
+        check("multicast", multicast::examine(patient.clone())),
+        check("firewall", firewall::examine(patient.clone())),
+        check("nat", nat::examine(patient.clone())),
+        check("rendezvous", servers::examine(patient.clone())),
+        check("hubs", hubs::examine(patient.clone())),
+        check("proxy", proxy::examine(patient)),
     ];
-    let mut findings = Vec::new();
-    for (name, found) in checks {
-        findings
-            .extend(found.await.unwrap_or_else(|_| vec![Finding::of(name, "This check", Look::Warn, "failed").said("It ended early.")]));
-    }
-    Report::of(findings)
+    Report::of(together::all(checks).await.into_iter().flatten().collect())
 }
 
-type Check = (&'static str, JoinHandle<Vec<Finding>>);
-
-/// A check as a task of its own. One that takes too long has found that.
-fn check<F>(name: &'static str, patient: &Patient, examine: impl FnOnce(Patient) -> F) -> Check
-where
-    F: Future<Output = Vec<Finding>> + Send + 'static,
-{
-    let work = examine(patient.clone());
+/// One that takes too long, or fails, has found that.
+fn check(name: &'static str, work: impl Future<Output = Vec<Finding>> + Send + 'static) -> BoxFuture<'static, Vec<Finding>> {
+    let this = |word, said: String| vec![Finding::of(name, "This check", Look::Warn, word).said(said)];
     let bounded = async move {
-        let late = |_| {
-            vec![Finding::of(name, "This check", Look::Warn, "no answer").said(format!("It took longer than {} s.", PATIENCE.as_secs()))]
-        };
-        timeout(PATIENCE, work).await.unwrap_or_else(late)
+        match timeout(PATIENCE, AssertUnwindSafe(work).catch_unwind()).await {
+            Ok(Ok(found)) => found,
+            Ok(Err(_)) => this("failed", "It ended early.".to_owned()),
+            Err(_) => this("no answer", format!("It took longer than {} s.", PATIENCE.as_secs())),
+        }
     };
-    (name, tokio::spawn(bounded))
+    bounded.boxed()
 }

@@ -9,19 +9,20 @@ use std::path::Path;
 
 use bytes::Bytes;
 use thiserror::Error;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::clients::superhub::{keep_known, keep_listed};
 use crate::config::base_url::BaseUrl;
 use crate::config::files::read_bounded;
+use crate::config::reload::ReloadHandle;
 use crate::config::{Config, DataDir, Loaded};
 use crate::identity::{DataLock, Identity, IdentityError, LockError};
 use crate::p2p::{P2pError, nat};
 use crate::peer::files::Folders;
 use crate::peer::{self, PeerError, PeerHandle, Profile};
-use crate::rendezvous::{ReloadAnswer, Rendezvous, RendezvousError};
+use crate::rendezvous::{Rendezvous, RendezvousError};
 use crate::shutdown::{DEADLINE, Ended, Tasks};
 use crate::superhub::SuperHubError;
 use crate::systemd::{self, Sockets};
@@ -41,7 +42,7 @@ mod tests;
 mod vital;
 
 use public::{House, Public};
-pub use reload::Reloader;
+use reload::Reloader;
 pub use run_file::{Ready, RunFile, RunFileError};
 pub use vital::Vital;
 
@@ -50,7 +51,7 @@ pub struct Node {
     ready: Ready,
     peer: Option<PeerHandle>,
     public: Option<Rendezvous>,
-    reloader: Option<Reloader>,
+    reload: ReloadHandle,
     run_file: RunFile,
     tasks: Tasks,
     stop: CancellationToken,
@@ -131,8 +132,7 @@ impl Node {
             site_folder::prepare(loaded);
         }
         let (mut tasks, stop, metrics) = (Tasks::default(), CancellationToken::new(), Metrics::default());
-        let (told, current) = watch::channel(loaded.clone());
-        let (reload, asked) = mpsc::channel(1);
+        let ((told, current), (reload, wishes)) = (watch::channel(loaded.clone()), ReloadHandle::new());
         let house = House { loaded, identity: &identity, metrics: &metrics, stop: &stop };
         let public = Public::open(&house, sockets, reload.clone(), &mut tasks)?;
         numbers::tell(&house, &mut tasks)?;
@@ -152,8 +152,8 @@ impl Node {
             let options = peer_options(loaded, &identity, servers, nat);
             let handle = peer::start(options, &metrics, &mut tasks, stop.child_token()).await?;
             tasks.spawn("moves", moves::write_down(handle.clone(), loaded.clone(), reload.clone(), stop.child_token()));
-            let local = public.tell(Ready::of(&identity.peer_id())).local;
-            let viewer = open_viewer(loaded, &handle, (local, reload), metrics, &mut tasks, stop.child_token())?;
+            let options = viewer_options(current.clone(), reload.clone(), public.local());
+            let viewer = open_viewer(options, &handle, metrics, &mut tasks, stop.child_token())?;
             let me = handle.me().await.map_err(|_| PeerError::Ended)?;
             ready = ready.with_peer(&me, viewer.as_ref().map(Viewer::url));
             token = viewer.as_ref().map(|viewer| viewer.token().to_owned());
@@ -172,8 +172,8 @@ impl Node {
         ready = public.tell(ready);
         let public = public.board;
         let run_file = RunFile::write(&data.run_json(), &ready, token.as_deref())?;
-        let reloader = Some(Reloader::new(loaded, peer.clone(), public.clone(), told, asked));
-        Ok(Self { ready, peer, public, reloader, run_file, tasks, stop, _lock: lock })
+        tasks.spawn("reload", Reloader::new(told, peer.clone(), public.clone()).run(wishes, stop.child_token()));
+        Ok(Self { ready, peer, public, reload, run_file, tasks, stop, _lock: lock })
     }
 
     /// What the node says about itself.
@@ -191,9 +191,9 @@ impl Node {
         Vital::of(self.peer.clone(), self.public.clone())
     }
 
-    /// What reads its configuration anew; there is one.
-    pub fn reloader(&mut self) -> Option<Reloader> {
-        self.reloader.take()
+    /// Has its configuration read anew.
+    pub fn reload(&self) -> ReloadHandle {
+        self.reload.clone()
     }
 
     /// Runs until `stop`, then shuts down; or until a part of the node dies, which is an error.
@@ -279,19 +279,22 @@ fn roles(config: &Config) -> Vec<&'static str> {
     all.into_iter().filter_map(|(role, is_on)| is_on.then_some(role)).collect()
 }
 
+fn viewer_options(current: watch::Receiver<Loaded>, reload: ReloadHandle, local: Option<String>) -> Option<viewer::Options> {
+    let loaded = current.borrow().clone();
+    let addr = loaded.config.viewer.http_addr.get()?;
+    let (explicit, roles) = (loaded.is_explicit("viewer.http_addr"), roles(&loaded.config));
+    Some(viewer::Options { addr, explicit, roles, local, current, reload: Some(reload), ..viewer::Options::new(&loaded) })
+}
+
 fn open_viewer(
-    loaded: &Loaded,
+    options: Option<viewer::Options>,
     peer: &PeerHandle,
-    (local, reload): (Option<String>, mpsc::Sender<ReloadAnswer>),
     metrics: Metrics,
     tasks: &mut Tasks,
     stop: CancellationToken,
 ) -> Result<Option<Viewer>, NodeError> {
-    let Some(addr) = loaded.config.viewer.http_addr.get() else { return Ok(None) };
-    let (explicit, roles) = (loaded.is_explicit("viewer.http_addr"), roles(&loaded.config));
-    let options = viewer::Options { addr, explicit, roles, local, reload: Some(reload), ..viewer::Options::new(loaded) };
+    let Some(options) = options else { return Ok(None) };
     let counters = options.metrics.clone();
     metrics.register("viewer_http", |room| counters.register(room));
-    let viewer = Viewer::bind(options, peer.clone(), move || metrics.text(), tasks, stop)?;
-    Ok(Some(viewer))
+    Ok(Some(Viewer::bind(options, peer.clone(), move || metrics.text(), tasks, stop)?))
 }

@@ -28,12 +28,12 @@ use libp2p::PeerId;
 use libp2p::identity::Keypair;
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Secret;
 use crate::config::base_url::BaseUrl;
 use crate::config::http::HttpConfig;
+use crate::config::reload::ReloadHandle;
 use crate::db::DbError;
 use crate::http;
 use crate::http::auth::password::PasswordError;
@@ -76,7 +76,7 @@ pub use metrics::RendezvousMetrics;
 pub use prepared::Prepared;
 use prepared::listen;
 pub use records::{Journal, PeerRecord};
-pub use settings::{Fresh, LIVE, ReloadAnswer, Reloaded};
+pub use settings::{Fresh, LIVE};
 pub use store::{Application, Store, StoreError};
 pub use visitor::Visitor;
 
@@ -113,7 +113,7 @@ pub struct DoorOptions {
     /// Whether other instances of this server may use the same database at the same time.
     pub shared: bool,
     /// Who reads the configuration anew when an operator asks for it.
-    pub reload: Option<mpsc::Sender<ReloadAnswer>>,
+    pub reload: Option<ReloadHandle>,
 }
 
 /// Why a rendezvous server did not start.

@@ -23,14 +23,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Loaded;
 use crate::config::net::DEFAULT_VIEWER;
+use crate::config::reload::ReloadHandle;
 use crate::http::{self, HttpMetrics, Limits};
 use crate::peer::PeerHandle;
-use crate::rendezvous::ReloadAnswer;
 use crate::shutdown::Tasks;
 
 mod apart;
@@ -81,10 +81,10 @@ pub struct Options {
     pub inherited_avatar: Option<PathBuf>,
     /// What this node is, for its owner to see, in words.
     pub roles: Vec<&'static str>,
-    /// The configuration as it was at the start; it can be read anew.
-    pub config: Loaded,
-    /// Who applies a configuration that changed; without anybody it counts after a restart.
-    pub reload: Option<mpsc::Sender<ReloadAnswer>>,
+    /// The configuration that counts now.
+    pub current: watch::Receiver<Loaded>,
+    /// Has one that changed applied; without it, that counts after a restart.
+    pub reload: Option<ReloadHandle>,
     /// Largest file that may be put into one's own site, in bytes.
     pub max_file: u64,
     /// The public roles of the node around the peer, as programs of this machine reach them.
@@ -96,7 +96,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// The default address and limits, and whatever else `config` says.
+    /// The default address and limits, and whatever else `config` says, which never changes.
     pub fn new(config: &Loaded) -> Self {
         let (limits, metrics) = (Limits::default(), HttpMetrics::default());
         Self {
@@ -105,7 +105,7 @@ impl Options {
             avatar: config.data.avatar(),
             inherited_avatar: config.data.goop2_avatar(),
             roles: vec!["peer"],
-            config: config.clone(),
+            current: watch::channel(config.clone()).1,
             reload: None,
             max_file: DEFAULT_MAX_FILE,
             local: None,

@@ -160,7 +160,7 @@ async fn from_the_hub_s_page_in_a_browser_a_link_leads_into_goop() {
     ada.sees(&ben.id(), SOON);
     says(&ada, &ben, "Found you.");
     let again = done(&ada.cli(&["join", address.as_str().unwrap()]));
-    assert!(!again.is_empty(), "and so does the address of the page");
+    assert!(again.starts_with("You have joined ") && again.contains(" already."), "and so does the address of the page: {again}");
 }
 
 /// What is observed is what is told: by the prober, of real servers.

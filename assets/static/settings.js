@@ -43,8 +43,9 @@ function wear(theme) {
   else document.documentElement.dataset.theme = theme;
 }
 
-function words({ told: heard, needs_restart: waiting }) {
-  if (!heard) return "Saved. It counts when goop is started again.";
+function words({ told: heard, needs_restart: waiting, refused }) {
+  if (refused) return `Saved, but goop did not take it over, and goes on as before: ${refused}`;
+  if (!heard) return "Saved, but goop did not answer: it counts when goop is started again, if not before.";
   const labels = waiting.map((key) => byId(key.replace(/[._]/g, "-"))?.labels[0].textContent.trim() || key);
   return labels.length ? "Saved. These count when goop is started again: " + labels.join("; ") + "." : "Saved, and in force.";
 }

@@ -6,8 +6,8 @@ use anyhow::Result;
 use clap::Subcommand;
 
 use super::{Cli, Exit};
-use crate::config::{Config, ConfigErrors, Fault, Loaded, example};
-use crate::http::auth::password::{Password, PasswordError};
+use crate::config::{Config, Loaded, example};
+use crate::http::auth::password;
 
 /// What to do with the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
@@ -26,7 +26,7 @@ pub fn run(cli: &Cli, command: ConfigCommand, out: &mut dyn Write) -> Result<Exi
         ConfigCommand::Example => write!(out, "{}", example::text())?,
         ConfigCommand::Check => {
             let loaded = cli.load()?;
-            usable_password(&loaded)?;
+            password::check(&loaded)?;
             check(&loaded, out)?;
         }
         ConfigCommand::Show => show(&cli.load()?, out)?,
@@ -44,16 +44,6 @@ fn check(loaded: &Loaded, out: &mut dyn Write) -> Result<()> {
     }
     writeln!(out, "The configuration is valid.")?;
     Ok(())
-}
-
-/// A server would not start with an argon2 string that it cannot verify.
-fn usable_password(loaded: &Loaded) -> Result<(), ConfigErrors> {
-    let (key, password) = ("presence.admin_password", &loaded.config.presence.admin_password);
-    if password.is_empty() {
-        return Ok(());
-    }
-    let fault = |error: PasswordError| ConfigErrors(vec![Fault::new(loaded.origin(key).clone(), key, error.to_string())]);
-    Password::new(password).map(drop).map_err(fault)
 }
 
 fn exposure(loaded: &Loaded) -> Vec<String> {

@@ -50,9 +50,7 @@ async fn play(folder: &Path, json: bool, out: &mut dyn Write) -> Result<Exit> {
     let square_url = public(&square)?;
     let mut peers = Vec::new();
     for (name, text) in CAST {
-        let mut peer = Node::start(&Part::peer(folder, name, text, &tag, &hub_url, &square_url)?.load()?).await?;
-        // Nobody reads the configuration anew here, and whoever changes it is told so.
-        drop(peer.reloader());
+        let peer = Node::start(&Part::peer(folder, name, text, &tag, &hub_url, &square_url)?.load()?).await?;
         peers.push(peer);
     }
     for peer in &peers {

@@ -8,7 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Cli, Exit, RunArgs};
 use crate::config::Loaded;
-use crate::node::{Node, Ready, Reloader};
+use crate::config::reload::ReloadHandle;
+use crate::node::{Node, Ready};
 use crate::systemd::{self, Sockets};
 use crate::{shutdown, telemetry};
 
@@ -17,7 +18,7 @@ pub fn run(cli: &Cli, args: &RunArgs, out: &mut dyn Write) -> Result<Exit> {
     let loaded = cli.load()?;
     telemetry::start();
     let sockets = Sockets::inherited()?;
-    runtime()?.block_on(serve(cli, loaded, sockets, args.json, out))
+    runtime()?.block_on(serve(loaded, sockets, args.json, out))
 }
 
 /// The runtime of a command that talks to the network.
@@ -25,18 +26,16 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the system gives no threads")
 }
 
-async fn serve(cli: &Cli, loaded: Loaded, sockets: Sockets, json: bool, out: &mut dyn Write) -> Result<Exit> {
+async fn serve(loaded: Loaded, sockets: Sockets, json: bool, out: &mut dyn Write) -> Result<Exit> {
     let stop = CancellationToken::new();
     tokio::spawn(shutdown::on_signals(stop.clone())?);
     let hangup = signal(SignalKind::hangup())?;
-    let mut node = Node::start_on(&loaded, sockets).await?;
+    let node = Node::start_on(&loaded, sockets).await?;
     let told = if json { tell_json(node.ready(), out) } else { tell(node.ready(), &loaded, out) };
     told.context("stdout cannot be written")?;
     let vital = node.vital();
     systemd::ready(&vital.line().await.unwrap_or_default());
-    if let Some(reloader) = node.reloader() {
-        tokio::spawn(reload(hangup, cli.clone(), reloader));
-    }
+    tokio::spawn(stop.clone().run_until_cancelled_owned(reload(hangup, node.reload())));
     tokio::spawn(stop.clone().run_until_cancelled_owned(systemd::watchdog(async move || vital.line().await)));
     if let Err(ended) = node.run_until(stop).await {
         bail!("{} ended although nobody stopped it", ended.name);
@@ -44,23 +43,10 @@ async fn serve(cli: &Cli, loaded: Loaded, sockets: Sockets, json: bool, out: &mu
     Ok(Exit::Done)
 }
 
-/// Reads the configuration anew at SIGHUP, and when an operator asks.
-async fn reload(mut hangup: Signal, cli: Cli, mut reloader: Reloader) {
-    loop {
-        let asked = tokio::select! {
-            Some(()) = hangup.recv() => None,
-            Some(answer) = reloader.asked.recv() => Some(answer),
-            else => return,
-        };
-        systemd::reloading();
-        let reloaded = reloader.reload(cli.load().map_err(|error| format!("{error:#}"))).await;
-        systemd::ready(&match &reloaded {
-            Ok(_) => "The configuration was read again".to_owned(),
-            Err(error) => format!("The configuration was not read again: {error}"),
-        });
-        if let Some(answer) = asked {
-            let _ = answer.send(reloaded);
-        }
+/// Has the configuration read anew at each SIGHUP.
+async fn reload(mut hangup: Signal, reload: ReloadHandle) {
+    while hangup.recv().await.is_some() {
+        reload.ask().await;
     }
 }
 

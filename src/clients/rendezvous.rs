@@ -186,4 +186,11 @@ impl Client {
     pub fn settle(&self) {
         self.link.settle();
     }
+
+    /// As if its server had moved there, and were heard there.
+    #[cfg(test)]
+    pub(crate) fn came_to(&self, to: &str) {
+        self.link.change_place(|place| place.moved("", to, None)).unwrap();
+        self.link.stream_is(Stream::Connected { ours: true });
+    }
 }

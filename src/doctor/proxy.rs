@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::asking::{Asker, diagnosis};
 use super::finding::quoted;
-use super::{Finding, Look, Patient};
+use super::{Finding, Look, Patient, together};
 use crate::config::base_url::BaseUrl;
 use crate::http::client_ip::TrustedProxies;
 
@@ -44,7 +44,9 @@ pub(super) async fn examine(patient: Patient) -> Vec<Finding> {
         let open = !patient.loaded.config.presence.rendezvous_bind.is_loopback();
         return if open { vec![unnamed()] } else { Vec::new() };
     };
-    vec![look(&local, external, &TrustedProxies::new(http.trusted_proxies.clone())).await]
+    let trusted = TrustedProxies::new(http.trusted_proxies.clone());
+    let what = format!("{WHAT}, {external}");
+    vec![together::in_time(CHECK, &what, look(&local, external, &trusted)).await.unwrap_or_else(|late| late)]
 }
 
 fn unnamed() -> Finding {

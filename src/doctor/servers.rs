@@ -2,11 +2,10 @@
 
 use reqwest::Url;
 use serde_json::Value;
-use tokio::task::JoinSet;
 
 use super::asking::{Asker, FIRST_BYTES, diagnosis};
 use super::finding::quoted;
-use super::{Finding, Look, MAX_SERVERS, Patient, clock};
+use super::{Finding, Look, MAX_SERVERS, Patient, clock, together};
 use crate::config::base_url::BaseUrl;
 
 const CHECK: &str = "rendezvous";
@@ -14,28 +13,26 @@ const KEY: &str = "presence.rendezvous_wan";
 
 /// Asks all of them, and what their clocks say.
 pub(super) async fn examine(patient: Patient) -> Vec<Finding> {
-    let mut all = JoinSet::new();
-    for (nth, server) in patient.loaded.config.presence.rendezvous_wan.iter().take(MAX_SERVERS).cloned().enumerate() {
-        all.spawn(async move { (nth, one(&server).await) });
-    }
-    let mut answers = all.join_all().await;
-    answers.sort_by_key(|(nth, _)| *nth);
-    let clocks = answers.iter().filter_map(|(_, (_, ahead))| *ahead).collect();
-    let mut found: Vec<Finding> = answers.into_iter().map(|(_, (finding, _))| finding).collect();
-    found.extend(clock::judge(clocks));
+    let servers = patient.loaded.config.presence.rendezvous_wan.into_iter().take(MAX_SERVERS);
+    let (mut found, clocks): (Vec<_>, Vec<_>) = together::all(servers.map(in_time)).await.into_iter().unzip();
+    found.extend(clock::judge(clocks.into_iter().flatten().collect()));
     found
 }
 
-/// How it stands with one, and how far its clock is ahead.
-async fn one(server: &BaseUrl) -> (Finding, Option<i64>) {
+async fn in_time(server: BaseUrl) -> (Finding, Option<i64>) {
     let what = format!("The rendezvous server {server}");
+    together::in_time(CHECK, &what, one(&what, &server)).await.unwrap_or_else(|late| (late, None))
+}
+
+/// How it stands with one, and how far its clock is ahead.
+async fn one(what: &str, server: &BaseUrl) -> (Finding, Option<i64>) {
     let asker = match Asker::of(server) {
         Ok(asker) => asker,
         Err(why) => return (Finding::of(CHECK, what, Look::Bad, "not asked").said(why), None),
     };
     let health = match asker.get("healthz").await {
         Ok(health) => health,
-        Err(why) => return (diagnosis(CHECK, &what, server, KEY, &why).await, None),
+        Err(why) => return (diagnosis(CHECK, what, server, KEY, &why).await, None),
     };
     let took = health.took.as_millis();
     let finding = match (health.status, &health.elsewhere) {
@@ -43,10 +40,10 @@ async fn one(server: &BaseUrl) -> (Finding, Option<i64>) {
             let described = asker.get(".well-known/goop").await.ok().filter(|answer| answer.status == 200);
             let described = described.and_then(|answer| serde_json::from_slice::<Value>(&answer.body).ok());
             let ours = described.is_some_and(|described| described["peer_id"].is_string());
-            answers(&what, server, took, if ours { Some(asker.streams("api/v1/events").await) } else { None })
+            answers(what, server, took, if ours { Some(asker.streams("api/v1/events").await) } else { None })
         }
-        (300..400, Some(to)) => moved(&what, server, to),
-        (status, _) => Finding::of(CHECK, &what, Look::Bad, "something else")
+        (300..400, Some(to)) => moved(what, server, to),
+        (status, _) => Finding::of(CHECK, what, Look::Bad, "something else")
             .said(format!("What answers there is no rendezvous server, or it is not well: {status}."))
             .todo(format!("Look for a typing error in {KEY}; the address of a community is whole only with its /c/…"))
             .copy(format!("goop status {}", quoted(&server.to_string()))),

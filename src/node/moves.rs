@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -13,20 +12,20 @@ use crate::clients::rendezvous::Place;
 use crate::clients::rendezvous::membership;
 use crate::config::Loaded;
 use crate::config::base_url::BaseUrl;
+use crate::config::reload::{Applied, ReloadHandle};
 use crate::peer::PeerHandle;
-use crate::rendezvous::ReloadAnswer;
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(5);
 
 /// Writes moves down, and has what is written applied, until `stop`.
-pub async fn write_down(peer: PeerHandle, started: Loaded, reload: mpsc::Sender<ReloadAnswer>, stop: CancellationToken) {
+pub async fn write_down(peer: PeerHandle, started: Loaded, reload: ReloadHandle, stop: CancellationToken) {
     let looking = async {
         let mut notes = Notes::default();
         loop {
             sleep(EVERY).await;
-            if notes.take(&started, peer.moves().await).await {
-                apply(&reload).await;
+            if notes.take(&started, peer.moves().await).await && reload.ask().await == Applied::NotTold {
+                debug!("nobody applies what was written down");
             }
         }
     };
@@ -68,13 +67,6 @@ async fn note(started: &Loaded, (from, to): &Moved, before: Option<String>) -> R
         _ => {}
     }
     noted
-}
-
-async fn apply(reload: &mpsc::Sender<ReloadAnswer>) {
-    let (tell, told) = oneshot::channel();
-    if reload.send(tell).await.is_ok() {
-        let _ = told.await.inspect_err(|_| debug!("nobody applies what was written down"));
-    }
 }
 
 #[cfg(test)]

@@ -4,13 +4,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{NodeError, Ready};
 use crate::config::Loaded;
+use crate::config::reload::ReloadHandle;
 use crate::identity::Identity;
-use crate::rendezvous::{self, ReloadAnswer, Rendezvous, RendezvousError};
+use crate::rendezvous::{self, Rendezvous, RendezvousError};
 use crate::shutdown::Tasks;
 use crate::superhub::{self, Alone, SuperHub};
 use crate::systemd::Sockets;
@@ -40,12 +40,7 @@ pub(super) struct House<'a> {
 
 impl Public {
     /// Opens what the configuration switches on; `sockets` that the service manager opened are listened on, and must be of use.
-    pub(super) fn open(
-        house: &House,
-        mut sockets: Sockets,
-        reload: mpsc::Sender<ReloadAnswer>,
-        tasks: &mut Tasks,
-    ) -> Result<Self, NodeError> {
+    pub(super) fn open(house: &House, mut sockets: Sockets, reload: ReloadHandle, tasks: &mut Tasks) -> Result<Self, NodeError> {
         let listeners = handed_over(&mut sockets)?;
         let public = match (house.loaded.config.presence.hosts_rendezvous(), house.hub()) {
             (false, None) if listeners.is_empty() => Self::default(),
@@ -63,7 +58,7 @@ impl Public {
         house: &House,
         listeners: Vec<TcpListener>,
         hub: Option<superhub::Options>,
-        reload: mpsc::Sender<ReloadAnswer>,
+        reload: ReloadHandle,
         tasks: &mut Tasks,
     ) -> Result<Self, NodeError> {
         let prepared = Rendezvous::prepare(listeners, house.board(reload), house.metrics)?;
@@ -77,6 +72,15 @@ impl Public {
         let hub = beside.is_some().then_some(Where::BesideTheBoard);
         let board = prepared.serve(beside, house.metrics, tasks, house.stop.child_token());
         Ok(Self { board: Some(board), hub })
+    }
+
+    /// Where programs of this machine reach them.
+    pub(super) fn local(&self) -> Option<String> {
+        match (&self.hub, &self.board) {
+            (_, Some(board)) => Some(board.local_url()),
+            (Some(Where::Alone(hub)), None) => Some(hub.local_url()),
+            _ => None,
+        }
     }
 
     /// Adds these roles, and where they are.
@@ -105,7 +109,7 @@ impl House<'_> {
         superhub::DoorOptions { addr, explicit, password: self.loaded.config.presence.admin_password.clone() }
     }
 
-    fn board(&self, reload: mpsc::Sender<ReloadAnswer>) -> rendezvous::Options {
+    fn board(&self, reload: ReloadHandle) -> rendezvous::Options {
         let config = &self.loaded.config;
         let (addr, explicit) = self.addr();
         rendezvous::Options {

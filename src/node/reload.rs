@@ -1,14 +1,18 @@
-//! What a running node takes from a configuration that changed: by SIGHUP, or because an operator asks for it. A bad one changes
-//! nothing, and says so.
+//! What a running node takes from a configuration that changed: by SIGHUP, or because an operator, its owner or a move asks for it. A bad
+//! one changes nothing, and says so.
 
 use libp2p::PeerId;
 use tokio::sync::{mpsc, watch};
+use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::rendezvous_servers;
+use crate::config::reload::{Reloaded, Wish};
 use crate::config::{Config, Loaded};
 use crate::peer::PeerHandle;
-use crate::rendezvous::{Fresh, LIVE, ReloadAnswer, Reloaded, Rendezvous};
+use crate::rendezvous::{Fresh, LIVE, Rendezvous};
+use crate::systemd;
 
 /// Keys whose change a peer applies at once.
 const LIVE_IN_PEER: [&str; 6] = ["profile.label", "profile.email", "profile.share_email", SERVERS, HUBS, "viewer.theme"];
@@ -22,47 +26,42 @@ const PROFILE: &str = "profile.";
 /// The section whose changes a node that hosts a rendezvous server applies at once.
 const LISTING: &str = "listing.";
 
-/// A node that can be told to read its configuration anew.
-pub struct Reloader {
+/// Reads the configuration of a node anew, and lets it count.
+pub(super) struct Reloader {
     /// What it was started with, which counts for every key that is not taken over.
     started: Config,
-    /// What counts now.
-    current: Config,
     peer: Option<PeerHandle>,
     public: Option<Rendezvous>,
-    /// Tells whoever reads the configuration for himself.
-    told: watch::Sender<Loaded>,
-    /// Operators, and the viewer's owner, that ask for it.
-    pub asked: mpsc::Receiver<ReloadAnswer>,
+    /// What counts now, for whoever looks.
+    current: watch::Sender<Loaded>,
 }
 
 impl Reloader {
-    pub(super) fn new(
-        loaded: &Loaded,
-        peer: Option<PeerHandle>,
-        public: Option<Rendezvous>,
-        told: watch::Sender<Loaded>,
-        asked: mpsc::Receiver<ReloadAnswer>,
-    ) -> Self {
-        let config = loaded.config.clone();
-        Self { started: config.clone(), current: config, peer, public, told, asked }
+    pub(super) fn new(current: watch::Sender<Loaded>, peer: Option<PeerHandle>, public: Option<Rendezvous>) -> Self {
+        let started = current.borrow().config.clone();
+        Self { started, peer, public, current }
     }
 
-    /// Applies what can be applied of a configuration that was read, and says which changes wait for a restart; or why it could not be
-    /// read, and that nothing changed.
-    ///
-    /// # Errors
-    /// Why nothing changed.
-    pub async fn reload(&mut self, read: Result<Loaded, String>) -> Result<Reloaded, String> {
-        let reloaded = match read {
-            Ok(fresh) => {
-                let reloaded = self.apply(&fresh.config).await;
-                if reloaded.is_ok() {
-                    fresh.warnings.iter().for_each(|warning| warn!("{warning}"));
-                    self.told.send_replace(fresh);
-                }
-                reloaded
+    /// Grants each wish, until `stop`.
+    pub(super) async fn run(self, mut wishes: mpsc::Receiver<Wish>, stop: CancellationToken) {
+        let granting = async {
+            while let Some(answer) = wishes.recv().await {
+                systemd::reloading();
+                let reloaded = self.reload().await;
+                systemd::ready(&match &reloaded {
+                    Ok(_) => "The configuration was read again".to_owned(),
+                    Err(why) => format!("The configuration was not read again: {why}"),
+                });
+                let _ = answer.send(reloaded);
             }
+        };
+        stop.run_until_cancelled(granting).await;
+    }
+
+    /// Applies what can be applied of what the files say now, and says which changes wait for a restart; or why nothing changed.
+    async fn reload(&self) -> Result<Reloaded, String> {
+        let reloaded = match self.read().await {
+            Ok(fresh) => self.take(fresh).await,
             Err(why) => Err(why),
         };
         match &reloaded {
@@ -77,16 +76,29 @@ impl Reloader {
         reloaded
     }
 
-    async fn apply(&mut self, fresh: &Config) -> Result<Reloaded, String> {
-        let mut reloaded = Reloaded { applied: changed_keys(&self.current, fresh), needs_restart: changed_keys(&self.started, fresh) };
+    async fn read(&self) -> Result<Loaded, String> {
+        let loaded = self.current.borrow().clone();
+        let read = spawn_blocking(move || loaded.again().map_err(|faults| faults.to_string()));
+        read.await.unwrap_or_else(|error| Err(error.to_string()))
+    }
+
+    async fn take(&self, fresh: Loaded) -> Result<Reloaded, String> {
+        let before = self.current.borrow().config.clone();
+        let reloaded = self.apply(&before, &fresh.config).await?;
+        fresh.warnings.iter().for_each(|warning| warn!("{warning}"));
+        self.current.send_replace(fresh);
+        Ok(reloaded)
+    }
+
+    async fn apply(&self, before: &Config, fresh: &Config) -> Result<Reloaded, String> {
+        let mut reloaded = Reloaded { applied: changed_keys(before, fresh), needs_restart: changed_keys(&self.started, fresh) };
         reloaded.applied.retain(|key| self.is_live(key));
         reloaded.needs_restart.retain(|key| !self.is_live(key));
         if let Some(public) = &self.public {
-            let partly = public.reload(&self.of_public(fresh)).map_err(|error| error.to_string())?;
+            let partly = public.reload(&of_public(before, fresh)).map_err(|error| error.to_string())?;
             reloaded.needs_restart.extend(partly.into_iter().map(str::to_owned));
         }
-        let of_peer = reloaded.applied.iter().any(|key| LIVE_IN_PEER.contains(&key.as_str()));
-        if let Some(peer) = self.peer.as_ref().filter(|_| of_peer) {
+        if let Some(peer) = &self.peer {
             if reloaded.applied.iter().any(|key| key == SERVERS) {
                 peer.rendezvous_changed(rendezvous_servers(fresh, self.public.as_ref())).await;
             }
@@ -94,21 +106,20 @@ impl Reloader {
                 peer.name_changed(fresh.profile.label_or_id(&peer.peer_id()), fresh.profile.shared_email().map(str::to_owned)).await;
             }
         }
-        self.current = fresh.clone();
         Ok(reloaded)
     }
 
     fn is_live(&self, key: &str) -> bool {
         (self.peer.is_some() && LIVE_IN_PEER.contains(&key)) || (self.public.is_some() && (key.starts_with(LISTING) || LIVE.contains(&key)))
     }
+}
 
-    /// A password that stays the same puts nobody out.
-    fn of_public(&self, fresh: &Config) -> Fresh {
-        let password = &fresh.presence.admin_password;
-        let password = (*password != self.current.presence.admin_password).then(|| password.clone());
-        let peers: Vec<PeerId> = fresh.superhub.admin_peers.clone();
-        Fresh { http: fresh.http.clone(), allow_unsigned: fresh.presence.allow_unsigned, password, peers }
-    }
+/// A password that stays the same puts nobody out.
+fn of_public(before: &Config, fresh: &Config) -> Fresh {
+    let password = &fresh.presence.admin_password;
+    let password = (*password != before.presence.admin_password).then(|| password.clone());
+    let peers: Vec<PeerId> = fresh.superhub.admin_peers.clone();
+    Fresh { http: fresh.http.clone(), allow_unsigned: fresh.presence.allow_unsigned, password, peers }
 }
 
 /// A secret is shown as set or not, so its value is compared beside that.

@@ -104,7 +104,7 @@ impl Wan {
     }
 
     /// From now on these are the servers, at most [`MAX_SERVERS`]; those that are servers already go on undisturbed, also where they have
-    /// moved to one of these. Answers what changed in the table.
+    /// moved to one of these; of several that came to be at one place, the first does, and the others are left. Answers what changed in the table.
     pub fn serve(&mut self, urls: &[BaseUrl], table: &mut PresenceTable, now: Moment) -> Vec<Change> {
         self.settle(urls);
         let left: Vec<u16> = self.servers.iter().filter(|(_, server)| !urls.contains(&server.url)).map(|(number, _)| *number).collect();
@@ -114,8 +114,11 @@ impl Wan {
     }
 
     fn settle(&mut self, urls: &[BaseUrl]) {
-        for server in self.servers.values_mut().filter(|server| !urls.contains(&server.url)) {
-            if let Some(to) = server.client.moved_to().filter(|to| urls.contains(to)) {
+        let gone: Vec<u16> = self.servers.iter().filter(|(_, server)| !urls.contains(&server.url)).map(|(number, _)| *number).collect();
+        for number in gone {
+            let moved_to = self.servers.get(&number).and_then(|server| server.client.moved_to()).filter(|to| urls.contains(to));
+            let Some(to) = moved_to.filter(|to| !self.servers.values().any(|server| server.url == *to)) else { continue };
+            if let Some(server) = self.servers.get_mut(&number) {
                 server.client.settle();
                 server.name = server.client.status().name;
                 server.url = to;

@@ -29,7 +29,7 @@ pub use endpoint::{Endpoint, EndpointError};
 pub use feed::{Feed, FeedError, RESERVED};
 pub use head::{Head, LEASE_DEFAULT, LEASE_LONGEST, LEASE_SHORTEST, MAX_HEAD, PreviousFeed};
 pub use id::{CommunityKey, ListingId};
-pub use link::places_in_link;
+pub use link::{page_to_come_in, places_in_link};
 pub use record::{Content, Listing, MAX_ENDPOINTS, MAX_RECORD, Record};
 
 /// How far ahead of the stored one a `seq` may be: nobody may use the numbers up (FEDERATION B.9).

@@ -2,28 +2,22 @@
 //! operates. No stream ends by it. And the door through which an operator asks for that; who reads the configuration stands behind it.
 
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use libp2p::PeerId;
-use serde::Serialize;
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
 
 use super::names::Names;
 use super::prepared::connection_limits;
 use super::{App, Options, Rendezvous, RendezvousError, admin, locked};
 use crate::config::Secret;
 use crate::config::http::HttpConfig;
+use crate::config::reload::{Applied, PATIENCE, Reloaded};
 use crate::http::Problem;
 use crate::http::auth::password::Password;
 use crate::http::client_ip::TrustedProxies;
 use crate::http::limit::{PublishLimit, PublishRates, StreamLimits};
-
-/// How long whoever reads the configuration may take.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What handlers ask that may change while the server runs.
 #[derive(Debug, Clone)]
@@ -58,18 +52,6 @@ pub struct Fresh {
     /// `superhub.admin_peers`
     pub peers: Vec<PeerId>,
 }
-
-/// What came of reading the configuration anew: the keys that changed.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Reloaded {
-    /// Those that count now.
-    pub applied: Vec<String>,
-    /// Those that wait for a restart.
-    pub needs_restart: Vec<String>,
-}
-
-/// Answers a wish to read the configuration anew; or says, in the configuration's own words, why nothing changed.
-pub type ReloadAnswer = oneshot::Sender<Result<Reloaded, String>>;
 
 /// Keys that a running server takes over.
 pub const LIVE: [&str; 11] = [
@@ -147,12 +129,12 @@ fn beyond(started: &Options, fresh: &HttpConfig) -> Vec<&'static str> {
 
 /// `POST /api/v1/admin/reload`.
 pub(super) async fn reload(State(app): State<Arc<App>>) -> Result<Json<Reloaded>, Problem> {
-    let nobody = || Problem::not_found("nobody here reads a configuration");
-    let reader: &mpsc::Sender<ReloadAnswer> = app.options.doors.reload.as_ref().ok_or_else(nobody)?;
-    let (answer, answered) = oneshot::channel();
-    reader.try_send(answer).map_err(|_| busy())?;
-    let read = timeout(PATIENCE, answered).await.map_err(|_| busy())?.map_err(|_| busy())?;
-    read.map(Json).map_err(|why| Problem::new(StatusCode::CONFLICT, "bad-config", format!("nothing changed: {why}")))
+    let reload = app.options.doors.reload.as_ref().ok_or_else(|| Problem::not_found("nobody here reads a configuration"))?;
+    match reload.ask().await {
+        Applied::Now(reloaded) => Ok(Json(reloaded)),
+        Applied::Refused(why) => Err(Problem::new(StatusCode::CONFLICT, "bad-config", format!("nothing changed: {why}"))),
+        Applied::NotTold => Err(busy()),
+    }
 }
 
 fn busy() -> Problem {

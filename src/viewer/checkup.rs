@@ -46,6 +46,6 @@ impl App {
             relayed: me.external.iter().any(|addr| addr.iter().any(|part| part == Protocol::P2pCircuit)),
             listen: me.listen,
         };
-        Ok(Patient { loaded: self.configuration.last().await.as_ref().clone(), running: Some(running) })
+        Ok(Patient { loaded: self.configuration.current().clone(), running: Some(running) })
     }
 }

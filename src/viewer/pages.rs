@@ -62,7 +62,7 @@ struct Frame<'a> {
 impl<'a> Frame<'a> {
     async fn of(app: &'a App, here: &'static str) -> Result<Self, Problem> {
         let unread = app.peer.conversations().await?.iter().map(|conversation| conversation.unread).sum();
-        Ok(Self { token: app.token.as_str(), start: &app.start, here, unread, theme: app.configuration.last().await.config.viewer.theme })
+        Ok(Self { token: app.token.as_str(), start: &app.start, here, unread, theme: app.configuration.current().config.viewer.theme })
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use goop::clock::UnixMillis;
+use goop::config::reload::{ReloadHandle, Reloaded};
 use goop::config::{Config, Sources};
 use goop::peer::files::Folders;
 use goop::peer::memory::Memory;
@@ -23,7 +24,7 @@ use libp2p::PeerId;
 use libp2p::identity::Keypair;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream};
 use tokio::net::TcpStream;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 /// What a scripted peer answers on `/goop/site`, head line included.
@@ -73,6 +74,7 @@ pub struct Stage {
     pub tasks: Tasks,
     pub stop: CancellationToken,
     pub home: tempfile::TempDir,
+    reload: ReloadHandle,
 }
 
 /// What came back.
@@ -121,7 +123,29 @@ pub fn row(peer_id: PeerId, label: &str) -> PeerRow {
     }
 }
 
+/// The node around the viewer: has what the files say count whenever it is asked, unless the test says who does.
+fn reading(options: &mut Options) -> ReloadHandle {
+    let (reload, mut wishes) = ReloadHandle::new();
+    let (tell, told) = watch::channel(options.current.borrow().clone());
+    options.current = told;
+    options.reload.get_or_insert(reload.clone());
+    tokio::spawn(async move {
+        while let Some(answer) = wishes.recv().await {
+            let read = tell.borrow().again();
+            let reloaded = read.map(|fresh| drop(tell.send_replace(fresh))).map_err(|faults| faults.to_string());
+            let _ = answer.send(reloaded.map(|()| Reloaded::default()));
+        }
+    });
+    reload
+}
+
 impl Stage {
+    /// Writes the configuration file, and has it count.
+    pub async fn configure(&self, toml: &str) {
+        std::fs::write(self.home.path().join("goop.toml"), toml).unwrap();
+        self.reload.ask().await;
+    }
+
     pub async fn set() -> Self {
         Self::set_with(|_| {}).await
     }
@@ -143,9 +167,10 @@ impl Stage {
         let mut options = Options::new(&Config::load(&sources).unwrap());
         (options.addr, options.explicit) = ("127.0.0.1:0".parse().unwrap(), true);
         change(&mut options);
+        let reload = reading(&mut options);
         let mut tasks = Tasks::default();
         let viewer = Viewer::bind(options, peer.clone(), || "# EOF\n".into(), &mut tasks, stop.clone()).unwrap();
-        Self { viewer, peer, me, play, events, tasks, stop, home }
+        Self { viewer, peer, me, play, events, tasks, stop, home, reload }
     }
 
     pub fn addr(&self) -> SocketAddr {

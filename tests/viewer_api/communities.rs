@@ -6,6 +6,7 @@ use goop::clients::rendezvous::{Status, Stream};
 use goop::clock::UnixMillis;
 use goop::config::{Config, Sources};
 use serde_json::json;
+use tokio::sync::watch;
 
 use crate::stage::{Answer, Stage};
 use crate::{assert_problem, with};
@@ -27,7 +28,10 @@ async fn a_community_is_joined_once_listed_and_left() {
     let stage = Stage::set().await;
     fs::write(stage.home.path().join("goop.toml"), "# mine\n").unwrap();
     let joined = join(&stage, "https://rv.example/c/chess").await;
-    assert_eq!((joined.status, joined.json()), (201, json!({ "name": "rv.example/c/chess", "already": false, "applied": false })));
+    assert_eq!(
+        (joined.status, joined.json()),
+        (201, json!({ "name": "rv.example/c/chess", "already": false, "applied": true, "refused": null }))
+    );
     assert_eq!(join(&stage, " https://rv.example/c/chess/ ").await.status, 200);
     assert!(file(&stage).starts_with("# mine\n") && file(&stage).contains("https://rv.example/c/chess"));
     let listed = stage.get("/api/v1/communities").await.json();
@@ -41,11 +45,7 @@ async fn a_community_is_joined_once_listed_and_left() {
 #[tokio::test]
 async fn each_of_mine_says_in_words_how_it_goes() {
     let stage = Stage::set().await;
-    fs::write(
-        stage.home.path().join("goop.toml"),
-        "presence.rendezvous_wan = [\"https://rv.example/c/club/m/s3cret\", \"https://new.example\"]\n",
-    )
-    .unwrap();
+    stage.configure("presence.rendezvous_wan = [\"https://rv.example/c/club/m/s3cret\", \"https://new.example\"]\n").await;
     let status = |name: &str, stream, refused: Option<&str>| Status {
         name: name.into(),
         since: UnixMillis(1),
@@ -67,6 +67,17 @@ async fn each_of_mine_says_in_words_how_it_goes() {
         assert!(page.contains(said), "{said}: {page}");
     }
     assert!(!page.contains("s3cret") && page.matches("data-leave").count() == 2, "{page}");
+}
+
+#[tokio::test]
+async fn of_two_memberships_that_look_alike_the_one_that_is_meant_is_left() {
+    let stage = Stage::set().await;
+    let url = |token| format!("https://rv.example/c/x/m/{token}");
+    stage.configure(&format!("presence.rendezvous_wan = [\"{}\", \"{}\"]\n", url("ONE"), url("TWO"))).await;
+    let page = stage.get("/communities").await.text();
+    assert!(page.contains("data-nth=\"0\"") && page.contains("data-nth=\"1\""), "{page}");
+    assert_eq!(leave(&stage, "rv.example/c/x/m/***&nth=1").await.status, 200);
+    assert!(file(&stage).contains(&url("ONE")) && !file(&stage).contains("TWO"), "{}", file(&stage));
 }
 
 #[tokio::test]
@@ -110,14 +121,15 @@ async fn attack_the_page_itself_follows_no_link() {
     let trap = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     trap.set_nonblocking(true).unwrap();
     let page = stage.get(&format!("/communities?q=http://{}/", trap.local_addr().unwrap())).await;
-    assert!(page.status == 200 && trap.accept().is_err(), "{page:?}");
+    assert!(page.status == 200 && page.text().contains("data-link") && trap.accept().is_err(), "{page:?}");
 }
 
 #[tokio::test]
 async fn what_the_command_line_sets_is_neither_joined_nor_left() {
     let stage = Stage::set_with(|options| {
         let set = vec!["presence.rendezvous_wan=\"https://rv.example\"".into()];
-        options.config = Config::load(&Sources { data: Some(options.config.data.root.clone()), set, ..Sources::default() }).unwrap();
+        let data = Some(options.current.borrow().data.root.clone());
+        options.current = watch::channel(Config::load(&Sources { data, set, ..Sources::default() }).unwrap()).1;
     })
     .await;
     assert_problem(&join(&stage, "https://other.example").await, 409, "locked");

@@ -3,8 +3,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use goop::config::reload::ReloadHandle;
 use goop::config::{Config, Sources};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use crate::assert_problem;
 use crate::stage::{Answer, Stage};
@@ -13,7 +15,7 @@ const FILE: &str = "# mine\n[profile]\nlabel = \"Ann\" # me\n";
 
 async fn staged(toml: &str) -> Stage {
     let stage = Stage::set().await;
-    fs::write(stage.home.path().join("goop.toml"), toml).unwrap();
+    stage.configure(toml).await;
     stage
 }
 
@@ -41,7 +43,7 @@ async fn what_is_changed_is_in_the_file_and_everything_else_stays_there() {
         json!({ "profile.label": "Anna", "p2p.listen_port": 4001, "discovery.hubs": ["https://hub.example"], "discovery.mdns": false });
     let after = patch(&stage, Some(&tag), wishes).await;
     assert_eq!(after.status, 200, "{after:?}");
-    assert_eq!((of(&after.json(), "profile.label")["value"].clone(), after.json()["told"].clone()), (json!("Anna"), json!(false)));
+    assert_eq!((of(&after.json(), "profile.label")["value"].clone(), after.json()["told"].clone()), (json!("Anna"), json!(true)));
     let toml = file(&stage);
     assert!(toml.starts_with("# mine\n[profile]\nlabel = \"Anna\" # me\n") && toml.contains("hubs = [\"https://hub.example/\"]"), "{toml}");
     let tag = after.header("etag").unwrap().to_owned();
@@ -75,7 +77,22 @@ async fn bad_input_all_or_nothing_and_each_key_says_what_it_wants() {
     );
     let inside = patch(&stage, None, json!({ "paths.site_root": "." })).await;
     assert!(inside.json()["errors"]["paths.site_root"].as_str().unwrap().contains("everyone may read the site"), "{inside:?}");
+    let password = patch(&stage, None, json!({ "presence.admin_password": "$argon2id$v=19" })).await;
+    assert!(password.json()["errors"]["presence.admin_password"].as_str().unwrap().contains("goop hash-password"), "{password:?}");
     assert_eq!(file(&stage), FILE);
+}
+
+/// The running node may refuse what the file takes, or be busy; neither is told as if it counted.
+#[tokio::test]
+async fn who_saves_hears_whether_the_running_node_took_it_and_why_not() {
+    let (reload, mut wishes) = ReloadHandle::new();
+    let stage = Stage::set_with(|options| options.reload = Some(reload)).await;
+    let refusing = async { wishes.recv().await.unwrap().send(Err("the port is taken".to_owned())) };
+    let (saved, _) = tokio::join!(patch(&stage, None, json!({ "profile.label": "Anna" })), refusing);
+    assert_eq!((saved.status, &saved.json()["told"], &saved.json()["refused"]), (200, &json!(true), &json!("the port is taken")));
+    drop(wishes);
+    let saved = patch(&stage, None, json!({ "profile.label": "Ann" })).await.json();
+    assert_eq!((&saved["told"], &saved["refused"]), (&json!(false), &Value::Null));
 }
 
 #[tokio::test]
@@ -117,7 +134,7 @@ async fn a_goop_json_stays_as_it_is_and_what_is_saved_stands_above_it() {
     let before = "{\"profile\": {\"label\": \"Old\"}, \"viewer\": {\"theme\": \"dark\"}}";
     fs::write(folder.path().join("goop.json"), before).unwrap();
     let sources = Sources { data: Some(folder.path().to_owned()), ..Sources::default() };
-    let stage = Stage::set_with(|options| options.config = Config::load(&sources).unwrap()).await;
+    let stage = Stage::set_with(|options| options.current = watch::channel(Config::load(&sources).unwrap()).1).await;
     let shown = stage.get("/api/v1/settings").await.json();
     assert!(shown["goop2"] == true && of(&shown, "profile.label")["origin"].as_str().unwrap().contains("goop.json"), "{shown}");
     let after = patch(&stage, None, json!({ "profile.label": "New" })).await.json();
@@ -130,9 +147,9 @@ async fn a_goop_json_stays_as_it_is_and_what_is_saved_stands_above_it() {
 async fn what_the_command_line_or_the_environment_sets_is_locked() {
     let stage = Stage::set_with(|options| {
         let env = [("GOOP_PROFILE__EMAIL".to_owned(), "a@b.c".to_owned())].into();
-        let sources =
-            Sources { data: Some(options.config.data.root.clone()), set: vec!["profile.label=Ann".into()], env, ..Sources::default() };
-        options.config = Config::load(&sources).unwrap();
+        let data = Some(options.current.borrow().data.root.clone());
+        let sources = Sources { data, set: vec!["profile.label=Ann".into()], env, ..Sources::default() };
+        options.current = watch::channel(Config::load(&sources).unwrap()).1;
     })
     .await;
     let shown = stage.get("/api/v1/settings").await.json();
@@ -169,6 +186,24 @@ async fn attack_no_secret_is_shown_and_none_is_lost_by_what_is_sent_back() {
     assert!(after.status == 200 && !after.text().contains("s3cret"), "{after:?}");
     let toml = file(&stage);
     assert!(toml.contains(secret) && toml.contains("https://other.example") && toml.contains("# mine") && toml.contains("hush"), "{toml}");
+}
+
+/// THREATS 56: two memberships of one community look alike without their tokens.
+#[tokio::test]
+async fn attack_secrets_that_look_alike_are_not_mixed_up() {
+    let (one, two, hub) = ("https://rv.example/c/x/m/TOKENONE", "https://rv.example/c/x/m/TOKENTWO", "https://rv.example/c/x/m/TOKENHUB");
+    let stage = staged(&format!("presence.rendezvous_wan = [\"{one}\", \"{two}\"]\ndiscovery.hubs = [\"{hub}\"]\n")).await;
+    let key = "presence.rendezvous_wan";
+    let mut servers = of(&stage.get("/api/v1/settings").await.json(), key)["value"].as_array().unwrap().clone();
+    assert_eq!(servers[0], servers[1]);
+    servers.push(json!("https://other.example"));
+    assert_eq!(patch(&stage, None, json!({ key: servers })).await.status, 200);
+    let toml = file(&stage);
+    assert!([one, two, hub, "https://other.example/"].iter().all(|url| toml.matches(url).count() == 1), "{toml}");
+    let shown = servers[0].clone();
+    let refused = patch(&stage, None, json!({ key: [shown.clone(), shown.clone(), shown] })).await;
+    assert!(refused.status == 422 && refused.text().contains("not known here"), "{refused:?}");
+    assert_eq!(file(&stage), toml);
 }
 
 #[tokio::test]

@@ -9,9 +9,9 @@ use crate::stage::{Stage, new_peer, row};
 const LIVE: &str = "document.body.dataset.live === 'yes'";
 /// Loads of the page, of which the machine is hopefully not busy during one.
 const LOADS: usize = 20;
-/// Milliseconds from the wish to the first thing on the screen (the figure).
+/// Milliseconds from the wish to the first thing on the screen (docs/PERFORMANCE.md).
 const FIRST_PAINT: f64 = 150.0;
-/// Bytes of the start page with all that it loads (the figure).
+/// Bytes of the start page with all that it loads (docs/PERFORMANCE.md).
 const WEIGHT: u64 = 60_000;
 
 /// The figures of docs/PERFORMANCE.md: `cargo test --test viewer_browser the_start_page -- --nocapture`.

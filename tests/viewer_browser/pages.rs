@@ -258,7 +258,7 @@ async fn a_page_that_outlives_its_node_can_send_again_and_keeps_its_draft() {
 }
 
 /// Communities that were found before, and two of which one is a member.
-fn kept_communities(stage: &Stage) {
+async fn kept_communities(stage: &Stage) {
     let listing = |nth: u8, name: &str, kind: &str, health: &str| {
         let id = goop::proto::directory::ListingId::from_bytes([nth; 16]).to_string();
         let about = "Everybody who likes it, on every evening of the week, beginners too.";
@@ -278,7 +278,7 @@ fn kept_communities(stage: &Stage) {
         status("127.0.0.1:8787", Stream::Retrying { why: "Connection refused".into() }),
     ];
     let toml = "presence.rendezvous_wan = [\"https://rv.example/c/chess\"]\n[profile]\nlabel = \"Me\"\nemail = \"me@example.org\"\n";
-    std::fs::write(stage.home.path().join("goop.toml"), toml).unwrap();
+    stage.configure(toml).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -286,7 +286,7 @@ async fn settings_are_saved_refused_beside_the_field_and_never_overwritten() {
     let Some(browser) = Browser::open().await else { return };
     let stage = Stage::set().await;
     let file = stage.home.path().join("goop.toml");
-    std::fs::write(&file, "# mine\n[profile]\nlabel = \"Ann\"\n").unwrap();
+    stage.configure("# mine\n[profile]\nlabel = \"Ann\"\n").await;
     open(&browser, &stage, "settings").await;
     let set = "const field = document.getElementsByName(given[0])[0]; field.value = given[1]; document.getElementById('settings').requestSubmit(); return true";
     browser.run(set, vec![json!("profile.label"), json!("Anna")]).await;
@@ -310,7 +310,7 @@ async fn settings_are_saved_refused_beside_the_field_and_never_overwritten() {
 async fn communities_are_found_while_one_types_joined_and_left() {
     let Some(browser) = Browser::open().await else { return };
     let stage = Stage::set().await;
-    kept_communities(&stage);
+    kept_communities(&stage).await;
     stage.play.lock().unwrap().servers.clear();
     open(&browser, &stage, "communities").await;
     browser.until("document.querySelectorAll('#found li').length === 3").await;
@@ -325,6 +325,13 @@ async fn communities_are_found_while_one_types_joined_and_left() {
     browser.run("document.querySelectorAll('#mine [data-leave]')[1].click(); return 1", vec![]).await;
     browser.until("document.querySelectorAll('#mine [data-leave]').length === 1").await;
     let left = std::fs::read_to_string(&file).unwrap();
+    let trap = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    trap.set_nonblocking(true).unwrap();
+    let half =
+        "const q = document.getElementById('q'); q.value = given[0]; q.dispatchEvent(new Event('input', { bubbles: true })); return 1";
+    browser.run(half, vec![json!(format!("http://{}/c/ha", trap.local_addr().unwrap()))]).await;
+    browser.until("document.getElementById('told').textContent === 'Press Enter to follow this link.'").await;
+    assert!(trap.accept().is_err(), "nobody knocks at an address of which half is typed");
     browser
         .run(
             "const q = document.getElementById('q'); q.value = given[0]; q.form.requestSubmit(); return 1",
@@ -342,7 +349,7 @@ async fn communities_are_found_while_one_types_joined_and_left() {
 async fn what_was_said_to_a_community_says_so_and_what_was_said_earlier_is_a_button_away() {
     let Some(browser) = Browser::open().await else { return };
     let stage = Stage::set().await;
-    kept_communities(&stage);
+    kept_communities(&stage).await;
     let (bob, memory) = (new_peer(), stage.peer.memory().clone());
     stage.play.lock().unwrap().rows = vec![PeerRow { sources: vec!["rv.example/c/chess".into()], ..row(bob, "Bob") }];
     for nth in 0..250 {
@@ -389,7 +396,7 @@ async fn the_pages_fit_a_phone_weigh_little_and_axe_finds_nothing() {
     let mut wrong = Vec::new();
     let page = "<!doctype html><title>Ada</title><style>body { font: 1.2rem/1.5 Georgia, serif; margin: 2rem; }</style><h1>Ada’s garden</h1><p>Tomatoes first.</p>";
     stage.play.lock().unwrap().files.insert((ada, "/".into()), Script::file("text/html", page));
-    kept_communities(&stage);
+    kept_communities(&stage).await;
     let (theirs, chat) = (format!("peers/{ada}/site"), format!("chat?with={ada}"));
     let pages = [
         ("home", ""),

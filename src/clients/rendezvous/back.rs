@@ -68,8 +68,11 @@ mod tests {
         let here = server("200 OK", known).await;
         let link = moved_away_from(&here);
         assert!(is_back(&link).await);
+        let there = link.place();
         link.came_back();
-        link.is_elsewhere().await;
+        link.is_elsewhere(&there).await;
+        let next = link.place();
+        assert!(futures::poll!(std::pin::pin!(link.is_elsewhere(&next))).is_pending(), "the stream that is opened next is not cut");
         assert_eq!(link.place().origin(), here);
         assert!(!is_back(&link).await, "once");
     }

@@ -1,8 +1,8 @@
 //! What listener and publisher of one server share: where it is, what is known of it, how it goes.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use super::place::Place;
 use super::request::{self, Failure, Manners};
@@ -11,13 +11,11 @@ use crate::clock::UnixMillis;
 
 /// See the head of this file.
 pub struct Link {
-    place: Mutex<Place>,
+    place: watch::Sender<Place>,
     known: watch::Sender<Option<Known>>,
     status: watch::Sender<Status>,
     /// The client, and what kind of place it is for: connections are kept from message to message.
     client: Mutex<Option<(Manners, reqwest::Client)>>,
-    /// The server is elsewhere than its stream is read.
-    elsewhere: Notify,
 }
 
 impl Link {
@@ -25,8 +23,12 @@ impl Link {
     pub fn new(place: Place) -> Self {
         let (name, since) = (place.name(), UnixMillis::now());
         let status = Status { name, since, stream: Stream::Connecting, moved_to: None, refused: None };
-        let (client, elsewhere) = Default::default();
-        Self { place: Mutex::new(place), known: watch::Sender::new(None), status: watch::Sender::new(status), client, elsewhere }
+        Self {
+            place: watch::Sender::new(place),
+            known: watch::Sender::new(None),
+            status: watch::Sender::new(status),
+            client: Mutex::default(),
+        }
     }
 
     /// How it goes.
@@ -46,12 +48,14 @@ impl Link {
 
     /// Where the server is now.
     pub fn place(&self) -> Place {
-        self.lock().clone()
+        self.place.borrow().clone()
     }
 
     /// Changes where the server is.
     pub fn change_place<T>(&self, change: impl FnOnce(&mut Place) -> T) -> T {
-        change(&mut self.lock())
+        let mut changed = None;
+        self.place.send_modify(|place| changed = Some(change(place)));
+        changed.expect("what changes the place is called")
     }
 
     /// The place where the server is heard now is configured from here on.
@@ -66,12 +70,13 @@ impl Link {
     /// The server is where it came from again: its stream is to be read there.
     pub fn came_back(&self) {
         self.change_place(Place::came_back);
-        self.elsewhere.notify_one();
     }
 
-    /// Waits until the server is elsewhere than its stream is read.
-    pub async fn is_elsewhere(&self) {
-        self.elsewhere.notified().await;
+    /// Waits until the server is elsewhere than at `place`.
+    pub async fn is_elsewhere(&self, place: &Place) {
+        let here = place.endpoint("");
+        // The sender is ours, so the watch does not end.
+        let _ = self.place.subscribe().wait_for(|now| now.endpoint("") != here).await;
     }
 
     /// A client for the place where the server is now.
@@ -107,9 +112,5 @@ impl Link {
     /// Why the server does not take what is published, or that it does.
     pub fn refused(&self, why: Option<String>) {
         self.status.send_if_modified(|status| std::mem::replace(&mut status.refused, why.clone()) != why);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Place> {
-        self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -71,7 +71,7 @@ impl Listener<'_> {
             if Moment::now().since(begun) >= STEADY {
                 self.link.change_place(Place::proven);
             }
-            if matches!(failure, Failure::Moved { .. }) {
+            if matches!(failure, Failure::Moved { .. } | Failure::Elsewhere) {
                 self.last = None;
                 tokio::time::sleep(FIRST.mul_f64(rand::random())).await;
                 continue;
@@ -103,7 +103,7 @@ impl Listener<'_> {
         loop {
             let event = tokio::select! {
                 event = events.next() => event.ok_or(Failure::Ended)??,
-                () = self.link.is_elsewhere() => return Err(Failure::Moved { to: String::new(), by: None }),
+                () = self.link.is_elsewhere(&place) => return Err(Failure::Elsewhere),
             };
             self.take(known, event, by).await?;
         }

@@ -55,6 +55,9 @@ pub enum Failure {
         /// The address of who says so, as far as known.
         by: Option<IpAddr>,
     },
+    /// The server is no longer where its stream was read: the publisher followed it elsewhere, or it came back.
+    #[error("the server is elsewhere now")]
+    Elsewhere,
     /// A redirect that is not followed.
     #[error(transparent)]
     BadMove(#[from] BadMove),

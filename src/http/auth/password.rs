@@ -5,7 +5,7 @@ use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Argon2, Params};
 use thiserror::Error;
 
-use crate::config::Secret;
+use crate::config::{ConfigErrors, Fault, Loaded, Secret};
 
 /// How an argon2 string begins; plain text cannot begin so.
 const PREFIX: &str = "$argon2";
@@ -15,6 +15,8 @@ const MAX_MEMORY: u32 = 1024 * 1024;
 const MAX_PASSES: u32 = 64;
 /// Most lanes that a string may ask for.
 const MAX_LANES: u32 = 16;
+/// Where the operator's password stands.
+pub const KEY: &str = "presence.admin_password";
 /// Longest password, in bytes.
 pub const MAX_PASSWORD: usize = 1024;
 
@@ -45,19 +47,9 @@ impl Password {
     /// # Errors
     /// See [`PasswordError`].
     pub fn new(secret: &Secret) -> Result<Self, PasswordError> {
-        let text = secret.expose();
-        if !text.starts_with(PREFIX) {
-            return hashed(text.as_bytes()).map(Self);
-        }
-        let hash = PasswordHash::new(text.trim()).map_err(|_| PasswordError::NotArgon2)?;
-        let params = Params::try_from(&hash).map_err(|_| PasswordError::NotArgon2)?;
-        let usable = hash.salt.is_some() && hash.hash.is_some() && argon2::Algorithm::try_from(hash.algorithm.as_str()).is_ok();
-        match () {
-            () if !usable => Err(PasswordError::NotArgon2),
-            () if params.m_cost() > MAX_MEMORY || params.t_cost() > MAX_PASSES || params.p_cost() > MAX_LANES => {
-                Err(PasswordError::TooExpensive)
-            }
-            () => Ok(Self(hash)),
+        match secret.expose() {
+            text if text.starts_with(PREFIX) => verifiable(text).map(Self),
+            plain => hashed(plain.as_bytes()).map(Self),
         }
     }
 
@@ -75,10 +67,35 @@ pub fn argon2_string(password: &[u8]) -> Result<String, PasswordError> {
     hashed(password).map(|hash| hash.to_string())
 }
 
-fn hashed(password: &[u8]) -> Result<PasswordHash, PasswordError> {
-    if password.len() > MAX_PASSWORD {
-        return Err(PasswordError::TooLong);
+/// Whether a server would start with the password of a configuration, as far as that can be told without hashing it.
+///
+/// # Errors
+/// The fault, and where it stands.
+pub fn check(loaded: &Loaded) -> Result<(), ConfigErrors> {
+    let text = loaded.config.presence.admin_password.expose();
+    let checked = if text.starts_with(PREFIX) { verifiable(text).map(drop) } else { short_enough(text.as_bytes()) };
+    checked.map_err(|error| ConfigErrors(vec![Fault::new(loaded.origin(KEY).clone(), KEY, error.to_string())]))
+}
+
+fn verifiable(text: &str) -> Result<PasswordHash, PasswordError> {
+    let hash = PasswordHash::new(text.trim()).map_err(|_| PasswordError::NotArgon2)?;
+    let params = Params::try_from(&hash).map_err(|_| PasswordError::NotArgon2)?;
+    let usable = hash.salt.is_some() && hash.hash.is_some() && argon2::Algorithm::try_from(hash.algorithm.as_str()).is_ok();
+    match () {
+        () if !usable => Err(PasswordError::NotArgon2),
+        () if params.m_cost() > MAX_MEMORY || params.t_cost() > MAX_PASSES || params.p_cost() > MAX_LANES => {
+            Err(PasswordError::TooExpensive)
+        }
+        () => Ok(hash),
     }
+}
+
+fn short_enough(password: &[u8]) -> Result<(), PasswordError> {
+    if password.len() > MAX_PASSWORD { Err(PasswordError::TooLong) } else { Ok(()) }
+}
+
+fn hashed(password: &[u8]) -> Result<PasswordHash, PasswordError> {
+    short_enough(password)?;
     Argon2::default().hash_password(password).map_err(|_| PasswordError::NotHashed)
 }
 

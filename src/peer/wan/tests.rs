@@ -74,6 +74,20 @@ async fn a_server_that_is_left_takes_its_rows_along_and_disturbs_no_other() {
 }
 
 #[tokio::test]
+async fn attack_servers_that_all_move_to_one_place_are_one_server_there() {
+    let (mut w, go) = (world(), BaseUrl::parse("http://127.0.0.1:1/c/go").unwrap());
+    let come = |w: &World, number: u16| w.wan.servers[&number].client.came_to(go.url().as_str());
+    [0, 1].iter().for_each(|number| come(&w, *number));
+    w.wan.serve(std::slice::from_ref(&go), &mut w.table, at(1));
+    assert_eq!(w.wan.servers.keys().collect::<Vec<_>>(), [&0], "the first goes on undisturbed, the other is left");
+    let chess = BaseUrl::parse("http://127.0.0.1:1/c/chess").unwrap();
+    w.wan.serve(&[go.clone(), chess], &mut w.table, at(2));
+    come(&w, 2);
+    w.wan.serve(std::slice::from_ref(&go), &mut w.table, at(3));
+    assert_eq!((w.wan.status().len(), w.wan.next), (1, 3));
+}
+
+#[tokio::test]
 async fn attack_of_restart_amnesia_nobody_vanishes_from_the_list() {
     let (mut w, bob) = (world(), PeerId::random());
     w.snapshot(0, true, &[says(bob, "Bob", true)], at(0));

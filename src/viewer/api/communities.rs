@@ -14,8 +14,9 @@ use crate::clients::rendezvous::look::Looked;
 use crate::clients::rendezvous::membership::{self, Joined};
 use crate::clients::rendezvous::{Place, Status};
 use crate::clients::superhub::{Told, ask};
-use crate::config::Loaded;
+use crate::config::DataDir;
 use crate::config::base_url::BaseUrl;
+use crate::config::reload::Applied;
 use crate::http::{self, Problem};
 use crate::viewer::App;
 
@@ -29,17 +30,38 @@ pub(in crate::viewer) struct Mine {
     pub(in crate::viewer) status: Option<Status>,
     /// Whether it stands in the configuration, so that it can be left; a node's own server does not.
     pub(in crate::viewer) listed: bool,
+    /// How many of the same name stand in the configuration before it: memberships of one community look alike without their secrets.
+    #[serde(skip_serializing_if = "is_first")]
+    pub(in crate::viewer) nth: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_first(nth: &usize) -> bool {
+    *nth == 0
 }
 
 /// The communities of the running node and those of the configuration, each once.
 pub(in crate::viewer) async fn mine(app: &App) -> Result<(Vec<Mine>, Option<String>), Problem> {
-    let (statuses, loaded) = (app.peer.me().await?.rendezvous, app.configuration.last().await);
+    let (statuses, loaded) = (app.peer.me().await?.rendezvous, app.configuration.current());
     let mut listed: Vec<String> = loaded.config.presence.rendezvous_wan.iter().map(name).collect();
     let mut take = |name: &str| listed.iter().position(|one| one == name).map(|at| listed.remove(at)).is_some();
-    let mut mine: Vec<Mine> =
-        statuses.into_iter().map(|status| Mine { name: status.name.clone(), listed: take(&status.name), status: Some(status) }).collect();
-    mine.extend(listed.into_iter().map(|name| Mine { name, status: None, listed: true }));
+    let mut mine: Vec<Mine> = statuses
+        .into_iter()
+        .map(|status| Mine { name: status.name.clone(), listed: take(&status.name), status: Some(status), nth: 0 })
+        .collect();
+    mine.extend(listed.into_iter().map(|name| Mine { name, status: None, listed: true, nth: 0 }));
+    for at in 0..mine.len() {
+        mine[at].nth = mine[..at].iter().filter(|one| one.listed && one.name == mine[at].name).count();
+    }
     Ok((mine, loaded.locked_by(membership::KEY).map(ToString::to_string)))
+}
+
+impl App {
+    /// The hubs that are searched, and where what was found is kept.
+    pub(in crate::viewer) fn hubs(&self) -> (DataDir, Vec<BaseUrl>) {
+        let current = self.configuration.current();
+        (current.data.clone(), current.config.discovery.hubs.clone())
+    }
 }
 
 fn name(url: &BaseUrl) -> String {
@@ -80,14 +102,9 @@ pub(super) async fn search(State(app): State<Arc<App>>, Query(Asked { q }): Quer
     if is_link(&q) {
         return Ok(Json(Found::Link { link: Link::parse(&q)?.look().await? }));
     }
-    let loaded = app.configuration.last().await;
-    Ok(Json(listed(&loaded, &q).await?))
-}
-
-async fn listed(loaded: &Loaded, text: &str) -> Result<Found, Problem> {
-    let hubs = &loaded.config.discovery.hubs;
-    let told = ask(&loaded.data, hubs, text).await.map_err(|wrong| Problem::bad_request(wrong.to_string()))?;
-    Ok(Found::Listed { told, hubs: hubs.len() })
+    let (data, hubs) = app.hubs();
+    let told = ask(&data, &hubs, &q).await.map_err(|wrong| Problem::bad_request(wrong.to_string()))?;
+    Ok(Json(Found::Listed { told, hubs: hubs.len() }))
 }
 
 /// Whether somebody has pasted a link, and does not look for words.
@@ -110,31 +127,44 @@ pub(super) async fn join(
     http::body::Json(Wish { link }): http::body::Json<Wish>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let link = Link::parse(&link)?;
-    let loaded = app.configuration.now().await?;
+    let loaded = app.configuration.read().await?;
     let asked = loaded.clone();
     spawn_blocking(move || membership::is_ours_to_change(&asked)).await.map_err(|_| Problem::internal())??;
     let there = link.follow().await?;
     let _one_at_a_time = app.configuration.change().await;
     let joined = spawn_blocking(move || membership::join(&loaded, there)).await.map_err(|_| Problem::internal())?;
     let Joined { url, already } = joined?;
-    let applied = app.configuration.apply().await.is_some();
+    let (applied, refused) = became(app.configuration.apply().await);
     let status = if already { StatusCode::OK } else { StatusCode::CREATED };
-    Ok((status, Json(json!({ "name": name(&url), "already": already, "applied": applied }))))
+    Ok((status, Json(json!({ "name": name(&url), "already": already, "applied": applied, "refused": refused }))))
 }
 
 /// The query of `DELETE communities`.
 #[derive(Debug, Deserialize)]
 pub(super) struct Which {
     name: String,
+    #[serde(default)]
+    nth: usize,
 }
 
-/// `DELETE communities?name=`: leaves the community that is called so.
-pub(super) async fn leave(State(app): State<Arc<App>>, Query(Which { name }): Query<Which>) -> Result<Json<Value>, Problem> {
+/// `DELETE communities?name=&nth=`: leaves the community that is called so; of several, the one before which `nth` stand in the configuration.
+pub(super) async fn leave(State(app): State<Arc<App>>, Query(Which { name, nth }): Query<Which>) -> Result<Json<Value>, Problem> {
     let _one_at_a_time = app.configuration.change().await;
-    let loaded = app.configuration.now().await?;
+    let loaded = app.configuration.read().await?;
+    let mut alike = loaded.config.presence.rendezvous_wan.iter().filter(|url| self::name(url) == name);
+    let name = alike.nth(nth).map_or(name.clone(), |url| url.url().to_string());
     let left = spawn_blocking(move || membership::leave(&loaded, &name)).await.map_err(|_| Problem::internal())??;
-    let applied = app.configuration.apply().await.is_some();
-    Ok(Json(json!({ "name": self::name(&left), "applied": applied })))
+    let (applied, refused) = became(app.configuration.apply().await);
+    Ok(Json(json!({ "name": self::name(&left), "applied": applied, "refused": refused })))
+}
+
+/// Whether a change counts at once, and why the running node refused it.
+fn became(applied: Applied) -> (bool, Option<String>) {
+    match applied {
+        Applied::Now(_) => (true, None),
+        Applied::Refused(why) => (false, Some(why)),
+        Applied::NotTold => (false, None),
+    }
 }
 
 #[cfg(test)]

@@ -16,13 +16,13 @@ use toml_edit::Value as Toml;
 
 use super::wishes::Wishes;
 use crate::config::base_url::BaseUrl;
+use crate::config::reload::{Applied, Reloaded};
 use crate::config::section::KeyDoc;
 use crate::config::{Config, ConfigErrors, Draft, EditError, Loaded, Origin, file_tag, toml_of_json, writable};
+use crate::http::auth::password;
 use crate::http::{self, Problem, origin};
 use crate::viewer::App;
 
-/// Keys whose values are URLs, of which some hold secrets that are not shown: what is sent back as it is shown stays as it is.
-const URL_LISTS: [&str; 3] = ["presence.rendezvous_wan", "discovery.hubs", "listing.hubs"];
 /// Largest body, in bytes.
 const MAX_BODY: u64 = 128 * 1024;
 
@@ -113,7 +113,7 @@ pub(super) async fn read(State(app): State<Arc<App>>) -> Result<Response, Proble
 
 /// The settings as the files say them now.
 pub(in crate::viewer) async fn settings(app: &App) -> Result<Settings, Problem> {
-    let loaded = app.configuration.now().await?;
+    let loaded = app.configuration.read().await?;
     Ok(spawn_blocking(move || Settings::of(&loaded)).await.map_err(|_| Problem::internal())??)
 }
 
@@ -137,12 +137,20 @@ pub(super) async fn change(
         false => None,
     };
     let _one_at_a_time = app.configuration.change().await;
-    let loaded = app.configuration.now().await?;
+    let loaded = app.configuration.read().await?;
     spawn_blocking(move || save(&loaded, &wishes, expected.as_deref())).await.map_err(|_| Problem::internal())??;
     let applied = app.configuration.apply().await;
-    let (told, reloaded) = (applied.is_some(), applied.unwrap_or_default());
-    let more = json!({ "told": told, "applied": reloaded.applied, "needs_restart": reloaded.needs_restart });
-    answer(&settings(&app).await?, more)
+    answer(&settings(&app).await?, became(applied))
+}
+
+/// What became of a change, for programs: which keys count now, which wait, whether the node was told, and why it refused.
+fn became(applied: Applied) -> Value {
+    let (told, reloaded, refused) = match applied {
+        Applied::Now(reloaded) => (true, reloaded, None),
+        Applied::Refused(why) => (true, Reloaded::default(), Some(why)),
+        Applied::NotTold => (false, Reloaded::default(), None),
+    };
+    json!({ "told": told, "applied": reloaded.applied, "needs_restart": reloaded.needs_restart, "refused": refused })
 }
 
 fn tag(headers: &HeaderMap) -> Option<String> {
@@ -167,7 +175,7 @@ fn save(loaded: &Loaded, wishes: &Map<String, Value>, expected: Option<&str>) ->
         }
     }
     if wrong.is_empty() {
-        wrong = loaded.as_if(&draft.text()).err().map(|faults| by_key(faults, wishes)).unwrap_or_default();
+        wrong = whole(loaded, &draft.text(), wishes).err().map(|faults| by_key(faults, wishes)).unwrap_or_default();
     }
     if !wrong.is_empty() {
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad-settings", words(&wrong)).errors(wrong));
@@ -175,30 +183,54 @@ fn save(loaded: &Loaded, wishes: &Map<String, Value>, expected: Option<&str>) ->
     Ok(draft.save().map(drop)?)
 }
 
+/// Whether `goop run` would take what the file would hold then. A password that is not changed here may be as it was.
+fn whole(loaded: &Loaded, text: &str, wishes: &Map<String, Value>) -> Result<(), ConfigErrors> {
+    let fresh = loaded.as_if(text)?;
+    if wishes.contains_key(password::KEY) { password::check(&fresh) } else { Ok(()) }
+}
+
 fn set(draft: &mut Draft, loaded: &Loaded, key: &str, value: &Value) -> Result<(), EditError> {
     if let Some(origin) = loaded.locked_by(key) {
         let why = format!("is set by {origin}, which stands above the configuration file: change it there");
         return Err(EditError::Refused { key: key.to_owned(), why });
     }
-    if URL_LISTS.contains(&key)
-        && let Value::Array(entries) = value
-    {
-        return draft.set_urls(key, &urls(loaded, key, entries)?);
+    match (url_list(&loaded.config, key), value) {
+        (Some(known), Value::Array(entries)) => {
+            let urls = urls(known, entries).map_err(|why| EditError::Refused { key: key.to_owned(), why })?;
+            draft.set_urls(key, &urls)
+        }
+        _ => draft.set(key, toml_of_json(value.clone())),
     }
-    draft.set(key, toml_of_json(value.clone()))
 }
 
-/// The URLs that are meant; one that is shown without its secret is the one that is known.
-fn urls(loaded: &Loaded, key: &str, entries: &[Value]) -> Result<Vec<BaseUrl>, EditError> {
-    let config = &loaded.config;
-    let known = [&config.presence.rendezvous_wan, &config.discovery.hubs, &config.listing.hubs].into_iter().flatten();
-    let known: BTreeMap<String, &BaseUrl> = known.map(|url| (url.to_string(), url)).collect();
+/// The values of a key that is a list of URLs, of which some hold secrets that are not shown.
+fn url_list<'a>(config: &'a Config, key: &str) -> Option<&'a [BaseUrl]> {
+    match key {
+        "presence.rendezvous_wan" => Some(&config.presence.rendezvous_wan),
+        "discovery.hubs" => Some(&config.discovery.hubs),
+        "listing.hubs" => Some(&config.listing.hubs),
+        _ => None,
+    }
+}
+
+/// The URLs that are meant. What is sent back as it is shown stays as it is: of several that look alike, because only their secrets differ,
+/// the first text is the first of them, and so on.
+fn urls(known: &[BaseUrl], entries: &[Value]) -> Result<Vec<BaseUrl>, String> {
+    let mut known: Vec<&BaseUrl> = known.iter().collect();
     let meant = |entry: &Value| {
         let text = entry.as_str().unwrap_or_default().trim();
-        known.get(text).map_or_else(|| BaseUrl::parse(text), |url| Ok((*url).clone()))
+        match known.iter().position(|url| url.to_string() == text) {
+            Some(at) => Ok(known.remove(at).clone()),
+            None if is_masked(text) => Err(format!("holds {text}, whose secret is not known here: give the whole URL")),
+            None => BaseUrl::parse(text),
+        }
     };
-    let read: Result<Vec<BaseUrl>, String> = entries.iter().map(meant).collect();
-    read.map_err(|why| EditError::Refused { key: key.to_owned(), why })
+    entries.iter().map(meant).collect()
+}
+
+/// Whether a URL was shown without its secret; the mask itself is none.
+fn is_masked(text: &str) -> bool {
+    text.contains("/m/***") || text.contains(":***@")
 }
 
 /// The faults of a whole; one of a key that was not to be changed is told at the first that was.

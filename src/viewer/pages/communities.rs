@@ -1,5 +1,5 @@
 //! `/communities`: those that one is in and how it goes with them, and a search for others. Read and searched without JavaScript (`?q=`);
-//! joining and leaving need it.
+//! joining, leaving and following a link need it. The script shows what this page says, and asks it what is a link.
 
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ use crate::doctor::Finding;
 use crate::http::Problem;
 use crate::http::page;
 use crate::proto::community::Kind;
+use crate::proto::directory::page_to_come_in;
 use crate::proto::health::Health;
 use crate::viewer::App;
 use crate::viewer::api::communities::{Mine, is_link, mine};
@@ -31,17 +32,20 @@ struct Communities<'a> {
     found: Vec<Card>,
     /// What came of the search, in words; empty where there was none.
     told: String,
+    /// Whether a link was given and no words. What it leads to is asked by the script alone, at its reader's word.
+    is_link: bool,
     hubs: usize,
 }
 
 /// A community that one is in.
 struct Line {
     name: String,
+    nth: usize,
     listed: bool,
     finding: Finding,
 }
 
-/// A community that was found; `assets/static/communities.js` draws the same.
+/// A community that was found.
 struct Card {
     name: String,
     about: String,
@@ -53,10 +57,20 @@ struct Card {
     alike: bool,
     tags: Vec<String>,
     place: String,
-    /// The page at which one comes in, empty where everybody is in; and what it is for.
-    gate: String,
-    wish: &'static str,
+    way: Way,
     hub: String,
+}
+
+/// How one comes into a community that was found.
+enum Way {
+    /// One is in.
+    In,
+    /// Everybody may come in.
+    Join,
+    /// At this page, by this.
+    Gate(String, &'static str),
+    /// By nothing that is known here.
+    None,
 }
 
 /// The query of `GET /communities`.
@@ -67,37 +81,38 @@ pub(super) struct Asked {
 
 /// `GET /communities?q=`.
 pub(super) async fn show(State(app): State<Arc<App>>, Query(Asked { q }): Query<Asked>) -> Result<Response, Problem> {
-    let loaded = app.configuration.last().await;
+    let (data, hubs) = app.hubs();
     let (mine, locked) = mine(&app).await?;
-    let hubs = &loaded.config.discovery.hubs;
     let mut page = Communities {
         root: "",
         frame: Frame::of(&app, "/communities").await?,
-        mine: mine.into_iter().map(line).collect(),
+        mine: Vec::new(),
         locked,
         asked: q.clone().unwrap_or_default(),
         found: Vec::new(),
         told: String::new(),
+        is_link: q.as_deref().is_some_and(is_link),
         hubs: hubs.len(),
     };
     match q {
-        // What a link leads to is asked by the script alone: another site's link to this page shall make nobody knock anywhere.
-        Some(text) if is_link(&text) => page.told = "To follow a link, JavaScript is needed; `goop join` does it too.".to_owned(),
+        // Another site's link to this page shall make nobody knock anywhere.
+        Some(_) if page.is_link => page.told = "To follow a link, JavaScript is needed; `goop join` does it too.".to_owned(),
         Some(text) => {
             let _place = app.searches.acquire().await.map_err(|_| Problem::internal())?;
-            match ask(&loaded.data, hubs, &text).await {
-                Ok(told) => (page.told, page.found) = (words(&told, page.hubs), told.answers.communities.into_iter().map(card).collect()),
+            match ask(&data, &hubs, &text).await {
+                Ok(told) => (page.told, page.found) = (words(&told, page.hubs), cards(told, &mine)),
                 Err(wrong) => page.told = wrong.to_string(),
             }
         }
         None => {}
     }
+    page.mine = mine.into_iter().map(line).collect();
     page::answer(&page)
 }
 
 fn line(mine: Mine) -> Line {
     let finding = mine.status.as_ref().map_or_else(reach::not_taken_over, reach::rendezvous);
-    Line { name: mine.name, listed: mine.listed, finding }
+    Line { name: mine.name, nth: mine.nth, listed: mine.listed, finding }
 }
 
 fn words(told: &Told, hubs: usize) -> String {
@@ -107,11 +122,35 @@ fn words(told: &Told, hubs: usize) -> String {
         1 => "One community was found.".to_owned(),
         many => format!("{many} communities were found."),
     };
-    if told.local && hubs > 0 { format!("{found} No hub answers; this is what is kept on this machine.") } else { found }
+    match told.answers.failed.as_slice() {
+        [] => found,
+        _ if told.local && hubs > 0 => format!("{found} No hub answers; this is what is kept on this machine."),
+        failed => {
+            let silent: Vec<String> = failed.iter().map(|failed| format!("{} ({})", failed.hub, failed.why)).collect();
+            format!("{found} Not all hubs answered: {}.", silent.join(", "))
+        }
+    }
 }
 
-fn card(Found { hub, listing, .. }: Found) -> Card {
+fn cards(told: Told, mine: &[Mine]) -> Vec<Card> {
+    let is_mine = |place: &str| mine.iter().any(|one| one.name.trim_end_matches("/m/***") == bare(place));
+    told.answers.communities.into_iter().map(|found| card(found, is_mine)).collect()
+}
+
+fn bare(place: &str) -> &str {
+    place.split_once("://").map_or(place, |(_, rest)| rest).trim_end_matches('/')
+}
+
+fn card(Found { hub, listing, .. }: Found, is_mine: impl Fn(&str) -> bool) -> Card {
+    let place = listing.rendezvous.as_str().to_owned();
+    let gate = |wish| page_to_come_in(&listing.rendezvous).map_or(Way::None, |page| Way::Gate(page, wish));
     Card {
+        way: match listing.kind {
+            _ if is_mine(&place) => Way::In,
+            Kind::Open => Way::Join,
+            Kind::InviteOnly => gate("Show an invitation"),
+            Kind::Application => gate("Ask to come in"),
+        },
         name: listing.name.as_str().to_owned(),
         about: listing.description.as_str().to_owned(),
         kind: match listing.kind {
@@ -130,13 +169,7 @@ fn card(Found { hub, listing, .. }: Found) -> Card {
         paid: listing.paid,
         alike: listing.similar_to.is_some(),
         tags: listing.tags.iter().map(|tag| tag.as_str().to_owned()).collect(),
-        gate: listing.rendezvous.urls().first().filter(|_| listing.kind != Kind::Open).map(gate).unwrap_or_default(),
-        wish: if listing.kind == Kind::InviteOnly { "Show an invitation" } else { "Ask to come in" },
-        place: listing.rendezvous.as_str().to_owned(),
+        place,
         hub,
     }
-}
-
-fn gate(url: &reqwest::Url) -> String {
-    format!("{}/join", url.as_str().trim_end_matches('/'))
 }
