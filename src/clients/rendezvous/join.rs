@@ -9,7 +9,7 @@
 //!
 //! `at` is an endpoint as listings have it, and may stand there up to [`MAX_PLACES`] times: the first that answers is taken. A link holds
 //! secrets, and is neither logged nor shown. What is shown to come in is sent without encryption only where the link says `http://`, or
-//! where it says neither and the server is at home; and never where something that cannot be trusted answers by https (THREATS 56).
+//! where it says neither and the server is at home; and never where something that cannot be trusted answers by https (THREATS 75).
 
 use std::error::Error;
 use std::io;
@@ -238,6 +238,7 @@ fn knows_no_tls(error: &reqwest::Error) -> bool {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(here) = cause {
         if let Some(io) = here.downcast_ref::<io::Error>() {
+            let io = unwrapped(io);
             return match io.kind() {
                 io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof => true,
                 io::ErrorKind::InvalidData => io.to_string().contains("InvalidContentType"),
@@ -259,6 +260,14 @@ pub(super) async fn read(mut answer: Response) -> Option<Value> {
         body.extend_from_slice(&piece);
     }
     serde_json::from_slice(&body).ok()
+}
+
+/// An error of I/O that was wrapped in another, of which only the outer one is a cause.
+fn unwrapped(error: &io::Error) -> &io::Error {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<io::Error>()) {
+        Some(inner) => unwrapped(inner),
+        None => error,
+    }
 }
 
 fn places(text: &str) -> Result<Vec<Candidate>, JoinError> {
@@ -384,7 +393,7 @@ mod tests {
     /// What TLS says to what it does not want.
     const ALERT: &[u8] = &[0x15, 3, 3, 0, 2, 2, 40];
 
-    /// THREATS 56.
+    /// THREATS 75.
     #[tokio::test]
     async fn attack_an_invitation_is_not_sent_in_the_clear_where_somebody_answers_by_https() {
         let (addr, let_in) = server(ALERT).await;
@@ -408,7 +417,7 @@ mod tests {
         assert!(Link::parse(&format!("http://{addr}/join#abc")).unwrap().follow().await.is_ok(), "who writes http:// means it");
     }
 
-    /// THREATS 56.
+    /// THREATS 75.
     #[tokio::test]
     async fn attack_what_a_link_does_not_say_is_guessed_at_home_alone() {
         for (at, home) in
