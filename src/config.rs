@@ -41,10 +41,10 @@ mod warning;
 pub use data_dir::{DataDir, GOOP_JSON};
 pub use edit::{Draft, EditError, can_be_saved, file_tag, set_in_file, writable};
 pub use error::{ConfigErrors, Fault, Origin};
-pub use goop_json::as_toml as toml_of_json;
 pub use layers::{FlagValue, GivenKey, Sources};
 pub use load::Loaded;
 pub use secret::Secret;
+pub use setting::{Kind, toml_of_json};
 pub use warning::Warning;
 
 use section::{KeyDoc, Section};

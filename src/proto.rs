@@ -17,5 +17,6 @@ pub mod rate;
 pub mod relay_choice;
 pub mod replay;
 pub mod search;
+pub mod shell;
 pub mod signed;
 pub mod transfer;

@@ -24,7 +24,7 @@ use crate::http::auth::AdminDoor;
 use crate::http::auth::password::PasswordError;
 use crate::http::auth::peer_id::PeerIdServer;
 use crate::http::client_ip::TrustedProxies;
-use crate::http::limit::{KeyedLimit, TABLE};
+use crate::http::limit::{KeyedLimit, NetworkLimit, TABLE};
 use crate::proto::directory::target::Trust;
 use crate::proto::rate::Rate;
 use crate::shutdown::Tasks;
@@ -47,8 +47,12 @@ pub const ROLE: &str = "superhub";
 const ASKED: Rate = Rate { burst: 1000, per_second: 200.0 };
 /// Servers that one address may have looked at, as it registers them.
 const REGISTERED: Rate = Rate { burst: 20, per_second: 0.1 };
+/// The same of one network.
+const REGISTERED_NEAR: Rate = Rate { burst: 60, per_second: 0.3 };
 /// Reports of one address.
 const REPORTED: Rate = Rate { burst: 5, per_second: 1.0 / 300.0 };
+/// The same of one network.
+const REPORTED_NEAR: Rate = Rate { burst: 20, per_second: 1.0 / 60.0 };
 
 /// How a super hub is started.
 #[derive(Clone)]
@@ -101,11 +105,11 @@ pub(crate) struct App {
     /// How often an address may ask.
     pub(crate) asked: Mutex<KeyedLimit<IpAddr>>,
     /// How often an address may register.
-    pub(crate) registered: Mutex<KeyedLimit<IpAddr>>,
+    pub(crate) registered: NetworkLimit,
     /// Which tags and languages are used most.
     facets: pages::Facets,
     /// How often an address may report a listing.
-    pub(crate) reported: Mutex<KeyedLimit<IpAddr>>,
+    pub(crate) reported: NetworkLimit,
     /// Whose word on a client's address counts.
     pub(crate) proxies: TrustedProxies,
     /// How the hub behaves.
@@ -156,9 +160,9 @@ impl SuperHub {
             peer_id: PeerIdServer::new(options.directory.key.clone(), hostname, rand::random()),
             prober: Prober::default(),
             asked: Mutex::new(KeyedLimit::new(ASKED, TABLE)),
-            registered: Mutex::new(KeyedLimit::new(REGISTERED, TABLE)),
+            registered: NetworkLimit::new(REGISTERED, REGISTERED_NEAR),
             facets: pages::Facets::default(),
-            reported: Mutex::new(KeyedLimit::new(REPORTED, TABLE)),
+            reported: NetworkLimit::new(REPORTED, REPORTED_NEAR),
             proxies: TrustedProxies::new(options.http.trusted_proxies.clone()),
             options,
             metrics: SuperHubMetrics::default(),

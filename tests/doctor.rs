@@ -122,6 +122,7 @@ fn attack_a_server_that_never_ends_and_writes_escapes_neither_holds_the_doctor_n
     std::thread::spawn(move || {
         for mut socket in endless.incoming().map_while(Result::ok) {
             std::thread::spawn(move || {
+                let _ = socket.read(&mut [0; 4096]);
                 let _ = socket.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
                 while socket.write_all(&[b'x'; 1024]).is_ok() {}
             });

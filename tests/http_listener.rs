@@ -145,6 +145,22 @@ async fn slowloris_a_second_request_on_the_same_connection_has_the_same_deadline
     until("it was not counted", || server.metrics.timed_out.get() == 1).await;
 }
 
+/// RFC 9112 §3.2; THREATS 19.
+#[tokio::test]
+async fn attack_a_request_names_one_host_or_hears_400() {
+    let server = start(patient());
+    for (head, status) in [
+        ("GET / HTTP/1.1\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", 200),
+        ("GET / HTTP/1.0\r\n\r\n", 200),
+    ] {
+        let mut socket = BufReader::new(connect(&server, head).await);
+        assert_eq!(read_head(&mut socket).await.unwrap().0, status, "{head}");
+    }
+}
+
 #[tokio::test]
 async fn slowloris_an_idle_connection_is_closed() {
     let server = start(Limits { keep_alive: SHORT, ..patient() });

@@ -88,6 +88,18 @@ async fn more_connections_than_at_the_start_need_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn another_name_counts_for_the_board_at_once_and_for_a_hub_beside_it_after_a_restart() {
+    let folder = TempDir::new().unwrap();
+    write(folder.path(), BEFORE);
+    let plan = Plan::new(&Place::Here).data(folder.path()).arg("--rendezvous-only").arg("--superhub").arg("--port").arg("0");
+    let server = Instance::of(plan.start());
+    write(folder.path(), &format!("{BEFORE}http.external_url = \"https://goop.example\"\n"));
+    let (_, told) = server.admin_answer("POST", "reload", Value::Null).await;
+    assert_eq!(told, json!({ "applied": ["http.external_url"], "needs_restart": ["http.external_url"] }));
+    assert!(server.goop.logged("needs a restart: http.external_url"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bad_file_changes_nothing_and_is_told_in_the_configuration_s_own_words() {
     let folder = TempDir::new().unwrap();
     let server = start(&folder);

@@ -7,13 +7,18 @@ const LONGEST = 4096;
 const MOST = 8;
 const LONGEST_INVITE = 256;
 
-// An address as listings have it: a URL without anything secret, or host:port. What a browser shows of it is what goop takes.
+// An address as listings have it: a URL without anything secret, or host:port, of characters that no shell reads. What a browser shows of it is
+// what goop takes.
+const HOST = /^([A-Za-z0-9._][A-Za-z0-9._-]*|\[[0-9a-f:.]+\])$/;
+const PATH = /^[A-Za-z0-9._~%/@:+,=-]*$/;
+
 function place(text) {
   const whole = text.includes("://") ? text : "https://" + text;
   if (text.length > 256 || !URL.canParse(whole)) return null;
   const url = new URL(whole);
   const secret = url.username || url.password || url.search || url.hash || url.pathname.split("/").includes("m");
   if (!/^https?:$/.test(url.protocol) || !url.hostname || secret) return null;
+  if (!HOST.test(url.hostname) || !PATH.test(url.pathname)) return null;
   if (text.includes("://")) return url.href.replace(/\/+$/, "");
   const port = /:(\d{1,5})$/.exec(text);
   return port && url.pathname === "/" ? `${url.hostname}:${port[1]}` : null;

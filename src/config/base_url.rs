@@ -5,7 +5,7 @@ use std::fmt;
 use reqwest::Url;
 use toml_edit::Value;
 
-use super::setting::{Setting, unexpected};
+use super::setting::{Kind, Setting, unexpected};
 
 /// What stands where a secret is not shown.
 const HIDDEN: &str = "***";
@@ -70,6 +70,8 @@ impl fmt::Debug for BaseUrl {
 }
 
 impl Setting for BaseUrl {
+    const KIND_OF_MANY: Kind = Kind::Urls;
+
     fn read(value: &Value) -> Result<Self, String> {
         Self::parse(value.as_str().ok_or_else(|| unexpected("a URL such as \"https://rv.example.org\"", value))?)
     }

@@ -13,14 +13,14 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use toml_edit::{Array, InlineTable, Value};
+use toml_edit::Value;
 
 use super::error::{Fault, Origin};
 use super::json_members::members;
 use super::layers::Entry;
 use super::net::is_localhost;
 use super::section::KeyDoc;
-use super::setting::Raw;
+use super::setting::{Raw, toml_of_json};
 use super::toml_file::line_at;
 use super::warning::Warning;
 
@@ -83,7 +83,7 @@ fn value_of(key: &str, value: &str, origin: &Origin, warnings: &mut Vec<Warning>
     if PASSED_OVER.split_whitespace().any(|passed| passed == name) {
         return None;
     }
-    let value = as_toml(serde_json::from_str(value).ok()?)?;
+    let value = toml_of_json(serde_json::from_str(value).ok()?)?;
     let mut warn = |text: String| warnings.push(Warning::new(format!("{origin}: {key}: {text}")));
     match (key, value.as_str().map(str::trim)) {
         ("viewer.http_addr" | "presence.rendezvous_bind", Some("")) => None,
@@ -108,20 +108,4 @@ fn on_loopback(addr: &str, warn: impl FnOnce(String)) -> String {
         warn(format!("only this machine may reach the viewer, so it is at 127.0.0.1:{port}"));
     }
     format!("127.0.0.1:{port}")
-}
-
-/// A JSON value as TOML; `null` is nothing. What TOML cannot write becomes a table, which every key refuses.
-pub fn as_toml(value: serde_json::Value) -> Option<Value> {
-    Some(match value {
-        serde_json::Value::Null => return None,
-        serde_json::Value::Bool(truth) => Value::from(truth),
-        serde_json::Value::String(text) => Value::from(text),
-        serde_json::Value::Number(number) => match (number.as_i64(), number.as_f64()) {
-            (Some(whole), _) => Value::from(whole),
-            (None, Some(float)) => Value::from(float),
-            (None, None) => Value::InlineTable(InlineTable::new()),
-        },
-        serde_json::Value::Array(entries) => Value::Array(entries.into_iter().filter_map(as_toml).collect::<Array>()),
-        serde_json::Value::Object(_) => Value::InlineTable(InlineTable::new()),
-    })
 }

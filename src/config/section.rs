@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use toml_edit::Value;
 
-use super::setting::Raw;
+use super::setting::{Kind, Raw};
 
 /// What is known about one key.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub struct KeyDoc {
     pub default: Value,
     /// The smallest and the largest allowed value, where there is such a thing.
     pub range: Option<(Value, Value)>,
+    /// How people give its value.
+    pub kind: Kind,
     /// Whether its value must never be shown.
     pub secret: bool,
 }
@@ -78,6 +80,7 @@ macro_rules! section {
                     doc: &[$($doc),+],
                     default: default.$key.write(),
                     range: None $( .or(Some(($range.start().write(), $range.end().write()))) )?,
+                    kind: <$type as Setting>::KIND,
                     secret: <$type as Setting>::SECRET,
                 } ),+ ]
             }

@@ -3,15 +3,36 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use toml_edit::{Array, Value};
+use toml_edit::{Array, InlineTable, Value};
 
 /// Longest part of a refused value that an error repeats, in characters.
 const SHOWN: usize = 40;
+
+/// How people give the value of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Yes or no.
+    Truth,
+    /// A whole number.
+    Number,
+    /// Text, also that which is read as something else.
+    Text,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// Several texts.
+    Texts,
+    /// Several URLs, of which some hold secrets that are not shown.
+    Urls,
+}
 
 /// A type that a key can have.
 pub trait Setting: Sized {
     /// Whether values must never be shown.
     const SECRET: bool = false;
+    /// How people give a value.
+    const KIND: Kind = Kind::Text;
+    /// How they give several.
+    const KIND_OF_MANY: Kind = Kind::Texts;
 
     /// Read a value; the error says what is wanted instead ("must be …").
     fn read(value: &Value) -> Result<Self, String>;
@@ -78,6 +99,8 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 impl Setting for bool {
+    const KIND: Kind = Kind::Truth;
+
     fn read(value: &Value) -> Result<Self, String> {
         value.as_bool().ok_or_else(|| unexpected("true or false", value))
     }
@@ -90,6 +113,8 @@ impl Setting for bool {
 macro_rules! whole_number {
     ($($type:ty),+) => { $(
         impl Setting for $type {
+            const KIND: Kind = Kind::Number;
+
             fn read(value: &Value) -> Result<Self, String> {
                 let number = value.as_integer().and_then(|number| <$type>::try_from(number).ok());
                 number.ok_or_else(|| unexpected(&format!("a whole number from 0 to {}", <$type>::MAX), value))
@@ -105,6 +130,8 @@ whole_number!(u16, u32);
 
 /// In whole seconds.
 impl Setting for Duration {
+    const KIND: Kind = Kind::Number;
+
     fn read(value: &Value) -> Result<Self, String> {
         let seconds = value.as_integer().and_then(|number| u64::try_from(number).ok());
         seconds.map(Duration::from_secs).ok_or_else(|| unexpected("a whole number of seconds", value))
@@ -120,6 +147,8 @@ const MAX_ENTRIES: usize = 256;
 
 /// A list, or one value that stands for a list of one; the empty string is the empty list.
 impl<T: Setting> Setting for Vec<T> {
+    const KIND: Kind = T::KIND_OF_MANY;
+
     fn read(value: &Value) -> Result<Self, String> {
         match value {
             Value::Array(entries) if entries.len() > MAX_ENTRIES => Err(format!("must have at most {MAX_ENTRIES} entries")),
@@ -141,6 +170,7 @@ impl<T: Setting> Setting for Vec<T> {
 /// The empty string is `None`.
 impl<T: Setting> Setting for Option<T> {
     const SECRET: bool = T::SECRET;
+    const KIND: Kind = T::KIND;
 
     fn read(value: &Value) -> Result<Self, String> {
         match value.as_str() {
@@ -156,4 +186,20 @@ impl<T: Setting> Setting for Option<T> {
     fn show(&self) -> Value {
         self.as_ref().map_or_else(|| Value::from(""), Setting::show)
     }
+}
+
+/// A JSON value as TOML; `null` is nothing. What TOML cannot write becomes a table, which every key refuses.
+pub fn toml_of_json(value: serde_json::Value) -> Option<Value> {
+    Some(match value {
+        serde_json::Value::Null => return None,
+        serde_json::Value::Bool(truth) => Value::from(truth),
+        serde_json::Value::String(text) => Value::from(text),
+        serde_json::Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(whole), _) => Value::from(whole),
+            (None, Some(float)) => Value::from(float),
+            (None, None) => Value::InlineTable(InlineTable::new()),
+        },
+        serde_json::Value::Array(entries) => Value::Array(entries.into_iter().filter_map(toml_of_json).collect::<Array>()),
+        serde_json::Value::Object(_) => Value::InlineTable(InlineTable::new()),
+    })
 }

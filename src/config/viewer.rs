@@ -4,7 +4,7 @@ use toml_edit::Value;
 
 use super::net::ViewerAddr;
 use super::section::section;
-use super::setting::{Setting, unexpected};
+use super::setting::{Kind, Setting, unexpected};
 
 section! {
     /// The pages on this machine.
@@ -29,11 +29,10 @@ pub enum Theme {
 }
 
 impl Theme {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::System, Self::Light, Self::Dark];
+    const ALL: [Self; 3] = [Self::System, Self::Light, Self::Dark];
 
     /// The word for it.
-    pub fn word(self) -> &'static str {
+    pub const fn word(self) -> &'static str {
         match self {
             Self::System => "system",
             Self::Light => "light",
@@ -43,6 +42,8 @@ impl Theme {
 }
 
 impl Setting for Theme {
+    const KIND: Kind = Kind::Choice(&[Theme::System.word(), Theme::Light.word(), Theme::Dark.word()]);
+
     fn read(value: &Value) -> Result<Self, String> {
         let found = value.as_str().and_then(|word| Self::ALL.into_iter().find(|theme| theme.word() == word.trim()));
         found.ok_or_else(|| unexpected("\"system\", \"light\" or \"dark\"", value))

@@ -8,10 +8,10 @@ use reqwest::{Client, RequestBuilder, Response, Url, redirect};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
-use super::finding::quoted;
 use super::{Finding, Look, clock};
 use crate::clock::{Moment, UnixMillis};
 use crate::config::base_url::BaseUrl;
+use crate::proto::shell::quoted;
 
 /// How long an answer may take, its body included.
 const PATIENCE: Duration = Duration::from_secs(4);

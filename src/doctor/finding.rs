@@ -74,17 +74,14 @@ impl Finding {
         self
     }
 
-    /// And what to type for it, one line more.
+    /// And what to type for it, one line more; none where it would be cut, which could end a quotation that another's words stand in.
     #[must_use]
     pub fn copy(mut self, line: impl AsRef<str>) -> Self {
-        self.copy.push(label::clean(line.as_ref(), MAX_TEXT));
+        if line.as_ref().chars().count() <= MAX_TEXT {
+            self.copy.push(label::clean(line.as_ref(), MAX_TEXT));
+        }
         self
     }
-}
-
-/// `text` as one word of a shell, whoever wrote it.
-pub(super) fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// Everything that was found.
@@ -112,6 +109,7 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::shell::quoted;
 
     #[test]
     fn what_is_wrong_comes_first_and_only_that_makes_it_unwell() {
@@ -123,8 +121,10 @@ mod tests {
     }
 
     #[test]
-    fn attack_what_is_typed_runs_nothing_that_another_wrote() {
-        assert_eq!(quoted("https://x/'$(rm -r ~)'"), r"'https://x/'\''$(rm -r ~)'\'''");
+    fn attack_a_long_name_ends_no_quote_by_being_cut() {
+        let long = |count: usize| format!("goop status {}", quoted(&"x".repeat(count)));
+        assert_eq!(Finding::of("x", "", Look::Bad, "").copy(long(MAX_TEXT - 14)).copy, [long(MAX_TEXT - 14)]);
+        assert!(Finding::of("x", "", Look::Bad, "").copy(long(MAX_TEXT - 13)).copy.is_empty());
     }
 
     #[test]

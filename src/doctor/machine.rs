@@ -8,9 +8,9 @@ use rustix::process::{Resource, getrlimit};
 use tokio::net::lookup_host;
 use tokio::task::spawn_blocking;
 
-use super::finding::quoted;
 use super::{Finding, Look, Patient};
 use crate::config::files::read_bounded;
+use crate::proto::shell::quoted;
 
 /// Files and sockets that a server under attack may need to have open: the streams and connections that are let in, and the rest.
 pub const ENOUGH_FILES: u64 = 4096;

@@ -9,10 +9,10 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use super::asking::{Asker, diagnosis};
-use super::finding::quoted;
 use super::{Finding, Look, Patient, together};
 use crate::config::base_url::BaseUrl;
 use crate::http::client_ip::TrustedProxies;
+use crate::proto::shell::quoted;
 
 const CHECK: &str = "proxy";
 const WHAT: &str = "The way in from outside";

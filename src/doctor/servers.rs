@@ -1,13 +1,19 @@
 //! Each rendezvous server of the configuration: does it answer, how fast, and does its stream come through.
 
+use std::net::IpAddr;
+
 use reqwest::Url;
 use serde_json::Value;
 
 use super::asking::{Asker, FIRST_BYTES, diagnosis};
-use super::finding::quoted;
 use super::{Finding, Look, MAX_SERVERS, Patient, clock, together};
 use crate::config::base_url::BaseUrl;
+use crate::proto::directory::Endpoint;
+use crate::proto::shell::quoted;
+use crate::proto::signed::addrs::is_public;
 
+/// Names of private networks (RFC 6761, 6762, 8375), besides those without a dot.
+const PRIVATE_NAMES: [&str; 4] = [".localhost", ".local", ".internal", ".home.arpa"];
 const CHECK: &str = "rendezvous";
 const KEY: &str = "presence.rendezvous_wan";
 
@@ -72,18 +78,27 @@ fn answers(what: &str, server: &BaseUrl, took: u128, stream: Option<Result<bool,
     }
 }
 
-/// A proxy that leads from http to https, or a community that is elsewhere.
+/// A proxy that leads from http to https, or a community that is elsewhere. A server of the internet that names a place in a private network
+/// means none that anybody should join.
 fn moved(what: &str, server: &BaseUrl, to: &str) -> Finding {
-    let place =
-        server.url().join(to).ok().and_then(|url: Url| BaseUrl::parse(url.as_str().trim_end_matches("healthz").trim_end_matches('/')).ok());
+    let place = server.url().join(to).ok().filter(|url| is_private(server.url()) || !is_private(url));
+    let place = place.and_then(|url| Endpoint::parse(url.as_str().trim_end_matches("healthz")).ok());
     let finding = Finding::of(CHECK, what, Look::Warn, "elsewhere").said("It says that it is somewhere else now.");
     match place {
         Some(place) => finding
             .todo("If you trust it, leave this one and join it there:")
             .copy(format!("goop leave {}", quoted(&server.to_string())))
-            .copy(format!("goop join {}", quoted(&place.to_string()))),
+            .copy(format!("goop join {}", quoted(place.as_str()))),
         None => finding.todo("Ask whoever runs it where it is."),
     }
+}
+
+/// Whether a URL leads into a private network, as far as its host tells.
+fn is_private(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_end_matches('.');
+    let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    let private_name = || !host.contains('.') || PRIVATE_NAMES.iter().any(|name| host.ends_with(name));
+    literal.map_or_else(|_| private_name(), |ip| !is_public(ip))
 }
 
 #[cfg(test)]
@@ -102,9 +117,34 @@ mod tests {
     #[test]
     fn a_server_that_is_elsewhere_is_joined_there_by_hand() {
         let server = BaseUrl::parse("http://rv.example.org").unwrap();
-        assert_eq!(moved("x", &server, "https://rv.example.org/healthz").copy[1], "goop join 'https://rv.example.org/'");
+        assert_eq!(moved("x", &server, "https://rv.example.org/healthz").copy[1], "goop join 'https://rv.example.org'");
         assert_eq!(moved("x", &server, "/c/chess/healthz").copy[1], "goop join 'http://rv.example.org/c/chess'");
         assert!(moved("x", &server, "javascript:alert(1)").copy.is_empty());
-        assert_eq!(moved("x", &server, "https://x/'$(rm)'").copy[1], r"goop join 'https://x/'\''$(rm)'\'''");
+    }
+
+    #[test]
+    fn attack_a_server_that_moves_puts_no_command_and_no_private_place_behind_join() {
+        let server = BaseUrl::parse("https://rv.example.org").unwrap();
+        let long = format!("https://x.example/{}", "x".repeat(600));
+        for to in [&*long, "https://x.example/'$(rm)'", "https://x.example/$(rm)/healthz", "https://x;rm:80/"] {
+            assert!(moved("x", &server, to).copy.is_empty(), "{to}");
+        }
+        let inside = [
+            "127.0.0.1:8788",
+            "[::1]:1",
+            "[::ffff:10.0.0.1]",
+            "0x7f.1",
+            "192.168.1.1",
+            "169.254.1.1",
+            "localhost",
+            "x.localhost",
+            "nas.local.",
+            "router",
+        ];
+        for to in inside {
+            assert!(moved("x", &server, &format!("http://{to}/healthz")).copy.is_empty(), "{to}");
+        }
+        let at_home = BaseUrl::parse("http://192.168.1.1").unwrap();
+        assert_eq!(moved("x", &at_home, "https://nas.local/healthz").copy[1], "goop join 'https://nas.local'");
     }
 }

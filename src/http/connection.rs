@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::{Body, HttpBody};
-use axum::http::{HeaderMap, Request, Response, header};
+use axum::http::{HeaderMap, Request, Response, Version, header};
 use axum::response::IntoResponse;
 use bytes::Bytes;
 use futures::FutureExt;
@@ -128,8 +128,15 @@ async fn answer<S: Answers>(
 ) -> Result<Response<Answer>, Infallible> {
     pulse.busy();
     metrics.requests.inc();
-    if is_ambiguous(request.headers(), &pulse) {
-        let refused = Problem::bad_request("Content-Length and Transfer-Encoding contradict each other");
+    let wrong = if is_ambiguous(request.headers(), &pulse) {
+        Some("Content-Length and Transfer-Encoding contradict each other")
+    } else if is_for_nobody(&request) {
+        Some("a request names one Host")
+    } else {
+        None
+    };
+    if let Some(wrong) = wrong {
+        let refused = Problem::bad_request(wrong);
         let refused = ([(header::CONNECTION, "close")], refused).into_response();
         return Ok(refused.map(|body| Answer { body, pulse }));
     }
@@ -153,6 +160,11 @@ fn is_ambiguous(headers: &HeaderMap, pulse: &Pulse) -> bool {
         pulse.length_seen();
     }
     headers.contains_key(header::TRANSFER_ENCODING) && pulse.misses_a_length()
+}
+
+/// Whether an HTTP/1.1 request names no host, or several, of which two ends of a proxy may choose different ones (RFC 9112 §3.2).
+fn is_for_nobody(request: &Request<Incoming>) -> bool {
+    request.version() == Version::HTTP_11 && request.headers().get_all(header::HOST).iter().count() != 1
 }
 
 /// A response's body that tells the pulse when hyper is done with it.

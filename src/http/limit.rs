@@ -14,9 +14,11 @@ use super::Problem;
 use crate::clock::Moment;
 use crate::proto::rate::{Rate, TokenBucket};
 
+mod network;
 mod publish;
 mod streams;
 
+pub use network::NetworkLimit;
 pub use publish::{PublishLimit, PublishRates};
 pub use streams::{StreamGate, StreamLimits, StreamSlot, streams_by_file_limit};
 

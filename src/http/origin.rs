@@ -12,6 +12,8 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, header};
 
 use super::client_ip::is_forwarded;
+use crate::config::base_url::BaseUrl;
+use crate::proto::directory::Endpoint;
 
 /// The one `Host` the request names; `None` if there is none, several, or the request line names another.
 pub fn host(parts: &Parts) -> Option<&str> {
@@ -20,6 +22,16 @@ pub fn host(parts: &Parts) -> Option<&str> {
         Some(authority) if authority.as_str() != host => None,
         _ => Some(host),
     }
+}
+
+/// What stands before a path in a URL of ours: as `external_url` says, or as the client asked; empty, which makes the URL relative, where the
+/// client asked for no host that a URL can name.
+pub fn of_urls(external_url: Option<&BaseUrl>, headers: &HeaderMap) -> String {
+    let asked = || {
+        let host = only(headers, &header::HOST).filter(|host| !host.contains(['/', '\\', '@']))?;
+        Endpoint::parse(&format!("http://{host}")).ok().map(|place| place.as_str().to_owned())
+    };
+    external_url.map(|url| url.url().as_str().trim_end_matches('/').to_owned()).or_else(asked).unwrap_or_default()
 }
 
 /// Whether a page of another origin asks. `own` is the origin that the request was sent to, as `http://host:port`.
@@ -125,6 +137,25 @@ mod tests {
         let mut twice = headers(&[("origin", "http://localhost:1")]);
         twice.append(header::ORIGIN, "http://localhost:1".parse().unwrap());
         assert!(is_foreign(&twice, "http://localhost:1"));
+    }
+
+    /// What stands in links that are passed on, in QR codes and in what search engines keep.
+    #[test]
+    fn attack_a_host_that_is_none_stands_in_no_link() {
+        let of = |host: &'static str| of_urls(None, &headers(&[("host", host)]));
+        assert_eq!(
+            (of("hub.example:8787"), of("[::1]:1"), of("HUB.example")),
+            ("http://hub.example:8787".into(), "http://[::1]:1".into(), "http://hub.example".into())
+        );
+        for none in ["", "a/b", "user@evil", "evil\\x", "a b", "a?b", "a#b", "\"><script>", "x;id", "x$(id)", "a:b:c", "a:99999"] {
+            assert_eq!(of(none), "", "{none}");
+        }
+        assert_eq!(of_urls(None, &HeaderMap::new()), "");
+        let mut twice = headers(&[("host", "a")]);
+        twice.append(header::HOST, "b".parse().unwrap());
+        assert_eq!(of_urls(None, &twice), "");
+        let own = BaseUrl::parse("https://hub.example/here/").unwrap();
+        assert_eq!(of_urls(Some(&own), &twice), "https://hub.example/here");
     }
 
     #[test]

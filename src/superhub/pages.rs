@@ -12,13 +12,13 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use reqwest::Url;
 
 use super::App;
-use crate::http::{Problem, page};
+use crate::http::{Problem, origin, page};
 
 mod browse;
 mod card;
@@ -60,9 +60,7 @@ fn refusal(app: &App, problem: Problem, headers: &HeaderMap) -> Response {
 impl App {
     /// What stands before a path in a URL of this hub: as configured, or as the client asked.
     fn origin(&self, headers: &HeaderMap) -> String {
-        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-        let configured = self.options.http.external_url.as_ref().map(|url| url.url().as_str().trim_end_matches('/').to_owned());
-        configured.unwrap_or_else(|| format!("http://{host}"))
+        origin::of_urls(self.options.http.external_url.as_ref(), headers)
     }
 
     /// What the hub is called by people; without a name of its own it is known by its peer id, which says nothing to them.

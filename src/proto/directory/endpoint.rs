@@ -1,6 +1,10 @@
 //! Where a community is met: a URL, or `host:port`, which is tried as https and then as http (CONTRACT).
+//!
+//! Whoever finds it may paste it into a shell, write it into a file, or hear it read out. So it holds nothing that ends a word or begins an
+//! option there: whatever else a path needs is written as `%XX` (THREATS 23).
 
 use std::fmt;
+use std::net::Ipv6Addr;
 
 use reqwest::Url;
 use serde::{Serialize, Serializer};
@@ -18,6 +22,9 @@ pub enum EndpointError {
     /// Neither a URL nor `host:port`.
     #[error("an address is \"host:port\" or an http or https URL")]
     Form,
+    /// What a shell, or whoever reads it, takes for something else.
+    #[error("an address holds letters, digits and . _ - in its host, these and ~ % / @ : + , = in its path; write others as %XX")]
+    Characters,
     /// A user, a password, a query, a fragment, or somebody's personal URL.
     #[error("an address that everybody may read holds no password, query, fragment or personal token")]
     Secret,
@@ -38,9 +45,9 @@ impl Endpoint {
             return Err(EndpointError::Long);
         }
         let kept = match text.contains("://") {
-            true => shown(&url(text)?),
+            true => shown(&plain_url(text)?),
             false => {
-                let url = url(&format!("https://{text}"))?;
+                let url = plain_url(&format!("https://{text}"))?;
                 let port =
                     text.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()));
                 let (Some(host), Some(port), "/") = (url.host_str(), port.and_then(|port| port.parse::<u16>().ok()), url.path()) else {
@@ -80,6 +87,26 @@ fn url(text: &str) -> Result<Url, EndpointError> {
     let personal = url.path_segments().is_some_and(|mut parts| parts.any(|part| part == "m"));
     let secret = !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() || personal;
     if secret { Err(EndpointError::Secret) } else { Ok(url) }
+}
+
+/// A URL that is one plain word wherever somebody puts it.
+fn plain_url(text: &str) -> Result<Url, EndpointError> {
+    let url = url(text)?;
+    let host = url.host_str().unwrap_or_default();
+    if is_plain_host(host) && url.path().bytes().all(is_plain) { Ok(url) } else { Err(EndpointError::Characters) }
+}
+
+/// A name or an address; a name begins with no hyphen, as options of commands do.
+fn is_plain_host(host: &str) -> bool {
+    let literal = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    match literal {
+        Some(literal) => literal.parse::<Ipv6Addr>().is_ok(),
+        None => !host.starts_with('-') && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)),
+    }
+}
+
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"._~%/@:+,=-".contains(&byte)
 }
 
 fn shown(url: &Url) -> String {
@@ -128,7 +155,36 @@ mod tests {
         assert_eq!(Endpoint::parse(&format!("https://a/{}", "x".repeat(256))), Err(EndpointError::Long));
     }
 
+    /// THREATS 23: a hub prints it behind `goop join`, with a button that copies the line.
+    #[test]
+    fn attack_an_address_is_neither_a_command_nor_an_option() {
+        let hosts =
+            ["x;id;", "x$(id)", "x&id", "x|id", "x`id`", "x'id'", "x\"id\"", "x(id)", "x{a,b}", "x!", "x*", "~x", "-x", "--set=viewer=x"];
+        for host in hosts {
+            for text in [format!("{host}:8787"), format!("https://{host}"), format!("https://{host}:8787/c/chess")] {
+                assert!(Endpoint::parse(&text).is_err(), "{text}");
+            }
+        }
+        for path in [";id", "$(id)", "a&b", "a|b", "'a'", "a(b)", "a*b", "a!b", "a\\b;", "${IFS}"] {
+            assert_eq!(Endpoint::parse(&format!("https://a.example/{path}")), Err(EndpointError::Characters), "{path}");
+        }
+        for fine in
+            ["https://a.example/c/chess/%24%28id%29", "https://a.example/~me/a+b,c=d@e:f", "xn--bcher-kva.example:80", "a_b-c:1", "[::1]:1"]
+        {
+            assert!(Endpoint::parse(fine).is_ok(), "{fine}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn attack_no_address_holds_what_a_shell_reads(text in "(https?://)?[a-z0-9.;$&|()'`\"<>*?!{}\\[\\]~=%@:+,/ -]{0,40}(:80)?") {
+            if let Ok(endpoint) = Endpoint::parse(&text) {
+                prop_assert!(!endpoint.as_str().starts_with('-'));
+                let read = endpoint.as_str().contains(|c: char| c.is_whitespace() || ";$&|()'`\"<>*?!{}\\".contains(c));
+                prop_assert!(!read, "{}", endpoint);
+            }
+        }
+
         #[test]
         fn what_is_kept_is_kept_again_unchanged(text in "(https?://)?[a-zA-Z0-9.:\\[\\]/@?é-]{0,40}", any in ".{0,60}") {
             for text in [text, any] {

@@ -22,8 +22,8 @@ mod tests {
 
     #[test]
     fn what_an_address_holds_ends_no_parameter() {
-        let endpoints = ["https://rv.example/c/a&b=c", "rv.example:8787"].map(|text| Endpoint::parse(text).unwrap());
-        assert_eq!(places_in_link(&endpoints), "at=https%3A%2F%2Frv.example%2Fc%2Fa%26b%3Dc&at=rv.example%3A8787");
+        let endpoints = ["https://rv.example/c/a+b=c", "rv.example:8787"].map(|text| Endpoint::parse(text).unwrap());
+        assert_eq!(places_in_link(&endpoints), "at=https%3A%2F%2Frv.example%2Fc%2Fa%2Bb%3Dc&at=rv.example%3A8787");
     }
 
     #[test]

@@ -1,15 +1,20 @@
 //! Makes text that strangers wrote fit to be shown in a row or a log line (THREATS 20).
 
+use unicode_normalization::char::is_combining_mark;
+
 /// Most characters of a label that are shown.
 pub const MAX_SHOWN: usize = 64;
+/// Marks on one letter; Vietnamese and Hebrew need three. More would be drawn over the lines above and below.
+const MAX_MARKS: usize = 4;
 
-/// `text` without control, bidirectional and invisible characters, with every run of white space as one blank, and cut to
-/// `max_chars` characters, the last of which is then `…`.
+/// `text` without control, bidirectional and invisible characters, with every run of white space as one blank, with at most
+/// four marks on a letter, and cut to `max_chars` characters, the last of which is then `…`.
 pub fn clean(text: &str, max_chars: usize) -> String {
     let mut shown = String::new();
     let mut chars = 0;
     for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {
-        let mut visible = word.chars().filter(|c| !is_invisible(*c)).peekable();
+        let mut marks = 0;
+        let mut visible = word.chars().filter(|c| !is_invisible(*c) && !is_one_mark_more(*c, &mut marks)).peekable();
         if visible.peek().is_some() && chars > 0 {
             shown.push(' ');
             chars += 1;
@@ -23,6 +28,16 @@ pub fn clean(text: &str, max_chars: usize) -> String {
         }
     }
     shown
+}
+
+/// Whether `c` is a mark above [`MAX_MARKS`], of which `marks` stand before it; joiners between them part nothing.
+fn is_one_mark_more(c: char, marks: &mut usize) -> bool {
+    match c {
+        '\u{200c}' | '\u{200d}' => return false,
+        c if is_combining_mark(c) => *marks += 1,
+        _ => *marks = 0,
+    }
+    *marks > MAX_MARKS
 }
 
 /// Whether `text` shows anything: joiners and variation selectors alone do not.
@@ -94,7 +109,24 @@ mod tests {
         assert_eq!(clean("ééééééé", 6), "ééééé…");
     }
 
+    #[test]
+    fn attack_marks_on_marks_stay_in_their_line() {
+        assert_eq!(clean(&format!("a{}b", "\u{301}".repeat(500)), 64), format!("a{}b", "\u{301}".repeat(4)));
+        assert_eq!(clean(&"a\u{301}\u{200d}".repeat(3), 64), "a\u{301}\u{200d}".repeat(3));
+        for fine in ["Việt Nam", "e\u{302}\u{301}", "שָּׁלוֹם", "हिन्दी", "👩\u{200d}❤\u{fe0f}\u{200d}👩", "1\u{fe0f}\u{20e3}"]
+        {
+            assert_eq!(clean(fine, 64), fine);
+        }
+    }
+
     proptest! {
+        #[test]
+        fn attack_no_letter_has_more_than_four_marks(text in "[a\u{301}\u{323}\u{200b}\u{200d}\u{fe0f} ]{0,40}") {
+            let shown = clean(&text, 80).replace('\u{200d}', "");
+            prop_assert!(shown.split(|c| !is_combining_mark(c)).all(|marks| marks.chars().count() <= 4), "{:?}", shown);
+            prop_assert_eq!(clean(&clean(&text, 80), 80), clean(&text, 80));
+        }
+
         #[test]
         fn whatever_comes_in_what_comes_out_is_short_and_harmless(text in any::<String>(), max in 1..80usize) {
             let shown = clean(&text, max);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use libp2p::PeerId;
 use serde::Deserialize;
@@ -13,13 +13,13 @@ use serde_json::json;
 
 use crate::clock::{Moment, UnixMillis};
 use crate::http::client_ip::host_key;
-use crate::http::{Client, Problem, body};
+use crate::http::{Client, Problem, body, origin};
 use crate::identity::peer_id_from_text;
 use crate::proto::community::Kind;
 use crate::proto::invite::Token;
 use crate::rendezvous::base::Base;
 use crate::rendezvous::store::Applicant;
-use crate::rendezvous::{App, Refusal, StoreError, locked, trimmed};
+use crate::rendezvous::{App, Refusal, StoreError, locked};
 
 /// Longest application, in characters.
 const MAX_MESSAGE: usize = 1000;
@@ -58,8 +58,7 @@ pub(in crate::rendezvous) async fn join(State(app): State<Arc<App>>, request: Re
 impl App {
     /// What stands before a path in a URL of this server: as configured, or as the client asked.
     pub(in crate::rendezvous) fn origin(&self, headers: &HeaderMap) -> String {
-        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-        self.settings().http.external_url.as_ref().map_or_else(|| format!("http://{host}"), trimmed)
+        origin::of_urls(self.settings().http.external_url.as_ref(), headers)
     }
 
     fn let_in(&self, slug: &str, wish: &Wish, (peer, from): (Option<PeerId>, IpAddr), origin: &str) -> Result<Response, Problem> {

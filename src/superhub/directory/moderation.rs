@@ -3,9 +3,10 @@
 //! Nobody needs an account to report a listing, so a report proves nothing and changes nothing: it waits until the operator dismisses it,
 //! hides the listing, or removes it. A hidden listing keeps its id, its lease and its statements, but stands in no search and on no page.
 //!
-//! Bounds: [`MOST_REPORTED`] listings wait, with the words of [`MOST_SAID`] reports each; further ones are counted. What nobody judged for
-//! [`KEPT`] is forgotten with the contacts in it, and with a tombstone. Reports are not in the audit log: strangers would push what the
-//! operator did out of it.
+//! Bounds: [`MOST_REPORTED`] listings wait, with the words of [`MOST_SAID`] reports each, the first and the newest; further ones are counted.
+//! So all of it is below 80 MB. Where one more would wait, the one gives way that the fewest reported, and of those the one that was reported
+//! longest ago: whoever reports what he finds shuts nobody out. What nobody judged for [`KEPT`] is forgotten with the contacts in it, and with a
+//! tombstone. Reports are not in the audit log: strangers would push what the operator did out of it.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
@@ -16,14 +17,16 @@ use crate::clock::UnixMillis;
 use crate::proto::directory::ListingId;
 use crate::proto::presence::label;
 
-/// Listings whose reports wait; one more hears 503.
+/// Listings whose reports wait; for one more, another gives way.
 pub const MOST_REPORTED: i64 = 10_000;
-/// Reports of one listing whose words are kept, the first ones.
-pub const MOST_SAID: i64 = 16;
-/// Most characters of what somebody says.
-pub const MAX_WORDS: usize = 1000;
-/// Most characters of a contact.
-pub const MAX_CONTACT: usize = 200;
+/// Reports of one listing whose words are kept.
+pub const MOST_SAID: i64 = 6;
+/// Of these, the first ones; the others are the newest.
+const FIRST: i64 = 3;
+/// Most characters of what somebody says; it has at most twice as many bytes.
+pub const MAX_WORDS: usize = 500;
+/// Most characters of a contact; it has at most twice as many bytes.
+pub const MAX_CONTACT: usize = 100;
 /// How long reports wait, in milliseconds: 90 days.
 const KEPT: i64 = 90 * 86_400_000;
 
@@ -107,7 +110,7 @@ pub struct Reported {
     pub first: UnixMillis,
     /// When the last came.
     pub last: UnixMillis,
-    /// What the first of them say.
+    /// What the first and the newest of them say.
     pub said: Vec<Said>,
 }
 
@@ -115,7 +118,7 @@ impl Desk<'_> {
     /// Notes a report of a listing of this hub.
     ///
     /// # Errors
-    /// [`StoreError::Nothing`], [`StoreError::Gone`] for what nobody is shown; [`StoreError::TooMany`].
+    /// [`StoreError::Nothing`], [`StoreError::Gone`] for what nobody is shown.
     pub fn report(&mut self, id: &ListingId, report: &Report) -> Result<(), StoreError> {
         let entry = by_public(self.change, id)?.ok_or(StoreError::Nothing)?;
         if entry.record.listing().is_none() || entry.hidden {
@@ -127,29 +130,43 @@ impl Desk<'_> {
             .query_row([entry.number], |row| row.get(0))
             .optional()?;
         if known.is_none() && self.how_many_reported()? >= MOST_REPORTED {
-            return Err(StoreError::TooMany("as many reports wait for the operator as may"));
+            self.give_way()?;
         }
         let noted = "INSERT INTO reported (listing, count, first, last) VALUES (?1, 1, ?2, ?2) \
                      ON CONFLICT (listing) DO UPDATE SET count = count + 1, last = ?2";
         self.change.prepare_cached(noted)?.execute((entry.number, stored(self.now)))?;
-        if known.unwrap_or(0) < MOST_SAID {
-            let said = "INSERT INTO reports (listing, at, reason, words, contact) VALUES (?1, ?2, ?3, ?4, ?5)";
-            let (words, contact) = (label::clean(&report.words, MAX_WORDS), label::clean(&report.contact, MAX_CONTACT));
-            self.change.prepare_cached(said)?.execute(params![entry.number, stored(self.now), report.reason.word(), words, contact])?;
+        if known.unwrap_or(0) >= MOST_SAID {
+            let oldest = "DELETE FROM reports WHERE id = (SELECT id FROM reports WHERE listing = ?1 ORDER BY id LIMIT 1 OFFSET ?2)";
+            self.change.prepare_cached(oldest)?.execute((entry.number, FIRST))?;
         }
+        let said = "INSERT INTO reports (listing, at, reason, words, contact) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let (words, contact) = (short(&report.words, MAX_WORDS), short(&report.contact, MAX_CONTACT));
+        self.change.prepare_cached(said)?.execute(params![entry.number, stored(self.now), report.reason.word(), words, contact])?;
         Ok(())
+    }
+
+    /// Forgets the reports that matter least.
+    fn give_way(&mut self) -> Result<(), StoreError> {
+        let least = "SELECT listing FROM reported ORDER BY count, last, listing LIMIT 1";
+        let least: i64 = self.change.prepare_cached(least)?.query_row([], |row| row.get(0))?;
+        self.close_reports(least).map(drop)
     }
 
     fn how_many_reported(&self) -> Result<i64, StoreError> {
         Ok(self.change.prepare_cached("SELECT count(*) FROM reported")?.query_row([], |row| row.get(0))?)
     }
 
-    /// The operator has judged the reports of a listing, and they are forgotten.
+    /// The operator has judged the reports of a listing up to that at `seen`, or all, and they are forgotten.
     ///
     /// # Errors
-    /// [`StoreError::Nothing`] where none wait.
-    pub fn dismiss(&mut self, id: &ListingId, who: &str) -> Result<(), StoreError> {
+    /// [`StoreError::Nothing`] where none wait; [`StoreError::Unseen`] where one came since.
+    pub fn dismiss(&mut self, id: &ListingId, seen: Option<UnixMillis>, who: &str) -> Result<(), StoreError> {
         let entry = by_public(self.change, id)?.ok_or(StoreError::Nothing)?;
+        let last = "SELECT last FROM reported WHERE listing = ?1";
+        let last: Option<i64> = self.change.prepare_cached(last)?.query_row([entry.number], |row| row.get(0)).optional()?;
+        if last.zip(seen).is_some_and(|(last, seen)| last != stored(seen)) {
+            return Err(StoreError::Unseen);
+        }
         match self.close_reports(entry.number)? {
             0 => Err(StoreError::Nothing),
             count => self.note(who, "dismissed", Some(id), &format!("{count} reports")),
@@ -190,15 +207,25 @@ impl Desk<'_> {
     }
 }
 
+/// What one asks for reports by.
+const REPORTED: &str = "SELECT r.listing, r.count, r.first, r.last, l.public FROM reported r JOIN listings l ON l.id = r.listing";
+
 /// Listings whose reports wait, those after `after` in the order of their numbers, and how many there are.
 pub(super) fn reported(look: &Connection, after: i64, most: usize) -> Result<(Vec<Reported>, i64), StoreError> {
-    let query = "SELECT r.listing, r.count, r.first, r.last, l.public FROM reported r JOIN listings l ON l.id = r.listing \
-                 WHERE r.listing > ?1 ORDER BY r.listing LIMIT ?2";
+    read_reported(look, &format!("{REPORTED} WHERE r.listing > ?1 ORDER BY r.listing LIMIT ?2"), (after, most as i64))
+}
+
+/// The same, those first that the most reported, and of these what was reported last.
+fn most_reported(look: &Connection, most: usize) -> Result<(Vec<Reported>, i64), StoreError> {
+    read_reported(look, &format!("{REPORTED} ORDER BY r.count DESC, r.last DESC, r.listing DESC LIMIT ?1"), [most as i64])
+}
+
+fn read_reported(look: &Connection, query: &str, values: impl rusqlite::Params) -> Result<(Vec<Reported>, i64), StoreError> {
     let row = |row: &Row| {
         let public: [u8; 16] = row.get(4)?;
         Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, at(row.get(2)?), at(row.get(3)?), ListingId::from_bytes(public)))
     };
-    let rows: Vec<_> = look.prepare_cached(query)?.query_map((after, most as i64), row)?.collect::<rusqlite::Result<_>>()?;
+    let rows: Vec<_> = look.prepare_cached(query)?.query_map(values, row)?.collect::<rusqlite::Result<_>>()?;
     let mut found = Vec::with_capacity(rows.len());
     for (number, count, first, last, id) in rows {
         if let Some(entry) = by_public(look, &id)? {
@@ -234,8 +261,13 @@ pub(in crate::superhub) struct Moderated {
 
 /// See [`Moderated`].
 pub(in crate::superhub) fn moderated(look: &Connection, most: usize) -> Result<Moderated, StoreError> {
-    let ((reported, reports), (waiting, requests)) = (reported(look, 0, most)?, waiting(look, 0, most)?);
+    let ((reported, reports), (waiting, requests)) = (most_reported(look, most)?, waiting(look, 0, most)?);
     Ok(Moderated { reported, reports, waiting, requests, hidden: hidden(look, 0, most)? })
+}
+
+/// What somebody wrote, on one line and within bounds.
+fn short(text: &str, max_chars: usize) -> String {
+    label::cut_bytes(&label::clean(text, max_chars), 2 * max_chars).to_owned()
 }
 
 fn at(millis: i64) -> UnixMillis {

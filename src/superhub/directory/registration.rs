@@ -2,7 +2,7 @@
 //!
 //! A server proves by Peer ID auth who it is, and the hub asks the address that it names: whoever answers there must say the same peer id
 //! ([`crate::superhub::monitor`]). So nobody lists somebody else's server. What then becomes of it is the operator's [`Policy`]: it waits for his
-//! word, or is listed at once. A listing of this kind is a lease: the server repeats its registration every third of it, without which it lapses
+//! word, or is listed at once; whoever had a listing refused, removed or hidden waits for his word on the next in either case. A listing of this kind is a lease: the server repeats its registration every third of it, without which it lapses
 //! and becomes a tombstone. What has lapsed comes back as what it was when the server does; what the operator removed does not.
 //!
 //! Bounds: [`MOST_WAITING`] requests wait, [`MOST_OF_HOST`] of one host; what was not repeated for [`PATIENCE`] is forgotten. They lie on the disk and
@@ -122,12 +122,19 @@ impl Desk<'_> {
         match found {
             Some(known) if known.state == "refused" => Err(StoreError::NotYours),
             Some(known) if known.state == "listed" => self.renew(&known, request, lease),
-            found if policy == Policy::Open => {
+            found if policy == Policy::Open && !self.is_doubtful(&request)? => {
                 let id = self.queue(found, &request, &address)?;
                 self.accept(id, request.listing, request.trust, &request.peer.to_base58(), lease).map(RegistrationState::Listed)
             }
             found => self.queue(found, &request, &address).map(|_| RegistrationState::Waiting),
         }
+    }
+
+    /// Whether the operator has turned down something of this server, or of another at its host: a key or a path costs nothing.
+    fn is_doubtful(&self, request: &Request) -> Result<bool, StoreError> {
+        let bad = "SELECT EXISTS (SELECT 1 FROM registrations r LEFT JOIN listings l ON l.id = r.listing \
+                   WHERE (r.peer = ?1 OR r.host = ?2) AND (r.state = 'refused' OR l.hidden IS NOT NULL))";
+        Ok(self.change.prepare_cached(bad)?.query_row(params![request.peer.to_bytes(), request.host], |row| row.get(0))?)
     }
 
     /// The operator's word on a request that waits.

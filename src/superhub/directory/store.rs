@@ -83,6 +83,9 @@ pub enum StoreError {
     /// It is not the version that was meant.
     #[error("it has been changed meanwhile; this is version {0}")]
     Changed(u64),
+    /// What was judged is not all there is by now.
+    #[error("another report came meanwhile: look at it first")]
+    Unseen,
     /// As much as there may be of it.
     #[error("{0}")]
     TooMany(&'static str),
@@ -112,6 +115,7 @@ impl From<StoreError> for Problem {
             StoreError::Gone => Problem::new(StatusCode::GONE, "gone", detail),
             StoreError::Foreign | StoreError::NotYours => Problem::forbidden(detail),
             StoreError::Changed(version) => Problem::new(StatusCode::PRECONDITION_FAILED, "changed", detail).member("version", version),
+            StoreError::Unseen => Problem::new(StatusCode::CONFLICT, "unseen", detail),
             StoreError::TooMany(_) => unavailable("full", &detail),
             StoreError::Unfit(_) => Problem::bad_request(detail),
             StoreError::Busy => unavailable("busy", &detail),

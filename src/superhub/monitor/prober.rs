@@ -1,10 +1,14 @@
 //! Who may be asked now: a stranger's listing must not make this hub knock at anybody's door all day (THREATS 38). Counted is the address that
 //! is knocked at, so a thousand names, paths or ports of one machine are one machine.
+//!
+//! What is looked after and what strangers want to list have a share each, so nobody keeps a server from being looked after. Who answered at
+//! an endpoint a moment ago is remembered for whoever else says that he is there: so nobody keeps a server from listing itself by saying it first.
 
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use hashlink::LruCache;
 use libp2p::PeerId;
 
 use super::asking::{Answer, AskError, ask, find};
@@ -15,41 +19,97 @@ use crate::proto::directory::Endpoint;
 use crate::proto::directory::target::Trust;
 use crate::proto::rate::{Rate, TokenBucket};
 
-/// Questions in all.
-const ALL: Rate = Rate { burst: 50, per_second: 50.0 };
-/// Questions to one stranger's endpoint: one a minute.
+/// Servers in all that are looked after; with [`REGISTERING`] fifty a second.
+pub(super) const LOOKING: Rate = Rate { burst: 40, per_second: 40.0 };
+/// Servers in all that want to be listed.
+const REGISTERING: Rate = Rate { burst: 10, per_second: 10.0 };
+/// Between two questions to one stranger's endpoint, and how long an answer counts for others who ask.
+const MINUTE: Duration = Duration::from_secs(60);
+/// Questions to one stranger's endpoint: one a [`MINUTE`].
 const ENDPOINT: Rate = Rate { burst: 1, per_second: 1.0 / 60.0 };
 /// Questions to one address of strangers, behind which may be a few endpoints.
 const ADDRESS: Rate = Rate { burst: 10, per_second: 10.0 / 60.0 };
+/// Answers that are remembered.
+const ANSWERS: usize = 4096;
 
 /// Asks servers who they are; a clone of the hub's one.
 pub struct Prober {
+    looking: Share,
+    registering: Share,
+    answers: Mutex<LruCache<Endpoint, (Moment, Answer)>>,
+}
+
+impl Default for Prober {
+    fn default() -> Self {
+        Self { looking: Share::of(LOOKING), registering: Share::of(REGISTERING), answers: Mutex::new(LruCache::new(ANSWERS)) }
+    }
+}
+
+impl Prober {
+    /// Who is at this endpoint, which is listed; `host:port` is asked by https, then by http.
+    ///
+    /// # Errors
+    /// See [`AskError`].
+    pub async fn ask(&self, endpoint: &Endpoint, trust: Trust) -> Result<Answer, AskError> {
+        self.looking.ask(endpoint, trust).await
+    }
+
+    /// Whether the server at this endpoint is `peer`, who says so.
+    ///
+    /// # Errors
+    /// [`AskError::SomebodyElse`], [`AskError::Nameless`]; see [`AskError`].
+    pub async fn proves(&self, endpoint: &Endpoint, peer: &PeerId, trust: Trust) -> Result<(), AskError> {
+        let answer = match self.remembered(endpoint, Moment::now()).filter(|_| trust == Trust::Stranger) {
+            Some(answer) => answer,
+            None => {
+                let answer = self.registering.ask(endpoint, trust).await?;
+                self.remember(endpoint, answer, Moment::now());
+                answer
+            }
+        };
+        match answer.peer {
+            Some(found) if found == *peer => Ok(()),
+            Some(found) => Err(AskError::SomebodyElse(found)),
+            None => Err(AskError::Nameless),
+        }
+    }
+
+    fn remembered(&self, endpoint: &Endpoint, now: Moment) -> Option<Answer> {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.get(endpoint).filter(|(at, _)| now.since(*at) < MINUTE).map(|(_, answer)| *answer)
+    }
+
+    fn remember(&self, endpoint: &Endpoint, answer: Answer, now: Moment) {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner).insert(endpoint.clone(), (now, answer));
+    }
+}
+
+/// What may be asked for one purpose.
+struct Share {
     all: Mutex<TokenBucket>,
     endpoints: Mutex<KeyedLimit<Endpoint>>,
     addresses: Mutex<KeyedLimit<IpAddr>>,
 }
 
-impl Default for Prober {
-    fn default() -> Self {
+impl Share {
+    fn of(all: Rate) -> Self {
         Self {
-            all: Mutex::new(TokenBucket::new(ALL, Moment::now())),
+            all: Mutex::new(TokenBucket::new(all, Moment::now())),
             endpoints: Mutex::new(KeyedLimit::new(ENDPOINT, TABLE)),
             addresses: Mutex::new(KeyedLimit::new(ADDRESS, TABLE)),
         }
     }
-}
 
-impl Prober {
-    /// Who is at this endpoint; `host:port` is asked by https, then by http.
-    ///
-    /// # Errors
-    /// See [`AskError`].
-    pub async fn ask(&self, endpoint: &Endpoint, trust: Trust) -> Result<Answer, AskError> {
+    /// What may not be asked takes nothing of what all share.
+    async fn ask(&self, endpoint: &Endpoint, trust: Trust) -> Result<Answer, AskError> {
         self.may_ask(endpoint, trust)?;
         let mut last = AskError::Silent("it has no address".into());
-        for url in endpoint.urls() {
+        for (nth, url) in endpoint.urls().into_iter().enumerate() {
             let found = find(url, trust).await?;
             self.may_knock(found.addresses.iter().map(|address| address.ip()), trust)?;
+            if nth == 0 {
+                self.is_one_of_all()?;
+            }
             match ask(&found).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => last = error,
@@ -58,26 +118,12 @@ impl Prober {
         Err(last)
     }
 
-    /// Whether the server at this endpoint is `peer`.
-    ///
-    /// # Errors
-    /// [`AskError::SomebodyElse`], [`AskError::Nameless`]; see [`AskError`].
-    pub async fn proves(&self, endpoint: &Endpoint, peer: &PeerId, trust: Trust) -> Result<(), AskError> {
-        match self.ask(endpoint, trust).await?.peer {
-            Some(found) if found == *peer => Ok(()),
-            Some(found) => Err(AskError::SomebodyElse(found)),
-            None => Err(AskError::Nameless),
-        }
-    }
-
     fn may_ask(&self, endpoint: &Endpoint, trust: Trust) -> Result<(), AskError> {
-        let now = Moment::now();
-        if trust == Trust::Stranger {
-            let mut endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
-            endpoints.take(endpoint.clone(), now).map_err(AskError::TooSoon)?;
+        if trust == Trust::Operator {
+            return Ok(());
         }
-        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.take(now) { Ok(()) } else { Err(AskError::TooSoon(all.next_token(now).since(now).max(Duration::from_secs(1)))) }
+        let mut endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
+        endpoints.take(endpoint.clone(), Moment::now()).map_err(AskError::TooSoon)
     }
 
     fn may_knock(&self, addresses: impl Iterator<Item = IpAddr>, trust: Trust) -> Result<(), AskError> {
@@ -90,24 +136,55 @@ impl Prober {
         }
         Ok(())
     }
+
+    fn is_one_of_all(&self) -> Result<(), AskError> {
+        let now = Moment::now();
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.take(now) { Ok(()) } else { Err(AskError::TooSoon(all.next_token(now).since(now).max(Duration::from_secs(1)))) }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn endpoint(number: usize) -> Endpoint {
+        Endpoint::parse(&format!("https://203.0.113.{number}:1")).unwrap()
+    }
+
     #[tokio::test]
     async fn attack_many_names_of_one_machine_are_one_machine() {
-        let prober = Prober::default();
-        let endpoint = |number: usize| Endpoint::parse(&format!("https://203.0.113.{number}:1")).unwrap();
-        for number in 0..50 {
-            assert!(matches!(prober.ask(&endpoint(number), Trust::Stranger).await, Err(AskError::Target(_))));
-        }
-        assert!(matches!(prober.ask(&endpoint(99), Trust::Stranger).await, Err(AskError::TooSoon(_))), "fifty a second in all");
-        assert!(matches!(prober.ask(&endpoint(1), Trust::Stranger).await, Err(AskError::TooSoon(_))), "one a minute of each");
+        let share = Share::of(REGISTERING);
+        assert!(matches!(share.ask(&endpoint(1), Trust::Stranger).await, Err(AskError::Target(_))));
+        assert!(matches!(share.ask(&endpoint(1), Trust::Stranger).await, Err(AskError::TooSoon(_))), "one a minute of each");
         let machine = ["9.9.9.9".parse().unwrap()];
-        let knocks = (0..1000).filter(|_| prober.may_knock(machine.into_iter(), Trust::Stranger).is_ok()).count();
+        let knocks = (0..1000).filter(|_| share.may_knock(machine.into_iter(), Trust::Stranger).is_ok()).count();
         assert_eq!(knocks, 10);
-        assert!(prober.may_knock(machine.into_iter(), Trust::Operator).is_ok());
+        assert!(share.may_knock(machine.into_iter(), Trust::Operator).is_ok());
+        let taken = (0..1000).filter(|_| share.is_one_of_all().is_ok()).count();
+        assert!((10..500).contains(&taken), "ten a second in all: {taken}");
+    }
+
+    #[tokio::test]
+    async fn attack_what_may_not_be_asked_takes_nothing_from_others() {
+        let prober = Prober::default();
+        for number in 0..200 {
+            let refused = prober.proves(&endpoint(number), &PeerId::random(), Trust::Stranger).await;
+            assert!(matches!(refused, Err(AskError::Target(_))), "{refused:?}");
+        }
+        assert!(prober.registering.is_one_of_all().is_ok() && prober.looking.is_one_of_all().is_ok());
+    }
+
+    #[tokio::test]
+    async fn attack_whoever_says_first_that_he_is_a_server_keeps_it_neither_out_nor_unseen() {
+        let (prober, place, owner) = (Prober::default(), endpoint(1), PeerId::random());
+        let answer = Answer { peer: Some(owner), took: Duration::ZERO, resting: false };
+        assert!(prober.registering.may_ask(&place, Trust::Stranger).is_ok(), "somebody says that it is his");
+        prober.remember(&place, answer, Moment::now());
+        let proves = async |peer: &PeerId| prober.proves(&place, peer, Trust::Stranger).await;
+        assert_eq!(proves(&PeerId::random()).await, Err(AskError::SomebodyElse(owner)));
+        assert_eq!(proves(&owner).await, Ok(()), "whoever it is proves it without a second knock");
+        assert!(prober.looking.may_ask(&place, Trust::Stranger).is_ok(), "and it is looked after");
+        assert_eq!(prober.remembered(&place, Moment::now() + MINUTE), None, "a minute later it is asked again");
     }
 }

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::asking::{Answer, AskError};
+use super::prober::LOOKING;
 use crate::clock::UnixMillis;
 use crate::proto::directory::Endpoint;
 use crate::proto::directory::target::Trust;
@@ -19,8 +20,8 @@ use crate::superhub::directory::{Desk, Observed, StoreError};
 
 /// Between two looks at what is due.
 const TICK: Duration = Duration::from_secs(1);
-/// Endpoints of one look.
-const AT_ONCE: usize = 50;
+/// Endpoints of one look: as many as may be asked in a [`TICK`].
+const AT_ONCE: usize = LOOKING.burst as usize;
 /// Questions that wait for their answer.
 const OPEN: usize = 64;
 /// How soon a server that answered is asked again.

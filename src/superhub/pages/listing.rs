@@ -82,7 +82,7 @@ impl Page {
             hub: app.name().to_owned(),
             description: if card.description.is_empty() { format!("{}: {}", card.name, card.rule) } else { card.description.clone() },
             canonical: format!("{origin}/directory/{}", card.id),
-            qr: Qr::of(&link),
+            qr: if origin.is_empty() { None } else { Qr::of(&link) },
             places: listing.endpoints.iter().map(|endpoint| endpoint.as_str().to_owned()).collect(),
             door: door(listing),
             server: listing.rendezvous_id.map(|peer| peer.to_base58()),

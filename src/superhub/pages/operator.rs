@@ -58,6 +58,8 @@ struct ReportView {
     card: Card,
     count: i64,
     last: String,
+    /// The same as the API has it.
+    last_ms: u64,
     said: Vec<SaidView>,
 }
 
@@ -177,7 +179,13 @@ impl ReportView {
             contact: said.contact.clone(),
             when: ago(said.at, now),
         });
-        Some(Self { card: Card::of(&one.entry, root, now)?, count: one.count, last: ago(one.last, now), said: said.collect() })
+        Some(Self {
+            card: Card::of(&one.entry, root, now)?,
+            count: one.count,
+            last: ago(one.last, now),
+            last_ms: one.last.0,
+            said: said.collect(),
+        })
     }
 }
 

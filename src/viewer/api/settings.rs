@@ -9,7 +9,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 use tokio::task::spawn_blocking;
 use toml_edit::Value as Toml;
@@ -18,7 +18,7 @@ use super::wishes::Wishes;
 use crate::config::base_url::BaseUrl;
 use crate::config::reload::{Applied, Reloaded};
 use crate::config::section::KeyDoc;
-use crate::config::{Config, ConfigErrors, Draft, EditError, Loaded, Origin, file_tag, toml_of_json, writable};
+use crate::config::{Config, ConfigErrors, Draft, EditError, Kind, Loaded, Origin, file_tag, toml_of_json, writable};
 use crate::http::auth::password;
 use crate::http::{self, Problem, origin};
 use crate::viewer::App;
@@ -50,8 +50,11 @@ pub(in crate::viewer) struct Setting {
     pub(in crate::viewer) value: Value,
     pub(in crate::viewer) default: Value,
     pub(in crate::viewer) doc: String,
+    #[serde(skip)]
+    pub(in crate::viewer) kind: Kind,
     /// Where the value comes from.
-    pub(in crate::viewer) origin: String,
+    #[serde(serialize_with = "in_words")]
+    pub(in crate::viewer) origin: Origin,
     /// What stands above the file, so that a change would change nothing.
     pub(in crate::viewer) locked: Option<String>,
     pub(in crate::viewer) secret: bool,
@@ -80,19 +83,20 @@ impl Settings {
 
 fn setting(loaded: &Loaded, key: &KeyDoc) -> Setting {
     let path = key.path();
-    let origin = loaded.origin(&path);
     Setting {
         value: loaded.config.show(key).map_or(Value::Null, |value| json_of(&value)),
         default: if key.secret { Value::Null } else { json_of(&key.default) },
         doc: key.doc.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" "),
-        origin: match origin {
-            Origin::Default => "default".to_owned(),
-            other => other.to_string(),
-        },
+        kind: key.kind,
+        origin: loaded.origin(&path).clone(),
         locked: loaded.locked_by(&path).map(ToString::to_string),
         secret: key.secret,
         key: path,
     }
+}
+
+fn in_words<S: Serializer>(origin: &Origin, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(origin)
 }
 
 fn json_of(value: &Toml) -> Value {
@@ -241,4 +245,15 @@ fn by_key(ConfigErrors(faults): ConfigErrors, wishes: &Map<String, Value>) -> BT
 
 fn words(wrong: &BTreeMap<String, String>) -> String {
     wrong.iter().map(|(key, why)| format!("{key}: {why}")).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_list_of_urls_keeps_the_secrets_of_those_that_are_known() {
+        let (config, keys) = (Config::default(), Config::keys());
+        assert!(keys.iter().all(|key| (key.kind == Kind::Urls) == url_list(&config, &key.path()).is_some()));
+    }
 }

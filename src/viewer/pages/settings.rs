@@ -9,7 +9,7 @@ use axum::response::Response;
 use serde_json::Value;
 
 use super::Frame;
-use crate::config::viewer::Theme;
+use crate::config::{Kind, Origin};
 use crate::http::Problem;
 use crate::http::page::{self, Face};
 use crate::viewer::App;
@@ -66,10 +66,9 @@ struct Field {
     key: &'static str,
     label: &'static str,
     hint: String,
-    kind: &'static str,
+    kind: Kind,
     /// The value, of a list line by line.
     value: String,
-    choices: Vec<&'static str>,
     /// Where the value comes from, if not from the file that is saved to.
     origin: String,
     locked: String,
@@ -103,19 +102,11 @@ fn groups(all: &Settings) -> Vec<(&'static str, Vec<Field>)> {
 /// Keys without a field that somebody has set.
 fn others(all: &Settings) -> Vec<Setting> {
     let has_field = |key: &str| GROUPS.iter().any(|(_, keys)| keys.iter().any(|(known, _)| *known == key));
-    all.settings.iter().filter(|one| one.origin != "default" && !has_field(&one.key)).cloned().collect()
+    all.settings.iter().filter(|one| one.origin != Origin::Default && !has_field(&one.key)).cloned().collect()
 }
 
 fn field(key: &'static str, label: &'static str, all: &Settings) -> Option<Field> {
     let setting = all.get(key)?;
-    let is_theme = key == "viewer.theme";
-    let kind = match &setting.default {
-        _ if is_theme => "choice",
-        Value::Bool(_) => "truth",
-        Value::Number(_) => "number",
-        Value::Array(_) => "list",
-        _ => "text",
-    };
     let value = match &setting.value {
         Value::String(text) => text.clone(),
         Value::Array(entries) => entries.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n"),
@@ -126,10 +117,13 @@ fn field(key: &'static str, label: &'static str, all: &Settings) -> Option<Field
         key,
         label,
         hint: setting.doc.clone(),
-        kind,
+        kind: setting.kind,
         value,
-        choices: if is_theme { Theme::ALL.map(Theme::word).to_vec() } else { Vec::new() },
-        origin: Some(&setting.origin).filter(|origin| *origin != "default" && !origin.starts_with(&all.file)).cloned().unwrap_or_default(),
+        origin: match &setting.origin {
+            Origin::Default => String::new(),
+            Origin::File { path, .. } if path.display().to_string() == all.file => String::new(),
+            other => other.to_string(),
+        },
         locked: setting.locked.clone().unwrap_or_default(),
     })
 }

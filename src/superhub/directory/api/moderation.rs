@@ -1,20 +1,20 @@
 //! Reports from anybody, and what the operator makes of them.
 
 use std::net::IpAddr;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::listings::id_of;
 use super::requests::After;
 use super::view::View;
 use super::{Who, of_foreign_page};
-use crate::clock::Moment;
-use crate::http::client_ip::host_key;
+use crate::clock::{Moment, UnixMillis};
 use crate::http::{Client, Problem, body, origin};
 use crate::proto::directory::ListingId;
 use crate::superhub::App;
@@ -62,9 +62,8 @@ fn of_our_page(app: &App, headers: &HeaderMap) -> bool {
 }
 
 fn may_report(app: &App, client: IpAddr) -> Result<(), Problem> {
-    let mut reported = app.reported.lock().unwrap_or_else(PoisonError::into_inner);
-    reported
-        .take(host_key(client), Moment::now())
+    app.reported
+        .take(client, Moment::now())
         .map_err(|after| Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate", "this address reports too often").retry_after(after))
 }
 
@@ -88,9 +87,22 @@ pub(super) async fn hidden(State(app): Shared, Query(after): Query<After>) -> An
     Ok(Json(json!({ "communities": told, "next": next })).into_response())
 }
 
-pub(super) async fn dismiss(State(app): Shared, Extension(who): Extension<Who>, Path(id): Path<String>) -> Answer {
-    let id = id_of(&id)?;
-    app.directory.change(0, move |desk| desk.dismiss(&id, &who.name())).await?;
+/// Which reports somebody has seen.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Seen {
+    /// When the last of them came, in milliseconds since 1970; `None`: whatever there is.
+    last: Option<u64>,
+}
+
+pub(super) async fn dismiss(
+    State(app): Shared,
+    Extension(who): Extension<Who>,
+    Path(id): Path<String>,
+    Query(seen): Query<Seen>,
+) -> Answer {
+    let (id, last) = (id_of(&id)?, seen.last.map(UnixMillis));
+    app.directory.change(0, move |desk| desk.dismiss(&id, last, &who.name())).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

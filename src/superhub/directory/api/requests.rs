@@ -1,7 +1,7 @@
 //! Servers that list themselves, and the operator's word on them.
 
 use std::net::IpAddr;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -17,7 +17,6 @@ use super::{Draft, Who};
 use crate::clock::{Moment, UnixMillis};
 use crate::config::superhub::Policy;
 use crate::http::Problem;
-use crate::http::client_ip::host_key;
 use crate::proto::directory::ListingId;
 use crate::superhub::App;
 use crate::superhub::directory::registration::{self, RegistrationState, Request};
@@ -73,9 +72,8 @@ async fn leased(app: &App, status: StatusCode, id: ListingId) -> Answer {
 
 /// Whether this address may have the hub look at another server.
 fn may_register(app: &App, client: IpAddr) -> Result<(), Problem> {
-    let mut registered = app.registered.lock().unwrap_or_else(PoisonError::into_inner);
-    registered
-        .take(host_key(client), Moment::now())
+    app.registered
+        .take(client, Moment::now())
         .map_err(|after| Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate", "this address registers too many servers").retry_after(after))
 }
 
