@@ -337,7 +337,7 @@ mod tests {
         std::thread::scope(|scope| {
             for key in keys {
                 let path = &path;
-                scope.spawn(move || (0..20).for_each(|at| set_in_file(&path, key, Some(Value::from(format!("{key} {at}")))).unwrap()));
+                scope.spawn(move || (0..20).for_each(|at| set_in_file(path, key, Some(Value::from(format!("{key} {at}")))).unwrap()));
             }
         });
         let file = fs::read_to_string(&path).unwrap();

@@ -5,7 +5,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Place;
-use super::join::{JoinError, Link, client, read};
+use super::exchange::{client, read};
+use super::join::{JoinError, Link};
 use crate::config::base_url::BaseUrl;
 use crate::proto::presence::label;
 
