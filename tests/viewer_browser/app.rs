@@ -64,7 +64,7 @@ async fn the_doctor_s_page_says_what_to_type_and_fits_everybody() {
     ];
     let sources = Sources { data: Some(folder.path().to_owned()), set: set.map(str::to_owned).to_vec(), ..Sources::default() };
     let config = Config::load(&sources).unwrap();
-    let stage = Stage::set_with(|options| options.config = config).await;
+    let stage = Stage::set_with(|options| options.current = tokio::sync::watch::channel(config).1).await;
     browser.watch().await;
     browser.go(&format!("{}doctor", stage.viewer.url())).await;
     browser.until(LIVE).await;
