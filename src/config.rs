@@ -11,6 +11,7 @@ pub mod discovery;
 mod edit;
 mod error;
 pub mod example;
+mod file_lock;
 pub mod files;
 mod goop_json;
 pub mod http;
@@ -38,7 +39,7 @@ pub mod viewer;
 mod warning;
 
 pub use data_dir::{DataDir, GOOP_JSON};
-pub use edit::{Draft, EditError, set_in_file, set_urls_in_file, writable};
+pub use edit::{Draft, EditError, can_be_saved, file_tag, set_in_file, writable};
 pub use error::{ConfigErrors, Fault, Origin};
 pub use layers::{FlagValue, GivenKey, Sources};
 pub use load::Loaded;

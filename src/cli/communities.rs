@@ -25,7 +25,7 @@ pub fn join(cli: &Cli, args: &JoinArgs, out: &mut dyn Write) -> Result<Exit> {
     membership::is_ours_to_change(&loaded)?;
     let link = Link::parse(&args.link)?;
     let url = runtime()?.block_on(link.follow()).map_err(refused)?;
-    let Joined { url, already } = membership::join(&loaded.again()?, url)?;
+    let Joined { url, already } = membership::join(&loaded, url)?;
     if already {
         writeln!(out, "You have joined {url} already.")?;
         return Ok(Exit::Done);

@@ -34,6 +34,7 @@ use crate::proto::signed::Epoch;
 
 mod back;
 mod events;
+mod exchange;
 pub mod join;
 mod link;
 mod listen;

@@ -7,8 +7,12 @@ use toml_edit::Value;
 
 use super::setting::{Kind, Setting, unexpected};
 
-/// The base URL of a server, `http` or `https`, without query and fragment. Passwords and the token of a personal community URL
-/// (`/m/<token>`) are left out wherever it is shown (THREATS 56).
+/// What stands where a secret is not shown.
+const HIDDEN: &str = "***";
+
+/// The base URL of a server, `http` or `https`, without query and fragment. User names, passwords and the token of a personal community URL
+/// (`/m/<token>`, and whatever follows) are left out wherever it is shown (THREATS 56). What is shown instead is no secret, and is not read
+/// as one.
 #[derive(Clone, PartialEq, Eq)]
 pub struct BaseUrl(Url);
 
@@ -30,21 +34,29 @@ impl BaseUrl {
                 Err("is the link of an invitation, which has to be exchanged first: goop join 'LINK' does that, or paste it into the page Communities".to_owned())
             }
             "http" | "https" if url.query().is_some() || url.fragment().is_some() => refuse("it may have no ? and no #"),
+            "http" | "https" if is_shown(&url) => refuse("its secret is not shown here: put it where *** stands"),
             "http" | "https" => Ok(Self(url)),
             _ => refuse("it must begin with https:// or http://"),
         }
     }
 }
 
+/// Whether this is how a URL with a secret is shown.
+fn is_shown(url: &Url) -> bool {
+    let token = url.path().split_once("/m/").and_then(|(_, rest)| rest.split('/').next());
+    [Some(url.username()), url.password(), token].contains(&Some(HIDDEN))
+}
+
 impl fmt::Display for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = self.0.clone();
-        if shown.password().is_some() && shown.set_password(Some("***")).is_err() {
+        let password = shown.password().map(|_| HIDDEN);
+        let hidden = shown.username().is_empty() || shown.set_username(HIDDEN).is_ok();
+        if !hidden || (password.is_some() && shown.set_password(password).is_err()) {
             return f.write_str("(a URL with a password)");
         }
-        if let Some((before, after)) = shown.path().split_once("/m/") {
-            let rest = after.split_once('/').map_or("", |(_, rest)| rest);
-            let path = format!("{before}/m/***/{rest}");
+        if let Some((before, _)) = shown.path().split_once("/m/") {
+            let path = format!("{before}/m/{HIDDEN}");
             shown.set_path(&path);
         }
         f.write_str(shown.as_str())
@@ -84,5 +96,32 @@ mod tests {
             assert!(why.contains("goop join") && !why.contains("s3cret"), "{why}");
         }
         assert!(!BaseUrl::parse("https://rv.example/#x").unwrap_err().contains("goop join"));
+    }
+
+    /// THREATS 56.
+    #[test]
+    fn attack_no_secret_of_a_url_is_shown_wherever_it_stands() {
+        for (url, shown) in [
+            ("https://rv.example/c/x/m/s3cret", "https://rv.example/c/x/m/***"),
+            ("https://rv.example/m/s3cret/", "https://rv.example/m/***"),
+            ("https://rv.example/m/m/s3cret", "https://rv.example/m/***"),
+            ("https://rv.example/c/x/m/a/s3cret/m/b", "https://rv.example/c/x/m/***"),
+            ("https://s3cret@rv.example/", "https://***@rv.example/"),
+            ("https://u:s3cret@rv.example/", "https://***:***@rv.example/"),
+            ("https://:s3cret@rv.example/", "https://:***@rv.example/"),
+            ("https://rv.example/c/m", "https://rv.example/c/m"),
+        ] {
+            let url = BaseUrl::parse(url).unwrap();
+            assert_eq!((url.to_string().as_str(), format!("{url:?}").contains("s3cret")), (shown, false));
+        }
+    }
+
+    #[test]
+    fn what_is_shown_in_place_of_a_secret_is_not_taken_for_it() {
+        for url in ["https://rv.example/c/x/m/***", "https://rv.example/m/***/", "https://***@rv.example", "https://u:***@rv.example/"] {
+            let why = BaseUrl::parse(url).unwrap_err();
+            assert!(why.contains("put it where *** stands"), "{why}");
+        }
+        assert!(BaseUrl::parse("https://rv.example/***").is_ok());
     }
 }

@@ -1,19 +1,22 @@
 //! Changing keys in the configuration file, everything else in it as it was.
 //!
-//! A [`Draft`] is the file as it was read, and what is to be changed in it. Its tag says which content that was: a file that somebody
-//! else has changed meanwhile is not overwritten.
+//! A [`Draft`] is the file as it was read, and what is to be changed in it. While there is one, no other of this machine's goops changes the
+//! file (its lock is held); its tag says which content was read, so that not even an editor's change meanwhile is overwritten.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
-use sha2::{Digest, Sha256};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
 use thiserror::Error;
 use toml_edit::{Array, DocumentMut, Item, RawString, Table, TableLike, Value};
 
 use super::Config;
 use super::base_url::BaseUrl;
-use super::files::{create_private_dir, read_bounded, write_private_atomically};
+use super::file_lock::FileLock;
+use super::files::{read_bounded, rehearse_write, write_private_atomically};
 use super::setting::Raw;
 use super::suggest::nearest;
 use super::toml_file::MAX_FILE;
@@ -45,6 +48,9 @@ pub enum EditError {
         /// What is wrong.
         why: String,
     },
+    /// It would hold more than is read of a configuration.
+    #[error("{}: with this it would be longer than the {MAX_FILE} bytes allowed, and was left as it is", .0.display())]
+    TooLong(PathBuf),
     /// Somebody else changed the file meanwhile.
     #[error("{} was changed meanwhile, and was left as it is", .0.display())]
     Changed(PathBuf),
@@ -69,35 +75,26 @@ pub fn set_in_file(path: &Path, key: &str, value: Option<Value>) -> Result<(), E
     draft.save().map(drop)
 }
 
-/// The same for a key that is a list of URLs: these are its entries from here on. What stays, stays as it was written, and no comment in the
-/// list is lost.
-///
-/// # Errors
-/// See [`EditError`].
-pub fn set_urls_in_file(path: &Path, key: &str, urls: &[BaseUrl]) -> Result<(), EditError> {
-    let mut draft = Draft::open(path)?;
-    draft.set_urls(key, urls)?;
-    draft.save().map(drop)
-}
-
 /// See the head of this file.
 #[derive(Debug)]
 pub struct Draft {
     path: PathBuf,
     document: DocumentMut,
     tag: String,
+    _lock: FileLock,
 }
 
 impl Draft {
-    /// The file at `path` as it is now; one that is not there is empty.
+    /// The file at `path` as it is now, one that is not there is empty; waits for whoever else is changing it.
     ///
     /// # Errors
-    /// It cannot be read, or is not TOML.
+    /// It cannot be locked or read, or is not TOML.
     pub fn open(path: &Path) -> Result<Self, EditError> {
+        let lock = FileLock::take(path).map_err(|error| EditError::Io { path: path.to_owned(), error })?;
         let text = text_of(path)?;
         let tag = tag_of(&text);
         let malformed = |error: toml_edit::TomlError| EditError::Malformed { path: path.to_owned(), why: error.message().to_owned() };
-        Ok(Self { path: path.to_owned(), document: text.parse().map_err(malformed)?, tag })
+        Ok(Self { path: path.to_owned(), document: text.parse().map_err(malformed)?, tag, _lock: lock })
     }
 
     /// Names the content that was read; another content has another tag.
@@ -113,7 +110,8 @@ impl Draft {
         self.edit(key, |_| value)
     }
 
-    /// As [`set_urls_in_file`], in this draft alone.
+    /// The same for a key that is a list of URLs: these are its entries from here on. What stays, stays as it was written, and no comment in the
+    /// list is lost.
     ///
     /// # Errors
     /// As [`Self::set`].
@@ -129,17 +127,17 @@ impl Draft {
     /// Writes the file; answers the tag of what it holds then.
     ///
     /// # Errors
-    /// It is read-only, was changed meanwhile, or cannot be written.
+    /// It is read-only, was changed meanwhile, would be too long, or cannot be written.
     pub fn save(&self) -> Result<String, EditError> {
         let io = |error| EditError::Io { path: self.path.clone(), error };
         writable(&self.path).map_err(io)?;
         if tag_of(&text_of(&self.path)?) != self.tag {
             return Err(EditError::Changed(self.path.clone()));
         }
-        if let Some(parent) = self.path.parent() {
-            create_private_dir(parent).map_err(io)?;
-        }
         let text = self.text();
+        if text.len() as u64 > MAX_FILE {
+            return Err(EditError::TooLong(self.path.clone()));
+        }
         write_private_atomically(&self.path, text.as_bytes()).map_err(io)?;
         Ok(tag_of(&text))
     }
@@ -176,6 +174,25 @@ pub fn writable(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether the file at `path` could be saved with `more` bytes than it has: for what must not be lost once it was begun.
+///
+/// # Errors
+/// It is read-only, or there is no room for it.
+pub fn can_be_saved(path: &Path, more: usize) -> Result<(), EditError> {
+    let io = |error| EditError::Io { path: path.to_owned(), error };
+    writable(path).map_err(io)?;
+    let _lock = FileLock::take(path).map_err(io)?;
+    rehearse_write(path, text_of(path)?.len() + more).map_err(io)
+}
+
+/// The tag of the file at `path` as it is now.
+///
+/// # Errors
+/// It cannot be read.
+pub fn file_tag(path: &Path) -> Result<String, EditError> {
+    text_of(path).map(|text| tag_of(&text))
+}
+
 fn text_of(path: &Path) -> Result<String, EditError> {
     let io = |error| EditError::Io { path: path.to_owned(), error };
     match read_bounded(path, MAX_FILE) {
@@ -185,8 +202,11 @@ fn text_of(path: &Path) -> Result<String, EditError> {
     }
 }
 
+/// Its key is another one in each process, so that whoever sees tags cannot find out by trying which secrets stand in the file (THREATS 56).
 fn tag_of(text: &str) -> String {
-    Sha256::digest(text).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    static KEY: LazyLock<[u8; 32]> = LazyLock::new(rand::random);
+    let mac = Hmac::<Sha256>::new_from_slice(&*KEY).expect("HMAC takes a key of any length").chain_update(text);
+    mac.finalize().into_bytes().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn with_urls(old: Option<&Array>, urls: &[BaseUrl]) -> Array {
@@ -260,7 +280,9 @@ mod tests {
         let path = folder.path().join("goop.toml");
         fs::write(&path, before).unwrap();
         let urls: Vec<BaseUrl> = urls.iter().map(|url| BaseUrl::parse(url).unwrap()).collect();
-        set_urls_in_file(&path, "presence.rendezvous_wan", &urls).unwrap();
+        let mut draft = Draft::open(&path).unwrap();
+        draft.set_urls("presence.rendezvous_wan", &urls).unwrap();
+        draft.save().unwrap();
         fs::read_to_string(&path).unwrap()
     }
 
@@ -299,12 +321,48 @@ mod tests {
             matches!(draft.set("profile.lable", Some(Value::from("x"))), Err(EditError::UnknownKey { meant: Some(meant), .. }) if meant == "profile.label")
         );
         assert!(matches!(draft.set("p2p.listen_port", Some(Value::from(-1))), Err(EditError::Refused { .. })));
-        let mut other = Draft::open(&path).unwrap();
-        assert_eq!(other.tag(), draft.tag());
-        let tag = draft.save().unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "# mine\n[profile]\nlabel = \"Anna\" # me\n");
-        other.set("profile.label", Some(Value::from("Bob"))).unwrap();
-        assert!(matches!(other.save(), Err(EditError::Changed(_))));
-        assert_eq!(Draft::open(&path).unwrap().tag(), tag);
+        assert_eq!(file_tag(&path).unwrap(), draft.tag());
+        let (tag, saved) = (draft.save().unwrap(), "# mine\n[profile]\nlabel = \"Anna\" # me\n");
+        assert_eq!((fs::read_to_string(&path).unwrap().as_str(), file_tag(&path).unwrap()), (saved, tag));
+        draft.set("profile.label", Some(Value::from("Bob"))).unwrap();
+        assert!(matches!(draft.save(), Err(EditError::Changed(_))));
+        assert_eq!(fs::read_to_string(&path).unwrap(), saved);
+    }
+
+    #[test]
+    fn many_who_change_the_file_at_once_lose_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/goop.toml");
+        let keys = ["profile.label", "listing.name", "listing.description", "paths.site_root", "paths.downloads"];
+        std::thread::scope(|scope| {
+            for key in keys {
+                let path = &path;
+                scope.spawn(move || (0..20).for_each(|at| set_in_file(path, key, Some(Value::from(format!("{key} {at}")))).unwrap()));
+            }
+        });
+        let file = fs::read_to_string(&path).unwrap();
+        assert!(keys.iter().all(|key| file.contains(&format!("{key} 19"))), "{file}");
+    }
+
+    #[test]
+    fn attack_a_change_cannot_make_the_file_too_long_to_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("goop.toml");
+        let before = format!("# {}\n", "x".repeat(MAX_FILE as usize - 10));
+        fs::write(&path, &before).unwrap();
+        assert!(matches!(set_in_file(&path, "profile.label", Some(Value::from("Ann"))), Err(EditError::TooLong(_))));
+        assert!(fs::read_to_string(&path).unwrap() == before);
+    }
+
+    /// THREATS 56.
+    #[test]
+    fn attack_a_tag_is_no_oracle_for_the_secrets_in_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, text) = (folder.path().join("goop.toml"), "presence.admin_password = \"1234\"\n");
+        fs::write(&path, text).unwrap();
+        let tag = file_tag(&path).unwrap();
+        let guessed: String =
+            sha2::Digest::finalize(<Sha256 as sha2::Digest>::new_with_prefix(text)).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert!(!guessed.starts_with(&tag) && tag.len() == 32);
     }
 }

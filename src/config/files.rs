@@ -1,22 +1,65 @@
 //! Files of ours on disk: readable by their owner alone, and never half written, whatever happens in between (THREATS 34, 51).
 
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Mode of the files we write.
-const PRIVATE_FILE: u32 = 0o600;
+pub(super) const PRIVATE_FILE: u32 = 0o600;
+/// How the name of a file ends that is not whole yet; each has one of its own, so that two writers never write into the same.
+const TEMPORARY: &str = ".tmp";
 /// Mode of the folders we make.
 const PRIVATE_DIR: u32 = 0o700;
 
 /// Replace the file at `path`, or make it, with mode 0600: after a crash it holds all of the old or all of the new bytes.
-/// A link at `path` is followed, so that a file kept elsewhere stays where it is kept.
+/// A link at `path` is followed, so that a file kept elsewhere stays where it is kept; one that leads nowhere is refused.
 pub fn write_private_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let target = replaced(path)?;
     let temporary = write_temporary(&target, bytes)?;
     fs::rename(&temporary, &target).inspect_err(|_| discard(&temporary))?;
     sync_parent(&target)
+}
+
+/// Whether the file at `path` could be replaced by one of `length` bytes now: writes as much beside it, and removes that again.
+pub fn rehearse_write(path: &Path, length: usize) -> io::Result<()> {
+    discard(&write_temporary(&replaced(path)?, &vec![0; length])?);
+    Ok(())
+}
+
+/// The file that is meant by `path`, behind all links; it need not be there, but what a link names must be: who put a link where nothing is
+/// yet, such as a volume that is not mounted, does not want a file in its place.
+pub(super) fn replaced(path: &Path) -> io::Result<PathBuf> {
+    match fs::canonicalize(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound && fs::symlink_metadata(path).is_err() => Ok(path.to_owned()),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            Err(io::Error::new(ErrorKind::NotFound, "this is a link to a file that is not there, and was left as it is"))
+        }
+        other => other,
+    }
+}
+
+/// The hidden file beside `target` that is named after it, ending in `.what`.
+pub(super) fn beside(target: &Path, what: &str) -> io::Result<PathBuf> {
+    let name = target.file_name().ok_or_else(|| io::Error::new(ErrorKind::InvalidInput, "this path names no file"))?;
+    let mut hidden = OsString::from(".");
+    hidden.push(name);
+    hidden.push(".");
+    hidden.push(what);
+    Ok(target.with_file_name(hidden))
+}
+
+/// Remove what writers of `target` left behind that were killed, secrets and all. Only for whoever keeps all other writers away.
+pub(super) fn sweep_temporaries(target: &Path) {
+    let (Some(parent), Some(name)) = (target.parent(), target.file_name()) else { return };
+    let begins = format!(".{}.", name.to_string_lossy());
+    let is_ours = |found: &str| found.strip_prefix(&begins).is_some_and(|rest| rest.ends_with(TEMPORARY));
+    for found in fs::read_dir(parent).into_iter().flatten().flatten() {
+        if found.file_name().to_str().is_some_and(is_ours) {
+            discard(&found.path());
+        }
+    }
 }
 
 /// Make the file at `path` with mode 0600; fails with [`ErrorKind::AlreadyExists`] if anything is there, and never replaces it.
@@ -61,9 +104,7 @@ fn create_in_place(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 fn write_temporary(target: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
-    let name = target.file_name().ok_or_else(|| io::Error::new(ErrorKind::InvalidInput, "this path names no file"))?;
-    let temporary = target.with_file_name(format!(".{}.{}.tmp", name.to_string_lossy(), std::process::id()));
-    discard(&temporary);
+    let temporary = beside(target, &format!("{}.{:016x}{TEMPORARY}", std::process::id(), rand::random::<u64>()))?;
     let file = OpenOptions::new().write(true).create_new(true).mode(PRIVATE_FILE).open(&temporary)?;
     fill(file, bytes).inspect_err(|_| discard(&temporary))?;
     Ok(temporary)
@@ -81,7 +122,7 @@ fn sync_parent(path: &Path) -> io::Result<()> {
     File::open(parent)?.sync_all()
 }
 
-/// A temporary file that stays behind does no harm; the next write takes its place.
+/// A temporary file that stays behind does no harm.
 fn discard(temporary: &Path) {
     let _ = fs::remove_file(temporary);
 }
@@ -131,6 +172,42 @@ mod tests {
         write_private_atomically(&link, b"new").unwrap();
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read(&real).unwrap(), b"new");
+    }
+
+    #[test]
+    fn a_link_to_nowhere_is_left_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let (gone, link) = (dir.path().join("gone"), dir.path().join("link"));
+        std::os::unix::fs::symlink(&gone, &link).unwrap();
+        let why = write_private_atomically(&link, b"new").unwrap_err();
+        assert!(why.to_string().contains("a link to a file that is not there"), "{why}");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink() && !gone.exists());
+    }
+
+    #[test]
+    fn attack_two_writers_of_one_file_never_write_into_one_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("f");
+        let whole: Vec<Vec<u8>> = (0..4).map(|writer| vec![b'a' + writer; 64 * 1024]).collect();
+        std::thread::scope(|scope| {
+            let write = |bytes: &Vec<u8>| (0..50).all(|_| write_private_atomically(&file, bytes).is_ok());
+            let writers: Vec<_> = whole.iter().map(|bytes| scope.spawn(move || write(bytes))).collect();
+            while writers.iter().any(|writer| !writer.is_finished()) {
+                assert!(fs::read(&file).map_or(true, |found| whole.contains(&found)), "never anything in between");
+            }
+            assert!(writers.into_iter().all(|writer| writer.join().unwrap()), "nobody takes another's file away");
+        });
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_rehearsal_leaves_nothing_behind_and_fails_where_the_write_would() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("f");
+        fs::write(&file, b"old").unwrap();
+        rehearse_write(&file, 100_000).unwrap();
+        assert_eq!((fs::read(&file).unwrap().as_slice(), fs::read_dir(dir.path()).unwrap().count()), (b"old".as_slice(), 1));
+        assert!(rehearse_write(&dir.path().join("no/folder"), 1).is_err());
     }
 
     #[test]

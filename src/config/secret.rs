@@ -6,6 +6,9 @@ use toml_edit::Value;
 
 use super::setting::Setting;
 
+/// Longest secret, in bytes.
+const MAX_SECRET: usize = 4096;
+
 /// Text that is never shown: its `Debug` says only whether there is any (THREATS 56).
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(String);
@@ -37,7 +40,8 @@ impl Setting for Secret {
     const SECRET: bool = true;
 
     fn read(value: &Value) -> Result<Self, String> {
-        value.as_str().map(Self::new).ok_or_else(|| format!("must be text in quotes, not a value of type {}", value.type_name()))
+        let text = value.as_str().ok_or_else(|| format!("must be text in quotes, not a value of type {}", value.type_name()))?;
+        if text.len() > MAX_SECRET { Err(format!("must be at most {MAX_SECRET} bytes long")) } else { Ok(Self::new(text)) }
     }
 
     fn write(&self) -> Value {

@@ -107,12 +107,18 @@ impl Setting for MdnsTag {
     }
 }
 
-/// Any path but the empty one; a relative path starts at the data folder.
+/// Longest path, in bytes: what Linux takes.
+const MAX_PATH: usize = 4096;
+
+/// Any path of at most [`MAX_PATH`] bytes but the empty one; a relative path starts at the data folder.
 impl Setting for PathBuf {
     fn read(value: &Value) -> Result<Self, String> {
         let path = text_of(value)?;
         if path.trim().is_empty() || path.contains('\0') {
             return Err(unexpected("a path", value));
+        }
+        if path.len() > MAX_PATH {
+            return Err(format!("must be at most {MAX_PATH} bytes long, not {}", path.len()));
         }
         Ok(PathBuf::from(path))
     }

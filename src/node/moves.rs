@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use crate::clients::rendezvous::Place;
-use crate::clients::rendezvous::membership::{self, MembershipError};
+use crate::clients::rendezvous::membership;
 use crate::config::Loaded;
 use crate::config::base_url::BaseUrl;
 use crate::config::reload::{Applied, ReloadHandle};
@@ -21,35 +21,80 @@ const EVERY: Duration = Duration::from_secs(5);
 /// Writes moves down, and has what is written applied, until `stop`.
 pub async fn write_down(peer: PeerHandle, started: Loaded, reload: ReloadHandle, stop: CancellationToken) {
     let looking = async {
-        let mut known: Vec<(BaseUrl, BaseUrl)> = Vec::new();
+        let mut notes = Notes::default();
         loop {
             sleep(EVERY).await;
-            let moves = peer.moves().await;
-            let fresh: Vec<_> = moves.iter().filter(|one| !known.contains(one)).cloned().collect();
-            known = moves;
-            for (from, to) in fresh {
-                let place = Place::new(to.clone()).name();
-                match note(&started, from, to).await {
-                    Ok(true) => {
-                        info!(place, "a community moved, and that was written down");
-                        if reload.ask().await == Applied::NotTold {
-                            debug!("nobody applies what was written down");
-                        }
-                    }
-                    Ok(false) => {}
-                    Err(why) => info!(place, why, "a community moved; it is followed, and not written down"),
-                }
+            if notes.take(&started, peer.moves().await).await && reload.ask().await == Applied::NotTold {
+                debug!("nobody applies what was written down");
             }
         }
     };
     stop.run_until_cancelled(looking).await;
 }
 
-async fn note(started: &Loaded, from: BaseUrl, to: BaseUrl) -> Result<bool, String> {
-    let started = started.clone();
-    let noted = spawn_blocking(move || {
-        let loaded = started.again().map_err(|faults| faults.to_string())?;
-        membership::follow(&loaded, &from, &to).map_err(|error: MembershipError| error.to_string())
-    });
-    noted.await.unwrap_or(Ok(false))
+/// From where to where.
+type Moved = (BaseUrl, BaseUrl);
+
+/// What came of the moves that are known: `Ok` where there is nothing left to do, else why not, which is told once.
+#[derive(Default)]
+struct Notes(Vec<(Moved, Result<(), String>)>);
+
+impl Notes {
+    /// Writes down what is not yet; true if the file changed.
+    async fn take(&mut self, started: &Loaded, moves: Vec<Moved>) -> bool {
+        self.0.retain(|(known, _)| moves.contains(known));
+        let mut written = false;
+        for one in moves {
+            let before = self.0.iter().position(|(known, _)| *known == one).map(|at| self.0.swap_remove(at).1);
+            let now = match before {
+                Some(Ok(())) => Ok(()),
+                before => note(started, &one, before.and_then(Result::err)).await.map(|changed| written |= changed),
+            };
+            self.0.push((one, now));
+        }
+        written
+    }
+}
+
+/// Tries to write down one move, which failed so before.
+async fn note(started: &Loaded, (from, to): &Moved, before: Option<String>) -> Result<bool, String> {
+    let (started, place, from, to) = (started.clone(), Place::new(to.clone()).name(), from.clone(), to.clone());
+    let noted = spawn_blocking(move || membership::follow(&started, &from, &to));
+    let noted = noted.await.map_err(|broken| broken.to_string()).and_then(|noted| noted.map_err(|error| error.to_string()));
+    match &noted {
+        Ok(true) => info!(place, "a community moved, and that was written down"),
+        Err(why) if before.as_ref() != Some(why) => info!(place, why, "a community moved; it is followed, and not written down yet"),
+        _ => {}
+    }
+    noted
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::fs;
+
+    use super::*;
+    use crate::config::{Config, Sources};
+
+    #[tokio::test]
+    async fn a_move_that_could_not_be_written_down_is_tried_again_and_then_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("goop.toml");
+        let (broken, before) = ("[presence", "presence.rendezvous_wan = [\"https://a.example/\"]\n");
+        fs::write(&path, before).unwrap();
+        let sources = Sources { data: Some(folder.path().to_owned()), env: BTreeMap::new(), ..Sources::default() };
+        let started = Config::load(&sources).unwrap();
+        let url = |text: &str| BaseUrl::parse(text).unwrap();
+        let moves = || vec![(url("https://a.example"), url("https://b.example"))];
+        let mut notes = Notes::default();
+        fs::write(&path, broken).unwrap();
+        assert!(!notes.take(&started, moves()).await);
+        fs::write(&path, before).unwrap();
+        assert!(notes.take(&started, moves()).await, "once the file is whole again");
+        assert!(fs::read_to_string(&path).unwrap().contains("b.example"));
+        fs::write(&path, before).unwrap();
+        assert!(!notes.take(&started, moves()).await, "the owner may undo it");
+        assert!(!notes.take(&started, Vec::new()).await && notes.0.is_empty());
+    }
 }

@@ -16,6 +16,7 @@ mod files;
 mod peers;
 pub(super) mod settings;
 mod site;
+mod wishes;
 
 pub(super) use peers::peer_id;
 pub(super) use site::listing as own_files;

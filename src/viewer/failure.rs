@@ -123,7 +123,7 @@ impl From<JoinError> for Problem {
             JoinError::Link(_) => Self::bad_request(words),
             JoinError::Refused { .. } => Self::new(StatusCode::FORBIDDEN, "not-let-in", words),
             JoinError::Undecided => Self::new(StatusCode::CONFLICT, "not-now", words),
-            JoinError::Unreachable(_) => Self::new(StatusCode::BAD_GATEWAY, "unreachable", words),
+            JoinError::Unreachable(..) | JoinError::Withheld(..) => Self::new(StatusCode::BAD_GATEWAY, "unreachable", words),
             JoinError::NoServer(_) => Self::new(StatusCode::BAD_GATEWAY, "refused", words),
         }
     }
@@ -133,6 +133,7 @@ impl From<MembershipError> for Problem {
     fn from(error: MembershipError) -> Self {
         match error {
             MembershipError::File(error) => error.into(),
+            MembershipError::Faults(faults) => Self::new(StatusCode::CONFLICT, "bad-config", faults.to_string()),
             MembershipError::NotKept { .. } => Self::new(StatusCode::CONFLICT, "not-saved", error.to_string()),
             MembershipError::Elsewhere(_) => Self::new(StatusCode::CONFLICT, "locked", error.to_string()),
             MembershipError::Nowhere(_) => Self::not_found(error.to_string()),
@@ -146,6 +147,7 @@ impl From<EditError> for Problem {
         match &error {
             EditError::UnknownKey { .. } | EditError::Refused { .. } => Self::bad_request(error.to_string()),
             EditError::Changed(_) => Self::new(StatusCode::PRECONDITION_FAILED, "changed", error.to_string()),
+            EditError::TooLong(_) => Self::new(StatusCode::CONFLICT, "not-saved", error.to_string()),
             EditError::Malformed { .. } => Self::new(StatusCode::CONFLICT, "bad-config", error.to_string()),
             EditError::Io { error: cause, .. } if matches!(cause.kind(), StorageFull | QuotaExceeded) => full(),
             // The file is the owner's, and its path is on the page.

@@ -10,27 +10,17 @@
 //! `at` is an endpoint as listings have it, and may stand there up to [`MAX_PLACES`] times: the first that answers is taken. A link holds
 //! secrets, and is neither logged nor shown.
 
-use std::time::Duration;
-
-use reqwest::{Client, Response, StatusCode, Url, redirect};
-use serde_json::{Value, json};
+use reqwest::Url;
 use thiserror::Error;
 
+use super::exchange::{Candidate, Pass, client, exchange};
 use crate::config::base_url::BaseUrl;
 use crate::proto::directory::Endpoint;
-use crate::proto::presence::label;
 
 /// Longest link, in bytes.
 pub const MAX_LINK: usize = 4096;
 /// Places that are tried.
 pub const MAX_PLACES: usize = 8;
-/// How long one place may take.
-pub const PATIENCE: Duration = Duration::from_secs(5);
-/// Longest answer that is read, in bytes.
-const MAX_ANSWER: usize = 16 * 1024;
-/// Characters of a server's own words that are shown.
-const MAX_WORDS: usize = 300;
-
 /// Why nobody came in.
 #[derive(Debug, Error)]
 pub enum JoinError {
@@ -48,9 +38,12 @@ pub enum JoinError {
     /// The operator has not decided.
     #[error("nobody has answered this application yet; try the same link later")]
     Undecided,
-    /// No place of the link answers.
-    #[error("{0} does not answer, and it alone can take the invitation")]
-    Unreachable(String),
+    /// No place of the link answers; why.
+    #[error("{0} does not answer ({1}), and it alone can take the invitation")]
+    Unreachable(String, String),
+    /// It would have been sent in the clear; why that was not done.
+    #[error("the invitation was not sent to {0}, where everybody on the way could have read it: {1}")]
+    Withheld(String, String),
     /// What answers is something else.
     #[error("{0} is no server that takes invitations")]
     NoServer(String),
@@ -60,15 +53,9 @@ pub enum JoinError {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Link {
     /// Where the community is met, at least one place; the first is tried first.
-    places: Vec<BaseUrl>,
+    places: Vec<Candidate>,
     /// What is shown there to come in.
     pass: Option<Pass>,
-}
-
-#[derive(Clone, PartialEq, Eq)]
-enum Pass {
-    Invite(String),
-    Ticket(String),
 }
 
 impl Link {
@@ -100,7 +87,7 @@ impl Link {
 
     fn place(text: &str, pass: Option<Pass>) -> Result<Self, JoinError> {
         let places = match text.contains("://") {
-            true => vec![BaseUrl::parse(text).map_err(JoinError::Link)?],
+            true => vec![Candidate { url: BaseUrl::parse(text).map_err(JoinError::Link)?, guessed: false }],
             false => places(text)?,
         };
         Ok(Self { places, pass })
@@ -123,7 +110,7 @@ impl Link {
     }
 
     /// Where the community is met, at least one place; the first is tried first.
-    pub(super) fn places(&self) -> &[BaseUrl] {
+    pub(super) fn places(&self) -> &[Candidate] {
         &self.places
     }
 
@@ -138,72 +125,27 @@ impl Link {
     /// # Errors
     /// See [`JoinError`].
     pub async fn follow(&self) -> Result<BaseUrl, JoinError> {
-        let client = client()?;
         let first = self.places.first().ok_or_else(|| JoinError::Link("it names no place".to_owned()))?;
-        let Some(pass) = &self.pass else {
-            for place in self.places.iter().filter(|_| self.places.len() > 1) {
-                if client.get(place.url().clone()).send().await.is_ok() {
-                    return Ok(place.clone());
-                }
-            }
-            return Ok(first.clone());
-        };
-        for place in &self.places {
-            match exchange(&client, place, pass).await {
-                Err(JoinError::Unreachable(_)) => {}
-                other => return other,
+        if let Some(pass) = &self.pass {
+            return exchange(&self.places, pass).await;
+        }
+        let client = client()?;
+        for Candidate { url, .. } in self.places.iter().filter(|_| self.places.len() > 1) {
+            if client.get(url.url().clone()).send().await.is_ok() {
+                return Ok(url.clone());
             }
         }
-        Err(JoinError::Unreachable(first.to_string()))
+        Ok(first.url.clone())
     }
 }
 
-/// What asks servers that are not known yet: no redirect is followed.
-pub(super) fn client() -> Result<Client, JoinError> {
-    let builder = Client::builder().user_agent(concat!("goop/", env!("CARGO_PKG_VERSION"))).redirect(redirect::Policy::none());
-    builder.timeout(PATIENCE).build().map_err(|error| JoinError::Unreachable(error.to_string()))
-}
-
-/// The JSON of an answer of at most [`MAX_ANSWER`] bytes.
-pub(super) async fn read(mut answer: Response) -> Option<Value> {
-    let mut body = Vec::new();
-    while let Ok(Some(piece)) = answer.chunk().await {
-        if body.len() + piece.len() > MAX_ANSWER {
-            return None;
-        }
-        body.extend_from_slice(&piece);
-    }
-    serde_json::from_slice(&body).ok()
-}
-
-fn places(text: &str) -> Result<Vec<BaseUrl>, JoinError> {
+fn places(text: &str) -> Result<Vec<Candidate>, JoinError> {
     let endpoint = Endpoint::parse(text).map_err(|error| JoinError::Link(error.to_string()))?;
-    endpoint.urls().iter().map(|url| BaseUrl::parse(url.as_str()).map_err(JoinError::Link)).collect()
-}
-
-/// Of the URL that the server answers the path alone counts: an invitation leads to the server that gave it, and nowhere else.
-async fn exchange(client: &Client, place: &BaseUrl, pass: &Pass) -> Result<BaseUrl, JoinError> {
-    let wish = match pass {
-        Pass::Invite(token) => json!({ "invite": token }),
-        Pass::Ticket(ticket) => json!({ "ticket": ticket }),
+    let candidate = |url: &Url| {
+        let url = BaseUrl::parse(url.as_str()).map_err(JoinError::Link)?;
+        Ok(Candidate { guessed: url.url().scheme() == "http" && !text.contains("://"), url })
     };
-    let (mut url, base) = (place.url().clone(), place.url().path().trim_end_matches('/').to_owned());
-    url.set_path(&format!("{base}/join"));
-    let answer = client.post(url).json(&wish).send().await.map_err(|_| JoinError::Unreachable(place.to_string()))?;
-    let status = answer.status();
-    let said = read(answer).await.ok_or_else(|| JoinError::NoServer(place.to_string()))?;
-    if status == StatusCode::ACCEPTED {
-        return Err(JoinError::Undecided);
-    }
-    if status != StatusCode::OK {
-        let detail = label::clean(said["detail"].as_str().unwrap_or_default(), MAX_WORDS);
-        return Err(JoinError::Refused { status: status.as_u16(), detail });
-    }
-    let personal = said["url"].as_str().and_then(|url| Url::parse(url).ok());
-    let path = personal.map(|url| url.path().to_owned()).filter(|path| path.starts_with(&format!("{base}/")));
-    let mut url = place.url().clone();
-    url.set_path(&path.ok_or_else(|| JoinError::NoServer(place.to_string()))?);
-    BaseUrl::parse(url.as_str()).map_err(JoinError::Link)
+    endpoint.urls().iter().map(candidate).collect()
 }
 
 #[cfg(test)]
@@ -218,7 +160,7 @@ mod tests {
             Pass::Invite(token) => token,
             Pass::Ticket(ticket) => format!("ticket {ticket}"),
         });
-        Some((link.places.iter().map(|place| place.url().to_string()).collect(), pass))
+        Some((link.places.iter().map(|place| place.url.url().to_string()).collect(), pass))
     }
 
     fn at(place: &str, pass: Option<&str>) -> Option<(Vec<String>, Option<String>)> {

@@ -5,7 +5,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Place;
-use super::join::{JoinError, Link, client, read};
+use super::exchange::{client, read};
+use super::join::{JoinError, Link};
 use crate::config::base_url::BaseUrl;
 use crate::proto::presence::label;
 
@@ -48,12 +49,12 @@ impl Link {
     pub async fn look(&self) -> Result<Looked, JoinError> {
         let client = client()?;
         for place in self.places() {
-            if let Some(looked) = describe(&client, place).await {
+            if let Some(looked) = describe(&client, &place.url).await {
                 return Ok(Looked { invited: self.is_invitation(), ..looked });
             }
         }
         let first = self.places().first().ok_or_else(|| JoinError::Link("it names no place".to_owned()))?;
-        Ok(Looked { invited: self.is_invitation(), ..nothing_of(first) })
+        Ok(Looked { invited: self.is_invitation(), ..nothing_of(&first.url) })
     }
 }
 

@@ -4,9 +4,12 @@
 use thiserror::Error;
 
 use super::Place;
+use super::join::MAX_LINK;
 use crate::config::base_url::BaseUrl;
-use crate::config::{EditError, Loaded, Origin, set_urls_in_file, writable};
+use crate::config::{ConfigErrors, Draft, EditError, Loaded, Origin, can_be_saved};
 
+/// Room that the file must have left before an invitation is used up, in bytes: the longest address, and what stands around it.
+const ROOM: usize = 2 * MAX_LINK;
 /// The key that is changed.
 pub const KEY: &str = "presence.rendezvous_wan";
 
@@ -22,11 +25,14 @@ pub enum MembershipError {
     /// The file was not changed.
     #[error(transparent)]
     File(#[from] EditError),
-    /// The same, although an invitation was used up; its secret is told to whoever joins, or it would be lost.
+    /// The file has faults, so that nobody knows what stands in it.
+    #[error(transparent)]
+    Faults(#[from] ConfigErrors),
+    /// None of these was done, although an invitation was used up; its secret is told to whoever joins, or it would be lost.
     #[error("{error}. The invitation was taken, so keep the address that it was exchanged for, and join with that: {url}")]
     NotKept {
         /// Why the file was not changed.
-        error: EditError,
+        error: Box<MembershipError>,
         /// The personal address.
         url: String,
     },
@@ -44,12 +50,28 @@ pub struct Joined {
 /// Whether communities can be joined and left by changing the file; asked before an invitation is used up.
 ///
 /// # Errors
-/// [`MembershipError::Elsewhere`], or the file is read-only.
+/// [`MembershipError::Elsewhere`], the file is read-only, or the disk is full.
 pub fn is_ours_to_change(loaded: &Loaded) -> Result<(), MembershipError> {
     if let Some(origin) = loaded.locked_by(KEY) {
         return Err(MembershipError::Elsewhere(origin.clone()));
     }
-    Ok(writable(&loaded.config_file).map_err(|error| EditError::Io { path: loaded.config_file.clone(), error })?)
+    Ok(can_be_saved(&loaded.config_file, ROOM)?)
+}
+
+/// Has `edit` change the communities as they stand in the file at this moment, which nobody else changes meanwhile.
+fn change<T>(loaded: &Loaded, edit: impl FnOnce(&mut Vec<BaseUrl>) -> Result<T, MembershipError>) -> Result<T, MembershipError> {
+    let mut draft = Draft::open(&loaded.config_file)?;
+    let now = loaded.as_if(&draft.text())?;
+    if let Some(origin) = now.locked_by(KEY) {
+        return Err(MembershipError::Elsewhere(origin.clone()));
+    }
+    let mut servers = now.config.presence.rendezvous_wan.clone();
+    let done = edit(&mut servers)?;
+    if servers != now.config.presence.rendezvous_wan {
+        draft.set_urls(KEY, &servers)?;
+        draft.save()?;
+    }
+    Ok(done)
 }
 
 /// Writes down that one is a member at `url`, to which a link led ([`super::join::Link::follow`]).
@@ -57,16 +79,19 @@ pub fn is_ours_to_change(loaded: &Loaded) -> Result<(), MembershipError> {
 /// # Errors
 /// See [`MembershipError`].
 pub fn join(loaded: &Loaded, url: BaseUrl) -> Result<Joined, MembershipError> {
-    is_ours_to_change(loaded)?;
-    let mut servers = loaded.config.presence.rendezvous_wan.clone();
-    if servers.iter().any(|known| bare(known) == bare(&url)) {
-        return Ok(Joined { url, already: true });
-    }
-    servers.push(url.clone());
-    match set_urls_in_file(&loaded.config_file, KEY, &servers) {
-        Ok(()) => Ok(Joined { url, already: false }),
-        Err(error) if url.url().path().contains("/m/") => Err(MembershipError::NotKept { error, url: url.url().to_string() }),
-        Err(error) => Err(error.into()),
+    let joined = change(loaded, |servers| {
+        let already = servers.iter().any(|known| bare(known) == bare(&url));
+        if !already {
+            servers.push(url.clone());
+        }
+        Ok(already)
+    });
+    match joined {
+        Ok(already) => Ok(Joined { url, already }),
+        Err(error) if url.url().path().contains("/m/") => {
+            Err(MembershipError::NotKept { error: Box::new(error), url: url.url().to_string() })
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -75,12 +100,10 @@ pub fn join(loaded: &Loaded, url: BaseUrl) -> Result<Joined, MembershipError> {
 /// # Errors
 /// See [`MembershipError`].
 pub fn leave(loaded: &Loaded, name: &str) -> Result<BaseUrl, MembershipError> {
-    is_ours_to_change(loaded)?;
-    let mut servers = loaded.config.presence.rendezvous_wan.clone();
-    let at = servers.iter().position(|server| is_called(server, name)).ok_or_else(|| MembershipError::Nowhere(name.to_owned()))?;
-    let left = servers.remove(at);
-    set_urls_in_file(&loaded.config_file, KEY, &servers)?;
-    Ok(left)
+    change(loaded, |servers| {
+        let at = servers.iter().position(|server| is_called(server, name)).ok_or_else(|| MembershipError::Nowhere(name.to_owned()))?;
+        Ok(servers.remove(at))
+    })
 }
 
 /// A community went from `from` to `to`; false where it is none of one's communities, or already stands there so.
@@ -88,19 +111,14 @@ pub fn leave(loaded: &Loaded, name: &str) -> Result<BaseUrl, MembershipError> {
 /// # Errors
 /// See [`MembershipError`].
 pub fn follow(loaded: &Loaded, from: &BaseUrl, to: &BaseUrl) -> Result<bool, MembershipError> {
-    is_ours_to_change(loaded)?;
-    let mut servers = loaded.config.presence.rendezvous_wan.clone();
-    let Some(at) = servers.iter().position(|server| server == from) else { return Ok(false) };
-    servers[at] = to.clone();
-    let mut seen = Vec::new();
-    servers.retain(|server| {
-        !seen.contains(server) && {
-            seen.push(server.clone());
-            true
+    change(loaded, |servers| {
+        let Some(at) = servers.iter().position(|server| server == from) else { return Ok(false) };
+        match servers.contains(to) {
+            true => drop(servers.remove(at)),
+            false => servers[at] = to.clone(),
         }
-    });
-    set_urls_in_file(&loaded.config_file, KEY, &servers)?;
-    Ok(true)
+        Ok(true)
+    })
 }
 
 /// Whether `server` is what its member calls `name`: its URL, or the name that lists show; a personal URL also by that of its community.
@@ -151,6 +169,38 @@ mod tests {
         let why = of("https://rv.example/c/club/m/s3cret");
         assert!(why.contains("cannot/be/here") && why.contains("https://rv.example/c/club/m/s3cret"), "{why}");
         assert!(!of("https://rv.example/c/club").contains("invitation"));
+    }
+
+    #[test]
+    fn attack_many_who_join_at_once_with_what_they_read_long_ago_lose_no_membership() {
+        let folder = tempfile::tempdir().unwrap();
+        let loaded = loaded(folder.path(), "# mine\n");
+        let url = |joiner: usize, at: usize| BaseUrl::parse(&format!("https://rv.example/c/c{joiner}/m/t{at}")).unwrap();
+        std::thread::scope(|scope| {
+            for joiner in 0..8 {
+                let loaded = &loaded;
+                scope.spawn(move || (0..4).for_each(|at| assert!(!join(loaded, url(joiner, at)).unwrap().already)));
+            }
+        });
+        let servers = loaded.again().unwrap().config.presence.rendezvous_wan;
+        assert_eq!(servers.len(), 32);
+        assert!((0..32).all(|one| servers.contains(&url(one % 8, one / 8))));
+        assert!(join(&loaded, url(0, 0)).unwrap().already);
+        assert_eq!(leave(&loaded, "https://rv.example/c/c3/m/t2").unwrap(), url(3, 2));
+        assert!(follow(&loaded, &url(3, 1), &url(3, 0)).unwrap());
+        assert_eq!(loaded.again().unwrap().config.presence.rendezvous_wan.len(), 30, "two that became one are one");
+    }
+
+    #[test]
+    fn an_invitation_that_was_used_up_is_not_lost_with_faults_in_the_file_either() {
+        let folder = tempfile::tempdir().unwrap();
+        let loaded = loaded(folder.path(), "");
+        for fault in ["[presence", "presence.rendezvous_wan = 1"] {
+            fs::write(&loaded.config_file, fault).unwrap();
+            let why = join(&loaded, BaseUrl::parse("https://rv.example/c/club/m/s3cret").unwrap()).unwrap_err().to_string();
+            assert!(why.contains("goop.toml") && why.contains("https://rv.example/c/club/m/s3cret"), "{why}");
+            assert_eq!(fs::read_to_string(&loaded.config_file).unwrap(), fault);
+        }
     }
 
     #[test]

@@ -53,6 +53,8 @@ struct Move {
     to: BaseUrl,
     /// Whether a server on the internet said so, so that it must be there too.
     outward: bool,
+    /// Whether nobody on the way can have said so: a certificate vouches for who did, or it was said at home.
+    vouched: bool,
 }
 
 impl Place {
@@ -71,11 +73,17 @@ impl Place {
         self.last_move.as_ref().map(|last| &last.to).filter(|to| **to == self.now)
     }
 
-    /// The same, if it may be written down: what a name leads to is looked at while the program runs alone, so without encryption a server
-    /// on the internet could lead into the house after a restart.
+    /// The same, if it may be written down: only what cannot have been said by somebody on the way, who would else keep the community for good
+    /// after one short visit. And what a name leads to is looked at while the program runs alone, so without encryption a server on the
+    /// internet could lead into the house after a restart.
     pub fn lasting(&self) -> Option<&BaseUrl> {
         let last = self.last_move.as_ref().filter(|last| last.to == self.now)?;
-        (!last.outward || last.to.url().scheme() == "https").then_some(&last.to)
+        (last.vouched && (!last.outward || last.to.url().scheme() == "https")).then_some(&last.to)
+    }
+
+    /// Whether the place where the server is now is the owner's own word, or that of one who was vouched for.
+    fn is_vouched_for(&self) -> bool {
+        self.last_move.as_ref().filter(|last| last.to == self.now).is_none_or(|last| last.vouched)
     }
 
     /// The place where the server is heard now is the one that is configured from here on.
@@ -99,7 +107,7 @@ impl Place {
 
     fn go(&mut self, to: BaseUrl) {
         if to != self.configured && self.last_move.as_ref().is_none_or(|last| last.to != to) {
-            self.last_move = Some(Move { to: to.clone(), outward: self.on_internet });
+            self.last_move = Some(Move { to: to.clone(), outward: self.on_internet, vouched: true });
         }
         self.moves = 0;
         self.now = to;
@@ -155,7 +163,9 @@ impl Place {
             return Err(BadMove::Insecure);
         }
         let speaker = by.or_else(|| host_ip(self.now.url()));
-        let outward = self.is_outward() || !speaker.is_some_and(is_home);
+        let at_home = speaker.is_some_and(is_home);
+        let outward = self.is_outward() || !at_home;
+        let vouched = self.is_vouched_for() && (self.is_https() || at_home);
         if outward && is_inward(target.url()) {
             return Err(BadMove::Inward);
         }
@@ -165,7 +175,7 @@ impl Place {
         self.moves += 1;
         let from = self.former.take().unwrap_or_else(|| self.configured.clone());
         self.former = Some(from).filter(|from| *from != target);
-        self.last_move = Some(Move { to: target.clone(), outward });
+        self.last_move = Some(Move { to: target.clone(), outward, vouched });
         self.now = target;
         Ok(())
     }
@@ -219,7 +229,7 @@ fn is_inward(url: &Url) -> bool {
 }
 
 /// An address of this machine, or of the network that it is in: nothing in between (a translator, a tunnel) can be the internet's.
-fn is_home(ip: IpAddr) -> bool {
+pub(super) fn is_home(ip: IpAddr) -> bool {
     match ip.to_canonical() {
         IpAddr::V4(v4) => {
             let shared = v4.octets()[0] == 100 && (64..128).contains(&v4.octets()[1]);
@@ -376,5 +386,21 @@ mod tests {
         let mut near = place("http://127.0.0.1:1");
         near.moved("publish", "http://127.0.0.1:2", None).unwrap();
         assert!(near.lasting().is_some());
+    }
+
+    #[test]
+    fn attack_whoever_is_on_the_way_once_does_not_keep_a_community_for_good() {
+        let far = Some(IpAddr::from([45, 45, 45, 45]));
+        let mut taken = place("http://rv.example/c/x/m/t");
+        taken.moved("publish", "https://evil.example/c/x", far).unwrap();
+        assert_eq!((taken.lasting(), taken.moved_to().is_some()), (None, true), "it is followed, and forgotten with the program");
+        taken.moved("publish", "https://other.example/c/x", far).unwrap();
+        assert_eq!(taken.lasting(), None, "nor where that leads in turn");
+        let mut certified = place("https://rv.example/c/x/m/t");
+        certified.moved("publish", "https://new.example/c/x", far).unwrap();
+        assert!(certified.lasting().is_some());
+        let mut home = place("http://nas.local:8787");
+        home.moved("publish", "https://new.example", Some(IpAddr::from([192, 168, 1, 5]))).unwrap();
+        assert!(home.lasting().is_some());
     }
 }

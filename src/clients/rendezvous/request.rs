@@ -225,7 +225,7 @@ fn words(body: &[u8]) -> Option<String> {
 }
 
 /// The last cause is the one that says something: a refused connection, an unknown host, a certificate.
-fn innermost(error: &dyn std::error::Error) -> String {
+pub(super) fn innermost(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(inner) = cause.source() {
         cause = inner;

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use reqwest::dns::{Name, Resolve, Resolving};
 
+use super::place::is_home;
 use crate::proto::signed::addrs::is_public;
 
 /// The prefix by which a network without IPv4 reaches it (NAT64, RFC 6052 §2.1): the IPv4 address stands in the last 32 bits.
@@ -23,17 +24,31 @@ pub fn is_internet(ip: IpAddr) -> bool {
 #[derive(Debug, Clone, Copy)]
 pub struct PublicOnly;
 
+/// Names that lead into the house only, for what is told without encryption there alone.
+#[derive(Debug, Clone, Copy)]
+pub struct HomeOnly;
+
 impl Resolve for PublicOnly {
     fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let public: Vec<SocketAddr> = found.filter(|addr| is_internet(addr.ip())).collect();
-            if public.is_empty() {
-                return Err("the name leads into a private network".into());
-            }
-            Ok(Box::new(public.into_iter()) as Box<dyn Iterator<Item = SocketAddr> + Send>)
-        })
+        only(name, is_internet, "the name leads into a private network")
     }
+}
+
+impl Resolve for HomeOnly {
+    fn resolve(&self, name: Name) -> Resolving {
+        only(name, is_home, "the name leads out of the house")
+    }
+}
+
+fn only(name: Name, is_meant: fn(IpAddr) -> bool, none: &'static str) -> Resolving {
+    Box::pin(async move {
+        let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+        let meant: Vec<SocketAddr> = found.filter(|addr| is_meant(addr.ip())).collect();
+        if meant.is_empty() {
+            return Err(none.into());
+        }
+        Ok(Box::new(meant.into_iter()) as Box<dyn Iterator<Item = SocketAddr> + Send>)
+    })
 }
 
 #[cfg(test)]

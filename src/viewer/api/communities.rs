@@ -127,10 +127,11 @@ pub(super) async fn join(
     http::body::Json(Wish { link }): http::body::Json<Wish>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let link = Link::parse(&link)?;
-    membership::is_ours_to_change(&app.configuration.read().await?)?;
+    let loaded = app.configuration.read().await?;
+    let asked = loaded.clone();
+    spawn_blocking(move || membership::is_ours_to_change(&asked)).await.map_err(|_| Problem::internal())??;
     let there = link.follow().await?;
     let _one_at_a_time = app.configuration.change().await;
-    let loaded = app.configuration.read().await?;
     let joined = spawn_blocking(move || membership::join(&loaded, there)).await.map_err(|_| Problem::internal())?;
     let Joined { url, already } = joined?;
     let (applied, refused) = became(app.configuration.apply().await);

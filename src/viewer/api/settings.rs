@@ -14,10 +14,11 @@ use serde_json::{Map, Value, json};
 use tokio::task::spawn_blocking;
 use toml_edit::Value as Toml;
 
+use super::wishes::Wishes;
 use crate::config::base_url::BaseUrl;
 use crate::config::reload::{Applied, Reloaded};
 use crate::config::section::KeyDoc;
-use crate::config::{Config, ConfigErrors, Draft, EditError, Kind, Loaded, Origin, toml_of_json, writable};
+use crate::config::{Config, ConfigErrors, Draft, EditError, Kind, Loaded, Origin, file_tag, toml_of_json, writable};
 use crate::http::auth::password;
 use crate::http::{self, Problem, origin};
 use crate::viewer::App;
@@ -70,7 +71,7 @@ impl Settings {
             read_only: writable(&loaded.config_file).err().map(|why: io::Error| why.to_string()),
             goop2: loaded.data.goop2,
             settings: Config::keys().iter().map(|key| setting(loaded, key)).collect(),
-            tag: Draft::open(&loaded.config_file)?.tag().to_owned(),
+            tag: file_tag(&loaded.config_file)?,
         })
     }
 
@@ -133,7 +134,7 @@ fn answer(settings: &Settings, more: Value) -> Result<Response, Problem> {
 pub(super) async fn change(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    http::body::Json(wishes): http::body::Json<Map<String, Value>, MAX_BODY>,
+    http::body::Json(Wishes(wishes)): http::body::Json<Wishes, MAX_BODY>,
 ) -> Result<Response, Problem> {
     let expected = match headers.contains_key(header::IF_MATCH) {
         true => Some(tag(&headers).ok_or_else(|| Problem::bad_request("If-Match takes one strong ETag in quotes"))?),
@@ -164,6 +165,7 @@ fn tag(headers: &HeaderMap) -> Option<String> {
 /// Writes the file, if what it would hold then has no fault.
 fn save(loaded: &Loaded, wishes: &Map<String, Value>, expected: Option<&str>) -> Result<(), Problem> {
     let mut draft = Draft::open(&loaded.config_file)?;
+    let loaded = &loaded.as_if(&draft.text()).map_err(|faults| Problem::new(StatusCode::CONFLICT, "bad-config", faults.to_string()))?;
     if expected.is_some_and(|expected| expected != draft.tag()) {
         return Err(EditError::Changed(loaded.config_file.clone()).into());
     }
