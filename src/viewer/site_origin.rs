@@ -166,7 +166,7 @@ pub(super) async fn nothing_yet(app: &App, peer: PeerId, request: &HeaderMap) ->
         "" => "This peer has put nothing online yet".to_owned(),
         name => format!("{name} has put nothing online yet"),
     };
-    ErrorPage { title: &title, detail: "Whatever they put there is shown here.", viewer: way_back(app, request) }
+    ErrorPage { title: &title, detail: "Whatever is put there is shown here.", viewer: way_back(app, request) }
         .answer(StatusCode::NOT_FOUND)
 }
 
