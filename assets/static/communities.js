@@ -8,6 +8,7 @@ const DELAY = 250;
 const EVERY = 3000;
 const [box, told, problem] = ["q", "told", "problem"].map(byId);
 let asked = 0;
+let followed;
 
 const mine = () => new Set([...document.querySelectorAll("#mine [data-name]")].map((item) => item.dataset.name.replace(/\/m\/\*\*\*$/, "")));
 const bare = (place) => place.replace(/^https?:\/\//, "").replace(/\/$/, "");
@@ -53,14 +54,26 @@ async function shown(query, follow, isLast) {
   const isLink = "link" in said.dataset;
   const link = isLink && follow && (await read("communities/search?q=" + encodeURIComponent(query))).link;
   if (!isLast()) return;
+  followed = link && [query, link];
   told.textContent = !isLink ? said.textContent : link ? "" : "Press Enter to follow this link.";
   renew(byId("found"), fresh.getElementById("found"), true);
-  if (link) byId("found").replaceChildren(linked(query, link), ...link.communities.map(beside));
+  if (link) spread(query, link);
+}
+
+const spread = (query, link) => byId("found").replaceChildren(linked(query, link), ...link.communities.map(beside));
+
+// The cards once more: of some one is in now, of others no longer. A link is not followed again for it.
+async function again() {
+  const nth = asked;
+  if (followed) return spread(...followed);
+  const fresh = await fetched("/communities?q=" + encodeURIComponent(box.value.trim())).catch(() => null);
+  if (fresh && nth === asked) renew(byId("found"), fresh.getElementById("found"), true);
 }
 
 async function search(follow) {
   const nth = ++asked;
   const isLast = () => nth === asked;
+  followed = undefined;
   [problem.textContent, told.textContent] = ["", "Looking …"];
   try {
     await shown(box.value.trim(), follow, isLast);
@@ -88,6 +101,7 @@ async function tried(button, work) {
   button.disabled = false;
   const fresh = await fetched("/communities").catch(() => null);
   if (fresh) renew(byId("mine"), fresh.getElementById("mine"), true);
+  if (!problem.textContent) await again();
 }
 
 function later({ applied, refused }) {
@@ -97,8 +111,10 @@ function later({ applied, refused }) {
 
 async function join(button) {
   const said = await change("POST", "communities", { link: button.dataset.join });
+  if (followed?.[0] === button.dataset.join) followed[1].invited = false;
+  const name = button.closest("li").querySelector("strong").textContent;
   button.replaceWith(isIn());
-  return (said.already ? `You were in ${said.name} already.` : `You joined ${said.name}.`) + later(said);
+  return (said.already ? `You were in ${name} already.` : `You joined ${name}.`) + later(said);
 }
 
 async function leave(button) {

@@ -14,7 +14,9 @@ let queue = Promise.resolve();
 async function refresh() {
   const fresh = await fetched("/site");
   renew(byId("mine"), fresh.getElementById("mine"), true);
-  reload(byId("shown"));
+  const seen = fresh.getElementById("seen");
+  if (byId("shown") && seen.querySelector("#shown")) reload(byId("shown"));
+  else renew(byId("seen"), seen, true);
 }
 
 async function tried(work) {

@@ -16,11 +16,13 @@ mod face;
 mod plot;
 mod qr;
 mod span;
+mod state;
 
 pub use face::Face;
 pub use plot::Plot;
 pub use qr::Qr;
 pub use span::span;
+pub use state::state;
 
 /// The page as an answer.
 ///

@@ -41,8 +41,8 @@ pub(super) fn routes(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-async fn nothing(State(app): State<Arc<App>>) -> Response {
-    site_origin::page(&app, &Problem::not_found("there is nothing here"))
+async fn nothing(State(app): State<Arc<App>>, request: HeaderMap) -> Response {
+    site_origin::page(&app, &Problem::not_found("there is nothing here"), &request)
 }
 
 async fn index(state: State<Arc<App>>, Path((key, id)): Path<(String, String)>, request: HeaderMap) -> Response {
@@ -52,18 +52,21 @@ async fn index(state: State<Arc<App>>, Path((key, id)): Path<(String, String)>, 
 async fn file(State(app): State<Arc<App>>, Path((key, id, path)): Path<(String, String, String)>, request: HeaderMap) -> Response {
     let answer = match api::peer_id(&id) {
         Ok(peer) if origin::same_secret(key.as_bytes(), app.token.for_site(&peer).as_bytes()) => {
-            site_origin::answer(&app, peer, &format!("/{path}"), &request).await
+            match site_origin::answer(&app, peer, &format!("/{path}"), &request).await {
+                Err(problem) if site_origin::is_nothing_yet(&path, &problem) => Ok(site_origin::nothing_yet(&app, peer, &request).await),
+                answer => answer,
+            }
         }
         _ => Err(Problem::not_found("this address is of an earlier start of goop")),
     };
-    answer.unwrap_or_else(|problem| site_origin::page(&app, &problem))
+    answer.unwrap_or_else(|problem| site_origin::page(&app, &problem, &request))
 }
 
 async fn isolate(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let place = place(request.uri().path());
     let is_worker = request.headers().contains_key(HeaderName::from_static("service-worker"));
     let mut response = if is_worker {
-        site_origin::page(&app, &Problem::forbidden("sites of peers have no service workers"))
+        site_origin::page(&app, &Problem::forbidden("sites of peers have no service workers"), request.headers())
     } else {
         next.run(request).await
     };

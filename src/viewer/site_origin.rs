@@ -47,8 +47,8 @@ pub(super) fn routes(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-async fn nothing(State(app): State<Arc<App>>) -> Response {
-    page(&app, &Problem::not_found("the viewer's API is not here"))
+async fn nothing(State(app): State<Arc<App>>, request: HeaderMap) -> Response {
+    page(&app, &Problem::not_found("the viewer's API is not here"), &request)
 }
 
 async fn index(state: State<Arc<App>>, whose: Extension<SiteOf>, query: RawQuery, request: HeaderMap) -> Response {
@@ -65,7 +65,10 @@ async fn file(
     if let Some(draft) = app.drafts.find(&path, query.as_deref()).filter(|_| peer == app.peer.peer_id()) {
         return shown(&path, draft.len() as u64, draft.into());
     }
-    answer(&app, peer, &format!("/{path}"), &request).await.unwrap_or_else(|problem| page(&app, &problem))
+    match answer(&app, peer, &format!("/{path}"), &request).await {
+        Err(problem) if is_nothing_yet(&path, &problem) => nothing_yet(&app, peer, &request).await,
+        answer => answer.unwrap_or_else(|problem| page(&app, &problem, &request)),
+    }
 }
 
 /// A file of a site, one's own or another's.
@@ -133,23 +136,49 @@ fn shown(path: &str, size: u64, body: Body) -> Response {
 struct ErrorPage<'a> {
     title: &'a str,
     detail: &'a str,
-    viewer: &'a str,
+    /// Where the viewer begins; `None` in a frame, whose sandbox leads nowhere else, and which has the viewer around it.
+    viewer: Option<String>,
+}
+
+impl ErrorPage<'_> {
+    fn answer(&self, status: StatusCode) -> Response {
+        self.render().map_or_else(|_| status.into_response(), |html| (status, Html(html)).into_response())
+    }
 }
 
 /// What a visitor is told instead of a file.
-pub(super) fn page(app: &App, problem: &Problem) -> Response {
-    let viewer = format!("{}/", app.hosts.viewer_origin());
+pub(super) fn page(app: &App, problem: &Problem, request: &HeaderMap) -> Response {
     let title = problem.status().canonical_reason().unwrap_or("Error");
-    match (ErrorPage { title, detail: problem.detail(), viewer: &viewer }).render() {
-        Ok(html) => (problem.status(), Html(html)).into_response(),
-        Err(_) => problem.status().into_response(),
-    }
+    ErrorPage { title, detail: problem.detail(), viewer: way_back(app, request) }.answer(problem.status())
+}
+
+/// Whether a whole site is missing, and not a file of it.
+pub(super) fn is_nothing_yet(path: &str, problem: &Problem) -> bool {
+    path.is_empty() && problem.status() == StatusCode::NOT_FOUND
+}
+
+/// What a visitor is told of a peer who has put nothing online.
+pub(super) async fn nothing_yet(app: &App, peer: PeerId, request: &HeaderMap) -> Response {
+    let here = app.peer.peers().await.into_iter().find(|row| row.peer_id == peer);
+    let label = here.map_or_else(|| app.peer.memory().contact(&peer).label, |row| row.label);
+    let title = match label.as_str() {
+        _ if peer == app.peer.peer_id() => "You have put nothing online yet".to_owned(),
+        "" => "This peer has put nothing online yet".to_owned(),
+        name => format!("{name} has put nothing online yet"),
+    };
+    ErrorPage { title: &title, detail: "Whatever is put there is shown here.", viewer: way_back(app, request) }
+        .answer(StatusCode::NOT_FOUND)
+}
+
+fn way_back(app: &App, request: &HeaderMap) -> Option<String> {
+    let is_framed = origin::only(request, &HeaderName::from_static("sec-fetch-dest")) == Some("iframe");
+    (!is_framed).then(|| format!("{}/", app.hosts.viewer_origin()))
 }
 
 /// Turns away what no visitor of the site would ask, and tells the browser to keep the site to itself.
 async fn isolate(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let mut response = match turned_away(request.headers()) {
-        Some(problem) => page(&app, &problem),
+        Some(problem) => page(&app, &problem, request.headers()),
         None => next.run(request).await,
     };
     let csp = policy(&app.hosts.frames());

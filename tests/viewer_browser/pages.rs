@@ -318,12 +318,13 @@ async fn communities_are_found_while_one_types_joined_and_left() {
     browser.press("ches").await;
     browser.until("document.querySelectorAll('#found li').length === 1").await;
     browser.run("document.querySelector('[data-join]').click(); return 1", vec![]).await;
-    browser.until("document.getElementById('told').textContent.startsWith('You joined rv.example/c/x')").await;
+    browser.until("document.getElementById('told').textContent.startsWith('You joined Chess Club')").await;
     browser.until("document.querySelectorAll('#mine [data-leave]').length === 2").await;
     let file = stage.home.path().join("goop.toml");
     let joined = std::fs::read_to_string(&file).unwrap();
     browser.run("document.querySelectorAll('#mine [data-leave]')[1].click(); return 1", vec![]).await;
     browser.until("document.querySelectorAll('#mine [data-leave]').length === 1").await;
+    browser.until("document.querySelectorAll('#found [data-join]').length === 1").await;
     let left = std::fs::read_to_string(&file).unwrap();
     let trap = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     trap.set_nonblocking(true).unwrap();

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use super::languages::called;
 use crate::clock::UnixMillis;
-use crate::http::page::span;
+use crate::http::page::{self, span};
 use crate::proto::community::Kind;
 use crate::proto::directory::{Endpoint, Listing, places_in_link};
-use crate::proto::health::Health;
 use crate::superhub::directory::Entry;
 
 /// What stands on a card.
@@ -43,7 +42,7 @@ impl Card {
     /// The card of a listing as of `now`; `None` for what is no longer listed.
     pub(super) fn of(entry: &Entry, root: &str, now: UnixMillis) -> Option<Self> {
         let listing = entry.record.listing()?;
-        let (state, mood) = state(entry.health, entry.checked.is_some());
+        let (state, mood) = page::state(entry.health, entry.checked.is_some());
         let code = listing.lang.as_ref().map_or("", |lang| lang.as_str()).to_owned();
         let tag = |text: &str| (text.to_owned(), super::directory(root, &[("tag", text)]));
         Some(Self {
@@ -77,17 +76,6 @@ fn rule(kind: Kind) -> &'static str {
         Kind::Open => "Everybody may come in, without an account or an invitation.",
         Kind::InviteOnly => "You come in by an invitation, which somebody who runs it sends you.",
         Kind::Application => "You ask to come in, and whoever runs it decides. An invitation works too.",
-    }
-}
-
-fn state(health: Health, looked: bool) -> (&'static str, &'static str) {
-    match health {
-        Health::Healthy => ("online", "good"),
-        Health::Degraded => ("online, but slow", "warn"),
-        Health::Unknown if looked => ("no answer yet", ""),
-        Health::Unknown => ("not seen yet", ""),
-        Health::Standby => ("resting", "warn"),
-        Health::Down => ("does not answer", "bad"),
     }
 }
 

@@ -17,7 +17,6 @@ use crate::http::Problem;
 use crate::http::page;
 use crate::proto::community::Kind;
 use crate::proto::directory::page_to_come_in;
-use crate::proto::health::Health;
 use crate::viewer::App;
 use crate::viewer::api::communities::{Mine, is_link, mine};
 
@@ -100,7 +99,7 @@ pub(super) async fn show(State(app): State<Arc<App>>, Query(Asked { q }): Query<
         Some(text) => {
             let _place = app.searches.acquire().await.map_err(|_| Problem::internal())?;
             match ask(&data, &hubs, &text).await {
-                Ok(told) => (page.told, page.found) = (words(&told, page.hubs), cards(told, &mine)),
+                Ok(told) => (page.told, page.found) = (words(&told, page.hubs, text.trim().is_empty()), cards(told, &mine)),
                 Err(wrong) => page.told = wrong.to_string(),
             }
         }
@@ -115,9 +114,12 @@ fn line(mine: Mine) -> Line {
     Line { name: mine.name, nth: mine.nth, listed: mine.listed, finding }
 }
 
-fn words(told: &Told, hubs: usize) -> String {
+/// What came of a search; of one for nothing in particular, by which the page begins, only what there is.
+fn words(told: &Told, hubs: usize, is_beginning: bool) -> String {
     let count = told.answers.communities.len();
     let found = match count {
+        0 if is_beginning && hubs == 0 => String::new(),
+        0 if is_beginning => "No community is known yet.".to_owned(),
         0 => "Nothing was found.".to_owned(),
         1 => "One community was found.".to_owned(),
         many => format!("{many} communities were found."),
@@ -143,6 +145,7 @@ fn bare(place: &str) -> &str {
 
 fn card(Found { hub, listing, .. }: Found, is_mine: impl Fn(&str) -> bool) -> Card {
     let place = listing.rendezvous.as_str().to_owned();
+    let (health, look) = page::state(listing.health, false);
     let gate = |wish| page_to_come_in(&listing.rendezvous).map_or(Way::None, |page| Way::Gate(page, wish));
     Card {
         way: match listing.kind {
@@ -158,13 +161,8 @@ fn card(Found { hub, listing, .. }: Found, is_mine: impl Fn(&str) -> bool) -> Ca
             Kind::InviteOnly => "by invitation",
             Kind::Application => "by asking",
         },
-        look: match listing.health {
-            Health::Healthy => "good",
-            Health::Degraded | Health::Standby => "warn",
-            Health::Down => "bad",
-            Health::Unknown => "",
-        },
-        health: listing.health.word(),
+        look,
+        health,
         members: listing.members,
         paid: listing.paid,
         alike: listing.similar_to.is_some(),

@@ -32,6 +32,8 @@ struct Site<'a> {
     total: String,
     cut: bool,
     looks: &'static [Look],
+    /// What a peer without a name is called, where the owner has none.
+    nameless: Option<String>,
 }
 
 /// One file of the list.
@@ -49,6 +51,8 @@ pub(super) async fn show(State(app): State<Arc<App>>) -> Result<Response, Proble
     let url = app.hosts.site_url(&app.peer.peer_id());
     let now = UnixMillis::now();
     let has_first = listing.entries.iter().any(|entry| INDEX_FILES.contains(&entry.path.as_str()));
+    let me = app.peer.me().await?;
+    let has_name = !app.configuration.current().config.profile.label.as_str().trim().is_empty();
     let page = Site {
         root: "",
         frame: Frame::of(&app, "/site").await?,
@@ -57,6 +61,7 @@ pub(super) async fn show(State(app): State<Arc<App>>) -> Result<Response, Proble
         cut: listing.cut || listing.entries.len() > MAX_SHOWN,
         files: listing.entries.into_iter().take(MAX_SHOWN).map(|entry| file(entry, &url, now)).collect(),
         looks: if has_first { &[] } else { &Look::ALL },
+        nameless: (!has_name).then_some(me.label),
         url,
     };
     framing(&page, &page.url, "'self'")
