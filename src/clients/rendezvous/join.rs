@@ -16,6 +16,7 @@ use reqwest::{Client, Response, StatusCode, Url, redirect};
 use serde_json::{Value, json};
 use thiserror::Error;
 
+use super::standing::{Standing, standing};
 use crate::config::base_url::BaseUrl;
 use crate::proto::directory::Endpoint;
 use crate::proto::presence::label;
@@ -54,6 +55,12 @@ pub enum JoinError {
     /// What answers is something else.
     #[error("{0} is no server that takes invitations")]
     NoServer(String),
+    /// A server is there, but not this community; a closed one looks the same to strangers.
+    #[error("there is no such community here, or its invitation is needed: {0}")]
+    NoCommunity(String),
+    /// What answers is no rendezvous server.
+    #[error("something else answers at {0}: this is no rendezvous server")]
+    SomethingElse(String),
 }
 
 /// A link, read.
@@ -63,6 +70,15 @@ pub struct Link {
     places: Vec<BaseUrl>,
     /// What is shown there to come in.
     pass: Option<Pass>,
+}
+
+/// Where a link led.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Followed {
+    /// The base URL to be a member at.
+    pub url: BaseUrl,
+    /// Whether a server answered there.
+    pub answers: bool,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -132,35 +148,43 @@ impl Link {
         self.pass.is_some()
     }
 
-    /// The base URL to be a member at: an invitation is exchanged for a personal one; of several places the first that answers is taken,
-    /// else the first.
+    /// The base URL to be a member at: an invitation is exchanged for a personal one; of several places the first that serves is taken,
+    /// and where none answers at all, the first.
     ///
     /// # Errors
     /// See [`JoinError`].
-    pub async fn follow(&self) -> Result<BaseUrl, JoinError> {
-        let client = client()?;
+    pub async fn follow(&self) -> Result<Followed, JoinError> {
         let first = self.places.first().ok_or_else(|| JoinError::Link("it names no place".to_owned()))?;
-        let Some(pass) = &self.pass else {
-            for place in self.places.iter().filter(|_| self.places.len() > 1) {
-                if client.get(place.url().clone()).send().await.is_ok() {
-                    return Ok(place.clone());
-                }
-            }
-            return Ok(first.clone());
-        };
+        let Some(pass) = &self.pass else { return self.serving(first).await };
+        let client = client(false)?;
         for place in &self.places {
             match exchange(&client, place, pass).await {
                 Err(JoinError::Unreachable(_)) => {}
-                other => return other,
+                other => return Ok(Followed { url: other?, answers: true }),
             }
         }
         Err(JoinError::Unreachable(first.to_string()))
     }
+
+    /// The first place that serves; else what the first says that answers.
+    async fn serving(&self, first: &BaseUrl) -> Result<Followed, JoinError> {
+        let mut wrong = None;
+        for place in &self.places {
+            match standing(place).await {
+                Standing::Serves => return Ok(Followed { url: place.clone(), answers: true }),
+                Standing::Silent => {}
+                Standing::NoCommunity => wrong = wrong.or(Some(JoinError::NoCommunity(place.to_string()))),
+                Standing::SomethingElse => wrong = wrong.or(Some(JoinError::SomethingElse(place.to_string()))),
+            }
+        }
+        wrong.map_or_else(|| Ok(Followed { url: first.clone(), answers: false }), Err)
+    }
 }
 
-/// What asks servers that are not known yet: no redirect is followed.
-pub(super) fn client() -> Result<Client, JoinError> {
+/// What asks servers that are not known yet: no redirect is followed, and no proxy asked for one on this machine (`loopback`).
+pub(super) fn client(loopback: bool) -> Result<Client, JoinError> {
     let builder = Client::builder().user_agent(concat!("goop/", env!("CARGO_PKG_VERSION"))).redirect(redirect::Policy::none());
+    let builder = if loopback { builder.no_proxy() } else { builder };
     builder.timeout(PATIENCE).build().map_err(|error| JoinError::Unreachable(error.to_string()))
 }
 

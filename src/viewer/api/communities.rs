@@ -128,7 +128,7 @@ pub(super) async fn join(
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let link = Link::parse(&link)?;
     membership::is_ours_to_change(&app.configuration.read().await?)?;
-    let there = link.follow().await?;
+    let there = link.follow().await?.url;
     let _one_at_a_time = app.configuration.change().await;
     let loaded = app.configuration.read().await?;
     let joined = spawn_blocking(move || membership::join(&loaded, there)).await.map_err(|_| Problem::internal())?;
