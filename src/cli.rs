@@ -151,6 +151,7 @@ pub enum Command {
         command: hub::HubCommand,
     },
     /// Measure a server of yours under load
+    #[command(hide = true)]
     Bench {
         /// What to measure.
         #[command(subcommand)]
@@ -220,7 +221,7 @@ impl Cli {
         Typed::command()
     }
 
-    /// The definition without goop2's names, which nobody is to be led to.
+    /// The definition without what nobody is to be led to: goop2's names, and the bench.
     pub fn visible_definition() -> clap::Command {
         let whole = Self::definition();
         let visible = whole.get_subcommands().filter(|command| !command.is_hide_set()).cloned();

@@ -96,6 +96,25 @@ fn a_rendezvous_server_that_is_not_there_is_told_by_where_it_fails() {
 }
 
 #[test]
+fn a_server_without_the_community_and_a_page_that_is_no_server_are_told_from_one_that_serves() {
+    let server = Plan::new(&Place::Here).arg("--rendezvous-host").arg("--port").arg("0").start();
+    let (board, viewer) = (server.ready["public"].as_str().unwrap(), server.ready["viewer"].as_str().unwrap());
+    let rendezvous = |url: &str| of(&examine(&["--set", &format!("presence.rendezvous_wan=\"{url}\"")]).1, "rendezvous");
+    is(&rendezvous(board), "good", "answers");
+    is(&rendezvous(&format!("{}/c/nix", board.trim_end_matches('/'))), "bad", "no such community");
+    is(&rendezvous(viewer), "bad", "something else");
+}
+
+#[test]
+fn a_board_that_is_named_as_a_hub_is_said_to_be_none() {
+    let server = Plan::new(&Place::Here).arg("--rendezvous-host").arg("--port").arg("0").start();
+    let (_, report) = examine(&["--set", &format!("discovery.hubs=[\"{}\"]", server.ready["public"].as_str().unwrap())]);
+    let hub = of(&report, "hub");
+    is(&hub, "bad", "no super hub");
+    assert!(!hub.to_string().contains("https://"), "{hub}");
+}
+
+#[test]
 fn a_proxy_that_holds_a_stream_back_and_a_clock_that_is_wrong_are_found() {
     let date = "date: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
     let host = server(move |path| match path {

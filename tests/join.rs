@@ -175,6 +175,24 @@ fn an_invitation_becomes_a_personal_address_and_counts_once() {
 }
 
 #[test]
+fn nobody_joins_what_is_no_community_and_what_is_silent_is_written_down_and_said() {
+    let (board, hub, folder) = (server("--rendezvous-host"), server("--superhub"), TempDir::new().unwrap());
+    let viewer = peer(&TempDir::new().unwrap(), "Viewer", "");
+    let data = folder.path().to_str().unwrap();
+    let join = |link: &str| run(&["join", link, "--data", data]);
+    assert!(failed(&join(&format!("{}/c/nix", url(&board)))).contains("no such community here"));
+    let page = viewer.ready["viewer"].as_str().unwrap();
+    for other in [&url(&hub), page, page.trim_start_matches("http://").trim_end_matches('/')] {
+        let why = failed(&join(other));
+        assert!(why.contains("no rendezvous server"), "{why}");
+    }
+    assert!(!folder.path().join("goop.toml").exists(), "nothing is written");
+    let said = done(&join("http://127.0.0.1:1"));
+    assert!(said.contains("does not answer") && file(folder.path()).contains("127.0.0.1:1"), "{said}");
+    assert!(done(&join(&url(&board))).contains("Joined"));
+}
+
+#[test]
 fn what_cannot_be_written_is_said_and_left_as_it_was() {
     let folder = TempDir::new().unwrap();
     let (path, data) = (folder.path().join("goop.toml"), folder.path().to_str().unwrap());

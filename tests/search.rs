@@ -103,10 +103,14 @@ fn the_same_community_of_two_hubs_is_shown_once() {
 }
 
 #[test]
-fn without_a_hub_the_command_says_what_to_set() {
+fn without_a_hub_the_command_searches_what_is_kept_and_says_what_to_set() {
     let data = TempDir::new().unwrap();
+    let id = goop::proto::directory::ListingId::from_bytes([1; 16]).to_string();
+    let kept = json!({ "hub": "https://hub.example/", "at": 1, "id": id, "community": "Chess Club", "rendezvous": "https://rv.example/c/chess", "type": "open" });
+    std::fs::write(data.path().join("found.ndjson"), kept.to_string() + "\n").unwrap();
     let said = run(&["search", "chess", "--data", data.path().to_str().unwrap()]);
-    assert!(!said.status.success() && String::from_utf8_lossy(&said.stderr).contains("discovery.hubs"));
+    let words = String::from_utf8_lossy(&said.stdout);
+    assert!(said.status.success() && words.contains("https://rv.example/c/chess") && words.contains("discovery.hubs"), "{said:?}");
 }
 
 #[test]

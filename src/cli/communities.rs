@@ -11,7 +11,7 @@ use super::local::{Answered, LocalNode, tell_running};
 use super::terminal::escaped;
 use super::{Cli, CommunitiesArgs, Exit, JoinArgs, LeaveArgs, run::runtime};
 use crate::clients::rendezvous::Place;
-use crate::clients::rendezvous::join::{JoinError, Link};
+use crate::clients::rendezvous::join::{Followed, JoinError, Link};
 use crate::clients::rendezvous::membership::{self, Joined, MembershipError};
 
 /// How long a running node may take to connect before the command ends without waiting further.
@@ -24,13 +24,18 @@ pub fn join(cli: &Cli, args: &JoinArgs, out: &mut dyn Write) -> Result<Exit> {
     let loaded = cli.load()?;
     membership::is_ours_to_change(&loaded)?;
     let link = Link::parse(&args.link)?;
-    let url = runtime()?.block_on(link.follow()).map_err(refused)?;
+    let Followed { url, answers } = runtime()?.block_on(link.follow()).map_err(refused)?;
     let Joined { url, already } = membership::join(&loaded, url)?;
     if already {
         writeln!(out, "You have joined {url} already.")?;
         return Ok(Exit::Done);
     }
-    writeln!(out, "Joined {url}; written to {}.", loaded.config_file.display())?;
+    let file = loaded.config_file.display();
+    if answers {
+        writeln!(out, "Joined {url}; written to {file}.")?;
+    } else {
+        writeln!(out, "{url} does not answer at the moment. It is written to {file}, and goop will go on trying.")?;
+    }
     if !tell_running(&loaded) {
         writeln!(out, "goop does not run at the moment; it connects when it is started.")?;
         return Ok(Exit::Done);

@@ -34,19 +34,19 @@ pub struct RegisterArgs {
     #[arg(long, value_name = "TEXT")]
     pub name: String,
     /// What it says of itself
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub description: String,
     /// Under what it is filed; may be given again
     #[arg(long, value_name = "TAG")]
     pub tag: Vec<String>,
     /// What is mostly spoken there, as in "en"
-    #[arg(long, value_name = "LANG", default_value = "")]
+    #[arg(long, value_name = "LANG", default_value = "", hide_default_value = true)]
     pub lang: String,
     /// How somebody comes in: open, invite-only or application
     #[arg(long = "type", value_name = "TYPE", default_value = "open")]
     pub kind: String,
     /// The slug of a community of this server [default: the open board]
-    #[arg(long, value_name = "SLUG", default_value = "")]
+    #[arg(long, value_name = "SLUG", default_value = "", hide_default_value = true)]
     pub community: String,
     /// Where others reach the server [default: http.external_url, else what the running server says]
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]

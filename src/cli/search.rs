@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, Write, stdout};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use super::terminal::{escaped, escaped_json};
 use super::{Cli, Exit, SearchArgs, run::runtime};
@@ -13,9 +13,6 @@ use crate::clients::superhub::{Told, ask};
 pub fn run(cli: &Cli, args: &SearchArgs, out: &mut dyn Write) -> Result<Exit> {
     let loaded = cli.load()?;
     let hubs = &loaded.config.discovery.hubs;
-    if hubs.is_empty() {
-        bail!("no super hub is configured: name one in discovery.hubs, as in --set 'discovery.hubs=[\"https://hub.example.org\"]'");
-    }
     let text = args.query.join(" ");
     let told = runtime()?.block_on(ask(&loaded.data, hubs, &text))?;
     if args.json {
@@ -23,11 +20,11 @@ pub fn run(cli: &Cli, args: &SearchArgs, out: &mut dyn Write) -> Result<Exit> {
         writeln!(out, "{}", if stdout().is_terminal() { escaped_json(&json) } else { json })?;
         return Ok(Exit::Done);
     }
-    write!(out, "{}", escaped(&words(&told)))?;
+    write!(out, "{}", escaped(&words(&told, hubs.is_empty())))?;
     Ok(Exit::Done)
 }
 
-fn words(told: &Told) -> String {
+fn words(told: &Told, no_hub: bool) -> String {
     let Told { local, answers } = told;
     let mut text: String = answers.communities.iter().map(|found| entry(found, *local)).collect();
     if answers.communities.is_empty() {
@@ -36,7 +33,10 @@ fn words(told: &Told) -> String {
     for failed in &answers.failed {
         text.push_str(&format!("{}: {}\n", failed.hub, failed.why));
     }
-    if *local {
+    if no_hub {
+        text.push_str("No super hub is configured; this is what is kept on this machine. Name one in discovery.hubs, as in ");
+        text.push_str("--set 'discovery.hubs=[\"https://hub.example.org\"]'\n");
+    } else if *local {
         text.push_str("No hub answers; this is what is kept on this machine.\n");
     }
     text

@@ -47,6 +47,7 @@ mod request;
 mod resolve;
 mod retry;
 mod sequence;
+pub mod standing;
 
 pub use place::Place;
 pub use sequence::Sequences;

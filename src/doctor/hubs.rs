@@ -2,9 +2,10 @@
 
 use super::asking::diagnosis;
 use super::{Finding, Look, MAX_SERVERS, Patient, together};
-use crate::clients::superhub::find;
+use crate::clients::superhub::{HubError, find};
 use crate::clock::Moment;
 use crate::config::base_url::BaseUrl;
+use crate::proto::shell::quoted;
 
 const CHECK: &str = "hub";
 const KEY: &str = "discovery.hubs";
@@ -25,6 +26,13 @@ async fn one(what: &str, hub: &BaseUrl) -> Finding {
     let answers = find(std::slice::from_ref(hub), "").await;
     let took = Moment::now().since(asked).as_millis();
     match answers.failed.first() {
+        // The server of another role says so, or answers that it has nothing of the kind.
+        Some(failed) if failed.why.contains(&HubError::NoHub.to_string()) || failed.why.contains("there is nothing here") => {
+            Finding::of(CHECK, what, Look::Bad, "no super hub")
+                .said("Something answers there, but this is no super hub.")
+                .todo(format!("Look for a typing error in {KEY}; a community is joined, and does not stand there:"))
+                .copy(format!("goop status {}", quoted(&hub.to_string())))
+        }
         None => Finding::of(CHECK, what, Look::Good, "answers").said(format!("It answers within {took} ms.")),
         Some(failed) => diagnosis(CHECK, what, hub, KEY, &failed.why).await,
     }

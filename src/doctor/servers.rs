@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::asking::{Asker, FIRST_BYTES, diagnosis};
 use super::{Finding, Look, MAX_SERVERS, Patient, clock, together};
+use crate::clients::rendezvous::standing::{Standing, standing};
 use crate::config::base_url::BaseUrl;
 use crate::proto::directory::Endpoint;
 use crate::proto::shell::quoted;
@@ -41,7 +42,13 @@ async fn one(what: &str, server: &BaseUrl) -> (Finding, Option<i64>) {
         Err(why) => return (diagnosis(CHECK, what, server, KEY, &why).await, None),
     };
     let took = health.took.as_millis();
+    let standing = if health.status == 200 { standing(server).await } else { Standing::Silent };
     let finding = match (health.status, &health.elsewhere) {
+        (200, _) if standing == Standing::NoCommunity => Finding::of(CHECK, what, Look::Bad, "no such community")
+            .said("A server answers, but there is no such community here (404), or it is closed to strangers.")
+            .todo(format!("Look for a typing error in {KEY}; into a closed community leads the link of an invitation."))
+            .copy(format!("goop status {}", quoted(&server.to_string()))),
+        (200, _) if standing == Standing::SomethingElse => something_else(what, server, "What answers there is no rendezvous server."),
         (200, _) => {
             let described = asker.get(".well-known/goop").await.ok().filter(|answer| answer.status == 200);
             let described = described.and_then(|answer| serde_json::from_slice::<Value>(&answer.body).ok());
@@ -49,12 +56,16 @@ async fn one(what: &str, server: &BaseUrl) -> (Finding, Option<i64>) {
             answers(what, server, took, if ours { Some(asker.streams("api/v1/events").await) } else { None })
         }
         (300..400, Some(to)) => moved(what, server, to),
-        (status, _) => Finding::of(CHECK, what, Look::Bad, "something else")
-            .said(format!("What answers there is no rendezvous server, or it is not well: {status}."))
-            .todo(format!("Look for a typing error in {KEY}; the address of a community is whole only with its /c/…"))
-            .copy(format!("goop status {}", quoted(&server.to_string()))),
+        (status, _) => something_else(what, server, &format!("What answers there is no rendezvous server, or it is not well: {status}.")),
     };
     (finding, health.ahead)
+}
+
+fn something_else(what: &str, server: &BaseUrl, said: &str) -> Finding {
+    Finding::of(CHECK, what, Look::Bad, "something else")
+        .said(said)
+        .todo(format!("Look for a typing error in {KEY}; the address of a community is whole only with its /c/…"))
+        .copy(format!("goop status {}", quoted(&server.to_string())))
 }
 
 /// It is alive; `stream` says of one of ours what its stream did.

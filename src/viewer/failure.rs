@@ -124,7 +124,9 @@ impl From<JoinError> for Problem {
             JoinError::Refused { .. } => Self::new(StatusCode::FORBIDDEN, "not-let-in", words),
             JoinError::Undecided => Self::new(StatusCode::CONFLICT, "not-now", words),
             JoinError::Unreachable(..) | JoinError::Withheld(..) => Self::new(StatusCode::BAD_GATEWAY, "unreachable", words),
-            JoinError::NoServer(_) => Self::new(StatusCode::BAD_GATEWAY, "refused", words),
+            JoinError::NoServer(_) | JoinError::NoCommunity(_) | JoinError::SomethingElse(_) => {
+                Self::new(StatusCode::BAD_GATEWAY, "refused", words)
+            }
         }
     }
 }

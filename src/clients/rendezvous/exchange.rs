@@ -89,13 +89,13 @@ impl Candidate {
 
     /// Where http is a guess, a name may not lead elsewhere a moment later, nor a proxy stand in between.
     fn client(&self) -> Result<Client, JoinError> {
-        if self.guessed { built(builder().dns_resolver(HomeOnly).no_proxy()) } else { client() }
+        if self.guessed { built(builder().dns_resolver(HomeOnly).no_proxy()) } else { client(false) }
     }
 }
 
-/// What asks servers that are not known yet: no redirect is followed.
-pub(super) fn client() -> Result<Client, JoinError> {
-    built(builder())
+/// What asks servers that are not known yet: no redirect is followed, and no proxy asked for one on this machine (`loopback`).
+pub(super) fn client(loopback: bool) -> Result<Client, JoinError> {
+    built(if loopback { builder().no_proxy() } else { builder() })
 }
 
 fn builder() -> ClientBuilder {
@@ -231,7 +231,7 @@ mod tests {
         for nothing in [&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], b""] {
             let (addr, let_in) = server(nothing).await;
             let joined = Link::parse(&format!("goop:join?at={addr}&invite=abc")).unwrap().follow().await.unwrap();
-            assert_eq!((joined.url().as_str(), let_in.load(Ordering::SeqCst)), (format!("http://{addr}/m/s3cret").as_str(), 1));
+            assert_eq!((joined.url.url().as_str(), let_in.load(Ordering::SeqCst)), (format!("http://{addr}/m/s3cret").as_str(), 1));
         }
         let (addr, _) = server(ALERT).await;
         assert!(Link::parse(&format!("http://{addr}/join#abc")).unwrap().follow().await.is_ok(), "who writes http:// means it");

@@ -13,7 +13,8 @@
 use reqwest::Url;
 use thiserror::Error;
 
-use super::exchange::{Candidate, Pass, client, exchange};
+use super::exchange::{Candidate, Pass, exchange};
+use super::standing::{Standing, standing};
 use crate::config::base_url::BaseUrl;
 use crate::proto::directory::Endpoint;
 
@@ -47,6 +48,12 @@ pub enum JoinError {
     /// What answers is something else.
     #[error("{0} is no server that takes invitations")]
     NoServer(String),
+    /// A server is there, but not this community; a closed one looks the same to strangers.
+    #[error("there is no such community here, or its invitation is needed: {0}")]
+    NoCommunity(String),
+    /// What answers is no rendezvous server.
+    #[error("something else answers at {0}: this is no rendezvous server")]
+    SomethingElse(String),
 }
 
 /// A link, read.
@@ -56,6 +63,15 @@ pub struct Link {
     places: Vec<Candidate>,
     /// What is shown there to come in.
     pass: Option<Pass>,
+}
+
+/// Where a link led.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Followed {
+    /// The base URL to be a member at.
+    pub url: BaseUrl,
+    /// Whether a server answered there.
+    pub answers: bool,
 }
 
 impl Link {
@@ -119,23 +135,31 @@ impl Link {
         self.pass.is_some()
     }
 
-    /// The base URL to be a member at: an invitation is exchanged for a personal one; of several places the first that answers is taken,
-    /// else the first.
+    /// The base URL to be a member at: an invitation is exchanged for a personal one; of several places the first that serves is taken,
+    /// and where none answers at all, the first.
     ///
     /// # Errors
     /// See [`JoinError`].
-    pub async fn follow(&self) -> Result<BaseUrl, JoinError> {
+    pub async fn follow(&self) -> Result<Followed, JoinError> {
         let first = self.places.first().ok_or_else(|| JoinError::Link("it names no place".to_owned()))?;
-        if let Some(pass) = &self.pass {
-            return exchange(&self.places, pass).await;
+        match &self.pass {
+            Some(pass) => exchange(&self.places, pass).await.map(|url| Followed { url, answers: true }),
+            None => self.serving(&first.url).await,
         }
-        let client = client()?;
-        for Candidate { url, .. } in self.places.iter().filter(|_| self.places.len() > 1) {
-            if client.get(url.url().clone()).send().await.is_ok() {
-                return Ok(url.clone());
+    }
+
+    /// The first place that serves; else what the first says that answers.
+    async fn serving(&self, first: &BaseUrl) -> Result<Followed, JoinError> {
+        let mut wrong = None;
+        for Candidate { url: place, .. } in &self.places {
+            match standing(place).await {
+                Standing::Serves => return Ok(Followed { url: place.clone(), answers: true }),
+                Standing::Silent => {}
+                Standing::NoCommunity => wrong = wrong.or(Some(JoinError::NoCommunity(place.to_string()))),
+                Standing::SomethingElse => wrong = wrong.or(Some(JoinError::SomethingElse(place.to_string()))),
             }
         }
-        Ok(first.url.clone())
+        wrong.map_or_else(|| Ok(Followed { url: first.clone(), answers: false }), Err)
     }
 }
 

@@ -47,7 +47,7 @@ impl Link {
     /// # Errors
     /// [`JoinError::Link`] where it names none.
     pub async fn look(&self) -> Result<Looked, JoinError> {
-        let client = client()?;
+        let client = client(false)?;
         for place in self.places() {
             if let Some(looked) = describe(&client, &place.url).await {
                 return Ok(Looked { invited: self.is_invitation(), ..looked });

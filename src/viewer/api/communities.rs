@@ -130,7 +130,7 @@ pub(super) async fn join(
     let loaded = app.configuration.read().await?;
     let asked = loaded.clone();
     spawn_blocking(move || membership::is_ours_to_change(&asked)).await.map_err(|_| Problem::internal())??;
-    let there = link.follow().await?;
+    let there = link.follow().await?.url;
     let _one_at_a_time = app.configuration.change().await;
     let joined = spawn_blocking(move || membership::join(&loaded, there)).await.map_err(|_| Problem::internal())?;
     let Joined { url, already } = joined?;
