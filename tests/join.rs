@@ -176,7 +176,8 @@ fn an_invitation_becomes_a_personal_address_and_counts_once() {
 
 #[test]
 fn nobody_joins_what_is_no_community_and_what_is_silent_is_written_down_and_said() {
-    let (board, hub, folder) = (server("--rendezvous-host"), server("--superhub"), TempDir::new().unwrap());
+    let (board, folder) = (server("--rendezvous-host"), TempDir::new().unwrap());
+    let hub = Plan::new(&Place::Here).arg("--superhub").arg("--port").arg("0").set("superhub.probe=false").start();
     let viewer = peer(&TempDir::new().unwrap(), "Viewer", "");
     let data = folder.path().to_str().unwrap();
     let join = |link: &str| run(&["join", link, "--data", data]);

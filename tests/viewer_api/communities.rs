@@ -91,7 +91,7 @@ async fn without_a_hub_what_is_kept_is_searched_and_the_page_says_so() {
     let page = stage.get("/communities?q=che").await.text();
     for said in [
         "Chess &#60;Club&#62;",
-        "No super hub is known",
+        "name a super hub in the settings",
         "kept on this machine",
         "href=\"https://rv.example/c/chess/join\"",
         "by invitation",

@@ -14,7 +14,7 @@ async fn names_and_messages_of_others_stand_on_the_page_as_text() {
     let peer = new_peer();
     with(&stage, |play| play.rows = vec![row(peer, nasty)]);
     stage.post_json("/api/v1/chat", &json!({ "content": nasty }).to_string()).await;
-    for (path, times) in [("/peers", 6), ("/chat", 2), (format!("/peers/{peer}/site").as_str(), 5)] {
+    for (path, times) in [("/peers", 6), ("/chat", 2), (format!("/peers/{peer}/site").as_str(), 6)] {
         let page = stage.get(path).await;
         let html = page.text();
         assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
@@ -92,9 +92,11 @@ async fn my_site_lists_what_is_there_and_offers_a_first_page_to_who_has_none() {
     let stage = Stage::set().await;
     let site = stage.site_host(stage.me).await;
     let empty = stage.get("/site").await;
-    for said in ["Begin with a first page", "data-look=\"night\"", "There is nothing yet", &format!("src=\"http://{site}/\"")] {
+    for said in ["Begin with a first page", "data-look=\"night\"", "There is nothing yet", "Nothing yet; choose a first page"] {
         assert!(empty.text().contains(said), "{said}: {}", empty.text());
     }
+    let frame = format!("src=\"http://{site}/\"");
+    assert!(!empty.text().contains(&frame), "an empty site is not framed");
     let csp = empty.header("content-security-policy").unwrap();
     assert!(csp.ends_with(&format!("; frame-src http://{site}/ 'self'")) && csp.contains("frame-ancestors 'none'"), "{csp}");
     let nasty = "%3Cimg%20src=x%20onerror=alert(1)%3E.html";
@@ -102,7 +104,13 @@ async fn my_site_lists_what_is_there_and_offers_a_first_page_to_who_has_none() {
         assert_eq!(stage.write("PUT", &format!("/api/v1/site/{path}"), "", b"12345").await.status, 204);
     }
     let html = stage.get("/site").await.text();
-    assert!(html.contains("3 files, 15 bytes") && !html.contains("Begin with a first page") && !html.contains("<img src=x"), "{html}");
+    assert!(
+        html.contains(&frame)
+            && html.contains("3 files, 15 bytes")
+            && !html.contains("Begin with a first page")
+            && !html.contains("<img src=x"),
+        "{html}"
+    );
     assert!(
         html.contains(&format!("href=\"http://{site}/photos/a.jpg\"")) && html.contains("href=\"/site/edit?path=index.html\""),
         "{html}"

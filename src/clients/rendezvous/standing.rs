@@ -22,7 +22,7 @@ pub enum Standing {
 }
 
 /// Asks at `place`: ours tells of itself at `/.well-known/goop`, goop2's has the stream `/events` alone. Takes
-/// [`super::join::PATIENCE`] for each.
+/// [`super::exchange::PATIENCE`] for each.
 pub async fn standing(place: &BaseUrl) -> Standing {
     let Ok(client) = client(Place::new(place.clone()).is_loopback()) else { return Standing::Silent };
     let Some(answer) = get(&client, place, ".well-known/goop").await else { return Standing::Silent };
