@@ -35,7 +35,7 @@ const GONE: Duration = Duration::from_secs(30);
 /// costs nothing to throw away. The kernel alone would keep megabytes of each (THREATS 8). What is under way to a client does not count,
 /// so that long lines stay fast.
 #[cfg(target_os = "linux")]
-const WAITING: u32 = 16 * 1024;
+const WAITING: u32 = 64 * 1024;
 /// First pause after a failed accept; doubles up to [`MAX_BACK_OFF`].
 const MIN_BACK_OFF: Duration = Duration::from_millis(10);
 /// Longest pause after a failed accept.
