@@ -45,7 +45,7 @@ use monitor::Prober;
 pub const ROLE: &str = "superhub";
 /// Searches of one address.
 const ASKED: Rate = Rate { burst: 1000, per_second: 200.0 };
-/// Servers that one address may have looked at, as it registers them.
+/// Servers that one address may have looked at, as it registers them or says that something changed there.
 const REGISTERED: Rate = Rate { burst: 20, per_second: 0.1 };
 /// The same of one network.
 const REGISTERED_NEAR: Rate = Rate { burst: 60, per_second: 0.3 };

@@ -122,7 +122,7 @@ impl Desk<'_> {
         match found {
             Some(known) if known.state == "refused" => Err(StoreError::NotYours),
             Some(known) if known.state == "listed" => self.renew(&known, request, lease),
-            found if policy == Policy::Open && !self.is_doubtful(&request)? => {
+            found if policy == Policy::Open && !self.is_doubtful(&request.peer, &request.host)? => {
                 let id = self.queue(found, &request, &address)?;
                 self.accept(id, request.listing, request.trust, &request.peer.to_base58(), lease).map(RegistrationState::Listed)
             }
@@ -131,10 +131,10 @@ impl Desk<'_> {
     }
 
     /// Whether the operator has turned down something of this server, or of another at its host: a key or a path costs nothing.
-    fn is_doubtful(&self, request: &Request) -> Result<bool, StoreError> {
+    pub(super) fn is_doubtful(&self, peer: &PeerId, host: &str) -> Result<bool, StoreError> {
         let bad = "SELECT EXISTS (SELECT 1 FROM registrations r LEFT JOIN listings l ON l.id = r.listing \
                    WHERE (r.peer = ?1 OR r.host = ?2) AND (r.state = 'refused' OR l.hidden IS NOT NULL))";
-        Ok(self.change.prepare_cached(bad)?.query_row(params![request.peer.to_bytes(), request.host], |row| row.get(0))?)
+        Ok(self.change.prepare_cached(bad)?.query_row(params![peer.to_bytes(), host], |row| row.get(0))?)
     }
 
     /// The operator's word on a request that waits.

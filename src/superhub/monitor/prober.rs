@@ -111,8 +111,8 @@ impl Share {
                 self.is_one_of_all()?;
             }
             match ask(&found).await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => last = error,
+                Err(error @ (AskError::Silent(_) | AskError::Strange(_))) => last = error,
+                told => return told,
             }
         }
         Err(last)
