@@ -28,6 +28,7 @@ pub mod kept;
 mod known;
 mod lease;
 pub mod listing;
+mod merge;
 
 pub use ask::{Told, ask};
 pub use find::{Answers, find};
