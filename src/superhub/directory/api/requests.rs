@@ -48,7 +48,7 @@ pub(super) async fn register(app: &App, peer: PeerId, client: IpAddr, draft: Dra
     let known = app.directory.read(move |look| registration::listed(look, &peer, &address)).await?;
     if known.is_none() {
         may_register(app, client)?;
-        app.prober.proves(&endpoint, &peer, app.trust()).await?;
+        app.prober.proves(&endpoint, &peer, app.trust(), client).await?;
     }
     let host = endpoint.urls().first().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
     let request = Request { peer, host, draft, listing, trust: app.trust() };
