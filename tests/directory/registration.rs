@@ -1,7 +1,8 @@
 //! Rendezvous servers that list themselves, and strangers who try to list others.
 
 use goop::config::superhub::Policy;
-use goop::superhub::directory::MOST_OF_HOST;
+use goop::proto::directory::target::Trust;
+use goop::superhub::directory::{Draft, MOST_OF_HOST, Request};
 use libp2p::identity::Keypair;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -224,6 +225,54 @@ async fn a_lease_that_nobody_renews_lapses_into_a_tombstone() {
     };
     stage.directory.change(1, back).await.unwrap();
     assert_eq!(stage.names("chess").await.len(), 1, "who was let in once comes back without being asked");
+}
+
+/// A server of this peer at this address, once it has proven itself.
+fn request(peer: libp2p::PeerId, name: &str, host: &str, path: usize) -> Request {
+    let draft: Draft = serde_json::from_value(draft(name, &format!("https://{host}/{path}"))).unwrap();
+    let listing = goop::proto::directory::Listing { rendezvous_id: Some(peer), ..draft.listing().unwrap() };
+    Request { peer, host: host.into(), draft, listing, trust: Trust::Stranger }
+}
+
+/// THREATS 37: where a stranger's name leads is the stranger's to say, whoever has corrected a word of the listing.
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_an_operator_who_corrects_a_word_does_not_vouch_for_a_stranger_s_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = super::stage::Stage::open(folder.path());
+    let asked = request(libp2p::PeerId::random(), "Ches Club", "evil.example", 1);
+    stage.directory.change(1, move |desk| desk.register(asked, Policy::Open, 3600)).await.unwrap();
+    stage.close().await;
+    let hub = hub(&folder, Policy::Open);
+    let id = hub.get("/api/v1/communities").await["communities"][0]["id"].as_str().unwrap().to_owned();
+    let change = async |patch: Value| {
+        let changed = hub.as_admin(Method::PATCH, &format!("/api/v1/communities/{id}")).json(&patch).send().await.unwrap();
+        assert_eq!(changed.status(), 200);
+        let database = rusqlite::Connection::open(folder.path().join("directory.db")).unwrap();
+        database.query_row("SELECT trusted FROM endpoints", [], |row| row.get::<_, bool>(0)).unwrap()
+    };
+    assert!(!change(json!({ "community": "Chess Club", "rendezvous": "https://evil.example/1" })).await);
+    assert!(change(json!({ "rendezvous": "https://10.0.0.1" })).await, "what he writes himself he may have asked");
+    hub.close().await;
+}
+
+/// Nobody shows one server, and then leads the name to another's.
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_whose_address_leads_to_another_server_by_now_proves_it_anew_or_lapses() {
+    let folder = tempfile::tempdir().unwrap();
+    let (hub, board) = (hub(&folder, Policy::Open), Board::start());
+    let (key, draft) = (board.key.clone(), draft("Chess Club", &board.url));
+    assert_eq!(register(&hub, &key, &draft).await.status(), 201);
+    let seen = |peer: libp2p::PeerId| {
+        let database = rusqlite::Connection::open(folder.path().join("directory.db")).unwrap();
+        database.execute("UPDATE endpoints SET peer = ?1", [peer.to_bytes()]).unwrap()
+    };
+    assert_eq!(seen(libp2p::PeerId::random()), 1);
+    assert_eq!(register(&hub, &key, &draft).await.status(), 200, "it was there again when it was asked");
+    drop(board);
+    assert_eq!(register(&hub, &key, &draft).await.status(), 403, "it was not");
+    seen(key.public().to_peer_id());
+    assert_eq!(register(&hub, &key, &draft).await.status(), 200, "whose server it was need not be up to renew");
+    hub.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

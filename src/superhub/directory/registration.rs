@@ -82,9 +82,12 @@ fn known(row: &Row) -> rusqlite::Result<Known> {
     Ok(Known { id: row.get(0)?, state: row.get(1)?, listing: row.get::<_, Option<[u8; 16]>>(2)?.map(ListingId::from_bytes) })
 }
 
-/// The listing that this server has at this address and need not prove again; `None`: it has none.
+/// The listing that this server has at this address and need not prove again; `None`: it has none, or the prober saw somebody else answer there.
 pub(super) fn listed(look: &Connection, peer: &PeerId, address: &str) -> Result<Option<ListingId>, StoreError> {
-    let query = format!("{KNOWN} WHERE r.peer = ?1 AND r.address = ?2 AND r.state = 'listed' AND l.deleted IS NULL");
+    let query = format!(
+        "{KNOWN} WHERE r.peer = ?1 AND r.address = ?2 AND r.state = 'listed' AND l.deleted IS NULL \
+         AND NOT EXISTS (SELECT 1 FROM endpoints e WHERE e.id = l.endpoint AND e.peer <> r.peer)"
+    );
     let found = look.prepare_cached(&query)?.query_row(params![peer.to_bytes(), address], known).optional()?;
     Ok(found.and_then(|known| known.listing))
 }

@@ -172,7 +172,9 @@ pub(super) async fn change(
         let Some(before) = entry.record.listing() else { return Ok(()) };
         let mut listing = draft.over(before)?;
         let trust = match &who {
-            Who::Operator(_) => Trust::Operator,
+            Who::Operator(_) if listing.endpoints != before.endpoints => Trust::Operator,
+            // Whoever corrects a word does not vouch for where a stranger's name leads from now on.
+            Who::Operator(_) => Trust::Stranger,
             // Where it is, and who answers there, an owner proves by registering anew.
             Who::Owner(_) => {
                 (listing.endpoints, listing.rendezvous_id) = (before.endpoints.clone(), before.rendezvous_id);
