@@ -37,6 +37,9 @@ pub(in crate::superhub) use moderation::take_report;
 pub(in crate::superhub) use requests::{Audited, audited};
 pub use view::rfc3339;
 
+/// How long one search may take a reader; a longer one counts as several.
+const ONE: Duration = Duration::from_millis(5);
+
 /// Who asks for a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Who {
@@ -160,9 +163,15 @@ fn unauthorized(app: &App, mut challenges: Vec<HeaderValue>) -> Denied {
 
 /// Whether this address may ask at all, now.
 pub(in crate::superhub) fn may_ask(app: &App, socket: IpAddr, headers: &HeaderMap) -> Result<(), Problem> {
-    let client = crate::http::client_ip::host_key(app.client(socket, headers));
-    let mut asked = app.asked.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    asked
-        .take(client, Moment::now())
-        .map_err(|after: Duration| Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate", "this address asks too often").retry_after(after))
+    app.asked
+        .take(app.client(socket, headers), Moment::now())
+        .map_err(|after| Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate", "this address asks too often").retry_after(after))
+}
+
+/// What this address asked took a reader of the directory so long: it may ask as much less.
+pub(in crate::superhub) fn has_taken(app: &App, socket: IpAddr, headers: &HeaderMap, took: Duration) {
+    let more = took.as_secs_f64() / ONE.as_secs_f64() - 1.0;
+    if more >= 1.0 {
+        app.asked.owe(app.client(socket, headers), more, Moment::now());
+    }
 }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::view::View;
-use super::{Draft, Who, may_ask};
+use super::{Draft, Who, has_taken, may_ask};
 use crate::http::{Client, Problem, body, origin};
 use crate::identity::peer_id_from_text;
 use crate::proto::community::Kind;
@@ -111,6 +111,7 @@ pub(super) async fn search(
     may_ask(&app, socket.ip(), &headers)?;
     let Params(asked) = params.map_err(|wrong| Problem::bad_request(wrong.body_text()))?;
     let found = find(&app.directory, &asked).await?;
+    has_taken(&app, socket.ip(), &headers, found.took);
     app.metrics.searched.inc();
     let communities: Vec<View<'_>> = found.entries.iter().filter_map(View::of).collect();
     let next = found.next.map(|next| next.to_string());
