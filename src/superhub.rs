@@ -51,6 +51,10 @@ const ASKED_NEAR: Rate = Rate { burst: 2000, per_second: 400.0 };
 const REGISTERED: Rate = Rate { burst: 20, per_second: 0.1 };
 /// The same of one network.
 const REGISTERED_NEAR: Rate = Rate { burst: 60, per_second: 0.3 };
+/// Changes and renewals of what one address has listed itself.
+const WRITTEN: Rate = Rate { burst: 60, per_second: 1.0 };
+/// The same of one network.
+const WRITTEN_NEAR: Rate = Rate { burst: 240, per_second: 4.0 };
 /// Reports of one address.
 const REPORTED: Rate = Rate { burst: 5, per_second: 1.0 / 300.0 };
 /// The same of one network.
@@ -108,6 +112,8 @@ pub(crate) struct App {
     pub(crate) asked: NetworkLimit,
     /// How often an address may register.
     pub(crate) registered: NetworkLimit,
+    /// How often an address may change what it has listed itself.
+    pub(crate) written: NetworkLimit,
     /// Which tags and languages are used most.
     facets: pages::Facets,
     /// How often an address may report a listing.
@@ -163,6 +169,7 @@ impl SuperHub {
             prober: Prober::default(),
             asked: NetworkLimit::new(ASKED, ASKED_NEAR),
             registered: NetworkLimit::new(REGISTERED, REGISTERED_NEAR),
+            written: NetworkLimit::new(WRITTEN, WRITTEN_NEAR),
             facets: pages::Facets::default(),
             reported: NetworkLimit::new(REPORTED, REPORTED_NEAR),
             proxies: TrustedProxies::new(options.http.trusted_proxies.clone()),

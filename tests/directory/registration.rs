@@ -279,6 +279,25 @@ async fn attack_whose_address_leads_to_another_server_by_now_proves_it_anew_or_l
     hub.close().await;
 }
 
+/// Or whoever is listed would have the hub write without end, and push what its operator did out of the audit log.
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_an_owner_changes_no_more_than_an_owner_has_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let (hub, board) = (hub(&folder, Policy::Open), Board::start());
+    let made: Value = register(&hub, &board.key, &draft("Chess Club", &board.url)).await.json().await.unwrap();
+    let path = format!("/api/v1/communities/{}", made["id"].as_str().unwrap());
+    let mut answers = Vec::new();
+    for number in 0..80 {
+        let patch = json!({ "description": format!("junk{number}") });
+        answers.push(hub.by_peer(&board.key, Method::PATCH, &path, Some(&patch)).await.status().as_u16());
+    }
+    assert_eq!((answers[0], answers[79]), (200, 429));
+    assert_eq!(register(&hub, &board.key, &draft("Chess Club", &board.url)).await.status(), 429, "renewals are changes too");
+    let cleaned = hub.as_admin(Method::PATCH, &path).json(&json!({ "description": "" })).send().await.unwrap();
+    assert_eq!(cleaned.status(), 200, "the operator is not held up");
+    hub.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn attack_a_hundred_thousand_requests_hurt_nobody_and_one_host_has_few() {
     let folder = tempfile::tempdir().unwrap();

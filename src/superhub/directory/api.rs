@@ -175,3 +175,15 @@ pub(in crate::superhub) fn has_taken(app: &App, socket: IpAddr, headers: &Header
         app.asked.owe(app.client(socket, headers), more, Moment::now());
     }
 }
+
+/// Whether this address may change now what it has listed itself: each change is a transaction, a statement and a row of the audit log. The
+/// operator always may.
+fn may_write(app: &App, who: &Who, client: IpAddr) -> Result<(), Problem> {
+    match who {
+        Who::Operator(_) => Ok(()),
+        Who::Owner(_) => app
+            .written
+            .take(client, Moment::now())
+            .map_err(|after| Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate", "this address changes too much").retry_after(after)),
+    }
+}

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::view::View;
-use super::{Draft, Who, has_taken, may_ask};
+use super::{Draft, Who, has_taken, may_ask, may_write};
 use crate::http::{Client, Problem, body, origin};
 use crate::identity::peer_id_from_text;
 use crate::proto::community::Kind;
@@ -162,10 +162,12 @@ pub(super) async fn create(
 pub(super) async fn change(
     State(app): Shared,
     Extension(who): Extension<Who>,
+    Extension(Client(socket)): Extension<Client>,
     Path(id): Path<String>,
     headers: HeaderMap,
     body::Json(draft): body::Json<Draft>,
 ) -> Answer {
+    may_write(&app, &who, app.client(socket.ip(), &headers))?;
     ours(&app, &draft)?;
     let (id, version) = (id_of(&id)?, version(&headers)?);
     let change = move |desk: &mut Desk<'_>| {
@@ -189,7 +191,14 @@ pub(super) async fn change(
     changed(&app, StatusCode::OK, id).await
 }
 
-pub(super) async fn remove(State(app): Shared, Extension(who): Extension<Who>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
+pub(super) async fn remove(
+    State(app): Shared,
+    Extension(who): Extension<Who>,
+    Extension(Client(socket)): Extension<Client>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Answer {
+    may_write(&app, &who, app.client(socket.ip(), &headers))?;
     let (id, version) = (id_of(&id)?, version(&headers)?);
     let change = move |desk: &mut Desk<'_>| {
         let entry = desk.of(&id, version, &who)?;

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::listings::changed;
 use super::view::rfc3339;
-use super::{Draft, Who};
+use super::{Draft, Who, may_write};
 use crate::clock::{Moment, UnixMillis};
 use crate::config::superhub::Policy;
 use crate::http::Problem;
@@ -49,6 +49,8 @@ pub(super) async fn register(app: &App, peer: PeerId, client: IpAddr, draft: Dra
     if known.is_none() {
         may_register(app, client)?;
         app.prober.proves(&endpoint, &peer, app.trust(), client).await?;
+    } else {
+        may_write(app, &Who::Owner(peer), client)?;
     }
     let host = endpoint.urls().first().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
     let request = Request { peer, host, draft, listing, trust: app.trust() };
