@@ -11,7 +11,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
-use super::registration::{Waiting, waiting};
+use super::registration::{Waiting, waiting_by_turns};
 use super::store::{Desk, Entry, StoreError, by_public, stored};
 use crate::clock::UnixMillis;
 use crate::proto::directory::ListingId;
@@ -261,7 +261,7 @@ pub(in crate::superhub) struct Moderated {
 
 /// See [`Moderated`].
 pub(in crate::superhub) fn moderated(look: &Connection, most: usize) -> Result<Moderated, StoreError> {
-    let ((reported, reports), (waiting, requests)) = (most_reported(look, most)?, waiting(look, 0, most)?);
+    let ((reported, reports), (waiting, requests)) = (most_reported(look, most)?, waiting_by_turns(look, most)?);
     Ok(Moderated { reported, reports, waiting, requests, hidden: hidden(look, 0, most)? })
 }
 

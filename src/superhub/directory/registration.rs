@@ -5,24 +5,29 @@
 //! word, or is listed at once; whoever had a listing refused, removed or hidden waits for his word on the next in either case. A listing of this kind is a lease: the server repeats its registration every third of it, without which it lapses
 //! and becomes a tombstone. What has lapsed comes back as what it was when the server does; what the operator removed does not.
 //!
-//! Bounds: [`MOST_WAITING`] requests wait, [`MOST_OF_HOST`] of one host; what was not repeated for [`PATIENCE`] is forgotten. They lie on the disk and
-//! nowhere else, so that any number of them costs nobody anything.
+//! Bounds: [`MOST_WAITING`] requests wait, [`MOST_OF_HOST`] of one host; for one more, those of the site give way that has most (`crowd`). What was
+//! not repeated for [`PATIENCE`] is forgotten. They lie on the disk and nowhere else, so that any number of them costs nobody anything.
+//! [`MOST_OF_SITE`] servers of one site are listed without the operator's word, where he wants to give none.
 
 use libp2p::PeerId;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 
 use super::api::{Draft, Who};
+use super::crowd::{by_turns, make_room};
 use super::store::{Desk, Entry, Listed, StoreError, Version, by_public, stored};
 use crate::clock::UnixMillis;
 use crate::config::superhub::Policy;
+use crate::proto::directory::site::{behind, site, standing};
 use crate::proto::directory::target::Trust;
 use crate::proto::directory::{Listing, ListingId};
 
-/// Requests that wait for the operator's word; one more hears 503.
+/// Requests that wait for the operator's word; where as many sites as that have one each, one more hears 503.
 pub const MOST_WAITING: i64 = 100_000;
 /// Requests of one host that wait; one more hears 503.
 pub const MOST_OF_HOST: i64 = 16;
+/// Servers of one site that are listed at once where that is the policy; further ones wait for the operator's word.
+pub const MOST_OF_SITE: i64 = 100;
 /// How long a request waits that nobody repeats, in milliseconds: a week.
 const PATIENCE: i64 = 7 * 86_400_000;
 /// Leases that end in one transaction.
@@ -33,7 +38,7 @@ const LAPSES: usize = 64;
 pub struct Request {
     /// Who asks.
     pub peer: PeerId,
-    /// The host of its address, by which requests are counted.
+    /// The host of its address, by which requests are counted, and by its site.
     pub host: String,
     /// What it wants to be listed as.
     pub draft: Draft,
@@ -92,20 +97,30 @@ pub(super) fn listed(look: &Connection, peer: &PeerId, address: &str) -> Result<
     Ok(found.and_then(|known| known.listing))
 }
 
+const WAITING: &str = "SELECT id, peer, address, asked, draft FROM registrations";
+
+fn of_row(row: &Row) -> rusqlite::Result<Waiting> {
+    let peer: Vec<u8> = row.get(1)?;
+    Ok(Waiting {
+        id: row.get(0)?,
+        peer_id: PeerId::from_bytes(&peer).map(|peer| peer.to_base58()).unwrap_or_default(),
+        rendezvous: row.get(2)?,
+        asked: UnixMillis(row.get::<_, i64>(3)?.unsigned_abs()),
+        draft: serde_json::from_str(&row.get::<_, String>(4)?).unwrap_or_default(),
+    })
+}
+
 /// Requests that wait, those after `after`, the oldest first; and how many there are.
 pub(super) fn waiting(look: &Connection, after: i64, most: usize) -> Result<(Vec<Waiting>, i64), StoreError> {
-    let query = "SELECT id, peer, address, asked, draft FROM registrations WHERE state = 'waiting' AND id > ?1 ORDER BY id LIMIT ?2";
-    let row = |row: &Row| {
-        let peer: Vec<u8> = row.get(1)?;
-        Ok(Waiting {
-            id: row.get(0)?,
-            peer_id: PeerId::from_bytes(&peer).map(|peer| peer.to_base58()).unwrap_or_default(),
-            rendezvous: row.get(2)?,
-            asked: UnixMillis(row.get::<_, i64>(3)?.unsigned_abs()),
-            draft: serde_json::from_str(&row.get::<_, String>(4)?).unwrap_or_default(),
-        })
-    };
-    let found = look.prepare_cached(query)?.query_map((after, most as i64), row)?.collect::<rusqlite::Result<_>>()?;
+    let mut query = look.prepare_cached(&format!("{WAITING} WHERE state = 'waiting' AND id > ?1 ORDER BY id LIMIT ?2"))?;
+    let found = query.query_map((after, most as i64), of_row)?.collect::<rusqlite::Result<_>>()?;
+    Ok((found, count(look, "state = 'waiting'", [])?))
+}
+
+/// The same, those first that are the first of their sites: nobody hides the others behind a thousand of his own.
+pub(super) fn waiting_by_turns(look: &Connection, most: usize) -> Result<(Vec<Waiting>, i64), StoreError> {
+    let mut query = look.prepare_cached(&format!("{WAITING} WHERE id = ?1"))?;
+    let found = by_turns(look, most)?.into_iter().map(|number| query.query_row([number], of_row)).collect::<rusqlite::Result<_>>()?;
     Ok((found, count(look, "state = 'waiting'", [])?))
 }
 
@@ -133,11 +148,15 @@ impl Desk<'_> {
         }
     }
 
-    /// Whether the operator has turned down something of this server, or of another at its host: a key or a path costs nothing.
+    /// Whether the operator has turned down something of this server, or of another of its site: a key, a path or a name below one's own costs
+    /// nothing. And whether that site has as many already as may be listed without his word.
     fn is_doubtful(&self, request: &Request) -> Result<bool, StoreError> {
+        let standing = standing(&request.host);
+        let (from, to) = (site(&standing), behind(site(&standing)));
         let bad = "SELECT EXISTS (SELECT 1 FROM registrations r LEFT JOIN listings l ON l.id = r.listing \
-                   WHERE (r.peer = ?1 OR r.host = ?2) AND (r.state = 'refused' OR l.hidden IS NOT NULL))";
-        Ok(self.change.prepare_cached(bad)?.query_row(params![request.peer.to_bytes(), request.host], |row| row.get(0))?)
+                   WHERE (r.peer = ?1 OR (r.host >= ?2 AND r.host < ?3)) AND (r.state = 'refused' OR l.hidden IS NOT NULL))";
+        let bad = self.change.prepare_cached(bad)?.query_row(params![request.peer.to_bytes(), from, to], |row| row.get(0))?;
+        Ok(bad || count(self.change, "host >= ?1 AND host < ?2 AND state = 'listed'", [from, &to])? >= MOST_OF_SITE)
     }
 
     /// The operator's word on a request that waits.
@@ -215,14 +234,15 @@ impl Desk<'_> {
             self.change.prepare_cached(set)?.execute(params![known.id, draft, stored(self.now)])?;
             return Ok(known.id);
         }
-        if count(self.change, "host = ?1 AND state = 'waiting'", [&request.host])? >= MOST_OF_HOST {
+        let host = standing(&request.host);
+        if count(self.change, "host = ?1 AND state = 'waiting'", [&host])? >= MOST_OF_HOST {
             return Err(StoreError::TooMany("as many requests of this host wait as may"));
         }
-        if count(self.change, "state = 'waiting'", [])? >= MOST_WAITING {
+        if count(self.change, "state = 'waiting'", [])? >= MOST_WAITING && !make_room(self.change, &host)? {
             return Err(StoreError::TooMany("as many requests wait for the operator as may"));
         }
         let added = "INSERT INTO registrations (peer, address, host, state, draft, asked) VALUES (?1, ?2, ?3, 'waiting', ?4, ?5)";
-        self.change.prepare_cached(added)?.execute(params![request.peer.to_bytes(), address, request.host, draft, stored(self.now)])?;
+        self.change.prepare_cached(added)?.execute(params![request.peer.to_bytes(), address, host, draft, stored(self.now)])?;
         Ok(self.change.last_insert_rowid())
     }
 
