@@ -143,7 +143,7 @@ fn by_peer_id(app: &App, head: &Parts, authorization: Option<&str>, owners: bool
         return Err(Denied::Refused(Problem::new(StatusCode::FORBIDDEN, "foreign-origin", detail)));
     }
     match () {
-        () if app.options.peers.contains(&peer) => Ok((Who::Operator(peer.to_base58()), info)),
+        () if app.door.lists(&peer) => Ok((Who::Operator(peer.to_base58()), info)),
         () if owners => Ok((Who::Owner(peer), info)),
         () => Err(Denied::NotListed(peer)),
     }
