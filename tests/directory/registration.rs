@@ -2,7 +2,7 @@
 
 use goop::config::superhub::Policy;
 use goop::proto::directory::target::Trust;
-use goop::superhub::directory::{Draft, MOST_OF_HOST, MOST_OF_SITE, RegistrationState, Request};
+use goop::superhub::directory::{Desk, Draft, MOST_OF_HOST, MOST_OF_SITE, Reason, RegistrationState, Report, Request};
 use libp2p::identity::Keypair;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -203,7 +203,7 @@ async fn a_lease_that_nobody_renews_lapses_into_a_tombstone() {
     let draft: goop::superhub::directory::Draft = serde_json::from_value(draft("Chess Club", "https://rv.example")).unwrap();
     let listing = goop::proto::directory::Listing { rendezvous_id: Some(peer), ..draft.listing().unwrap() };
     let trust = goop::proto::directory::target::Trust::Stranger;
-    let request = goop::superhub::directory::Request { peer, host: "rv.example".into(), draft, listing, trust };
+    let request = goop::superhub::directory::Request { peer, host: "rv.example".into(), listing, trust };
     let again = request.clone();
     stage.directory.change(1, move |desk| desk.register(request, Policy::Open, 3600)).await.unwrap();
     let lapse = async |later: u64| {
@@ -231,7 +231,7 @@ async fn a_lease_that_nobody_renews_lapses_into_a_tombstone() {
 fn request(peer: libp2p::PeerId, name: &str, host: &str, path: usize) -> Request {
     let draft: Draft = serde_json::from_value(draft(name, &format!("https://{host}/{path}"))).unwrap();
     let listing = goop::proto::directory::Listing { rendezvous_id: Some(peer), ..draft.listing().unwrap() };
-    Request { peer, host: host.into(), draft, listing, trust: Trust::Stranger }
+    Request { peer, host: host.into(), listing, trust: Trust::Stranger }
 }
 
 /// THREATS 37: where a stranger's name leads is the stranger's to say, whoever has corrected a word of the listing.
@@ -322,6 +322,115 @@ async fn attack_names_below_a_name_are_one_site_to_an_open_hub() {
     stage.close().await;
 }
 
+/// Hidden is hidden, also for whoever stays away until his tombstone is forgotten; who is not is a stranger again, and leaves nothing behind.
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_what_was_hidden_does_not_come_back_when_it_is_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = super::stage::Stage::open(folder.path());
+    let (bad, good) =
+        (request(libp2p::PeerId::random(), "Bad", "bad.example", 1), request(libp2p::PeerId::random(), "Good", "good.example", 1));
+    let register = async |asked: &Request, days: u64| {
+        let asked = asked.clone();
+        let change = move |desk: &mut Desk<'_>| {
+            desk.now.0 += days * 86_400_000;
+            desk.register(asked, Policy::Open, 3600)
+        };
+        stage.directory.change(1, change).await
+    };
+    let RegistrationState::Listed(hidden) = register(&bad, 0).await.unwrap() else { panic!("it is open") };
+    assert!(register(&good, 0).await.is_ok());
+    stage.directory.change(0, move |desk| desk.hide(&hidden, true, "admin")).await.unwrap();
+    let reported = Report { reason: Reason::Spam, words: String::new(), contact: String::new() };
+    let RegistrationState::Renewed(id) = register(&good, 0).await.unwrap() else { panic!("it is listed") };
+    stage.directory.change(0, move |desk| desk.report(&id, &reported)).await.unwrap();
+    let pass = move |desk: &mut Desk<'_>| {
+        desk.now.0 += 86_400_000;
+        desk.lapse()?;
+        desk.now.0 += 31 * 86_400_000;
+        desk.forget()
+    };
+    stage.directory.change(64, pass).await.unwrap();
+    let left = "SELECT (SELECT count(*) FROM listings), (SELECT count(*) FROM registrations), (SELECT count(*) FROM reported)";
+    let row = |row: &rusqlite::Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    let left: (i64, i64, i64) = stage.directory.read(move |look| Ok(look.query_row(left, [], row)?)).await.unwrap();
+    assert_eq!(left, (0, 1, 0));
+    assert!(register(&bad, 32).await.is_err());
+    assert!(matches!(register(&good, 32).await, Ok(RegistrationState::Listed(_))));
+    stage.close().await;
+}
+
+/// B.8: a name is as old as its use, not as the listing that takes it.
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_an_old_listing_that_takes_a_name_is_marked_and_whose_name_it_was_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = super::stage::Stage::open(folder.path());
+    let (squatter, victim) = (libp2p::PeerId::random(), libp2p::PeerId::random());
+    let register = async |asked: Request, later: u64| {
+        let change = move |desk: &mut Desk<'_>| {
+            desk.now.0 += later;
+            desk.register(asked, Policy::Open, 3600)
+        };
+        match stage.directory.change(1, change).await.unwrap() {
+            RegistrationState::Listed(id) | RegistrationState::Renewed(id) => id,
+            RegistrationState::Waiting => panic!("it is open"),
+        }
+    };
+    let similar = async |id| stage.directory.get(id).await.unwrap().unwrap().similar;
+    let evil = register(request(squatter, "Something", "evil.example", 1), 0).await;
+    let good = register(request(victim, "Chess Club", "good.example", 1), 0).await;
+    assert_eq!(register(request(squatter, "Сhess CIub", "evil.example", 1), 0).await, evil);
+    assert_eq!((similar(evil).await, similar(good).await), (Some(good), None));
+    let mut changed = request(victim, "Chess Club", "good.example", 1);
+    changed.listing.members = 7;
+    register(changed.clone(), 0).await;
+    assert_eq!((similar(evil).await, similar(good).await), (Some(good), None), "a change of something else is no new name");
+    let lapse = |desk: &mut Desk<'_>| {
+        desk.now.0 += 3_700_000;
+        desk.lapse()
+    };
+    stage.directory.change(64, lapse).await.unwrap();
+    register(request(squatter, "Сhess CIub", "evil.example", 1), 3_800_000).await;
+    assert_eq!(register(changed, 3_800_000).await, good);
+    assert_eq!(similar(good).await, None, "nor is it one to come back");
+    stage.close().await;
+}
+
+/// Authority: a renewal comes by itself every few hours, and says what the owner's file says.
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_a_renewal_does_not_undo_what_the_operator_has_corrected() {
+    let folder = tempfile::tempdir().unwrap();
+    let (hub, board) = (hub(&folder, Policy::Open), Board::start());
+    let (mut wanted, key) = (draft("Chess Club", &board.url), &board.key);
+    wanted["description"] = "Buy\u{202e} now".into();
+    let made: Value = register(&hub, key, &wanted).await.json().await.unwrap();
+    let path = format!("/api/v1/communities/{}", made["id"].as_str().unwrap());
+    let corrected = hub.as_admin(Method::PATCH, &path).json(&json!({ "description": "" })).send().await.unwrap();
+    assert_eq!(corrected.status(), 200);
+    let renewed: Value = register(&hub, key, &wanted).await.json().await.unwrap();
+    assert_eq!(renewed["description"], "");
+    wanted["description"] = "We play on Mondays".into();
+    let changed: Value = register(&hub, key, &wanted).await.json().await.unwrap();
+    assert_eq!(changed["description"], "We play on Mondays", "what the owner says anew counts");
+    hub.close().await;
+}
+
+/// What waits is what was judged: sixteen kilobytes of the same tag, and what turns text around, is not kept for the operator to read.
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_what_waits_holds_nothing_that_was_not_judged() {
+    let folder = tempfile::tempdir().unwrap();
+    let (hub, board) = (hub(&folder, Policy::Approve), Board::start());
+    let mut asked = draft("Chess Club", &board.url);
+    (asked["tags"], asked["description"]) = (vec!["chess"; 1000].into(), "We \u{202e}play".into());
+    assert_eq!(register(&hub, &board.key, &asked).await.status(), 202);
+    let waiting = &hub.admin_get("/api/v1/admin/requests").await["requests"][0]["draft"];
+    assert_eq!((&waiting["tags"], &waiting["description"]), (&json!(["chess"]), &json!("We play")));
+    assert_eq!(
+        (&waiting["community"], &waiting["rendezvous"], &waiting["type"]),
+        (&json!("Chess Club"), &json!(board.url), &json!("open"))
+    );
+    hub.close().await;
+}
+
 /// Or whoever is listed would have the hub write without end, and push what its operator did out of the audit log.
 #[tokio::test(flavor = "multi_thread")]
 async fn attack_an_owner_changes_no_more_than_an_owner_has_to() {
@@ -353,7 +462,7 @@ async fn attack_a_hundred_thousand_requests_hurt_nobody_and_one_host_has_few() {
         let peer = Keypair::generate_ed25519().public().to_peer_id();
         let draft: goop::superhub::directory::Draft = serde_json::from_value(draft("Spam", &format!("https://{host}/{number}"))).unwrap();
         let (listing, trust) = (draft.listing().unwrap(), goop::proto::directory::target::Trust::Stranger);
-        let request = goop::superhub::directory::Request { peer, host, draft, listing, trust };
+        let request = goop::superhub::directory::Request { peer, host, listing, trust };
         stage.directory.change(1, move |desk| desk.register(request, Policy::Approve, 3600))
     };
     for number in 0..MOST_OF_HOST {

@@ -3,7 +3,8 @@
 //! A server proves by Peer ID auth who it is, and the hub asks the address that it names: whoever answers there must say the same peer id
 //! ([`crate::superhub::monitor`]). So nobody lists somebody else's server. What then becomes of it is the operator's [`Policy`]: it waits for his
 //! word, or is listed at once; whoever had a listing refused, removed or hidden waits for his word on the next in either case. A listing of this kind is a lease: the server repeats its registration every third of it, without which it lapses
-//! and becomes a tombstone. What has lapsed comes back as what it was when the server does; what the operator removed does not.
+//! and becomes a tombstone. What has lapsed comes back as what it was when the server does, as long as the tombstone is kept; what the operator removed
+//! does not.
 //!
 //! Bounds: [`MOST_WAITING`] requests wait, [`MOST_OF_HOST`] of one host; for one more, those of the site give way that has most (`crowd`). What was
 //! not repeated for [`PATIENCE`] is forgotten. They lie on the disk and nowhere else, so that any number of them costs nobody anything.
@@ -40,9 +41,7 @@ pub struct Request {
     pub peer: PeerId,
     /// The host of its address, by which requests are counted, and by its site.
     pub host: String,
-    /// What it wants to be listed as.
-    pub draft: Draft,
-    /// The same, judged; its server is `peer`.
+    /// What it wants to be listed as; its server is `peer`.
     pub listing: Listing,
     /// What may be asked of its address.
     pub trust: Trust,
@@ -79,12 +78,15 @@ struct Known {
     id: i64,
     state: String,
     listing: Option<ListingId>,
+    /// What it wanted to be listed as.
+    draft: String,
 }
 
-const KNOWN: &str = "SELECT r.id, r.state, l.public FROM registrations r LEFT JOIN listings l ON l.id = r.listing";
+const KNOWN: &str = "SELECT r.id, r.state, l.public, r.draft FROM registrations r LEFT JOIN listings l ON l.id = r.listing";
 
 fn known(row: &Row) -> rusqlite::Result<Known> {
-    Ok(Known { id: row.get(0)?, state: row.get(1)?, listing: row.get::<_, Option<[u8; 16]>>(2)?.map(ListingId::from_bytes) })
+    let listing = row.get::<_, Option<[u8; 16]>>(2)?.map(ListingId::from_bytes);
+    Ok(Known { id: row.get(0)?, state: row.get(1)?, listing, draft: row.get(3)? })
 }
 
 /// The listing that this server has at this address and need not prove again; `None`: it has none, or the prober saw somebody else answer there.
@@ -122,6 +124,11 @@ pub(super) fn waiting_by_turns(look: &Connection, most: usize) -> Result<(Vec<Wa
     let mut query = look.prepare_cached(&format!("{WAITING} WHERE id = ?1"))?;
     let found = by_turns(look, most)?.into_iter().map(|number| query.query_row([number], of_row)).collect::<rusqlite::Result<_>>()?;
     Ok((found, count(look, "state = 'waiting'", [])?))
+}
+
+/// What is kept of what a server wants to be listed as.
+fn written(listing: &Listing) -> Result<String, StoreError> {
+    serde_json::to_string(&Draft::of(listing)).map_err(|error| StoreError::Unfit(error.to_string()))
 }
 
 fn count(look: &Connection, which: &str, values: impl rusqlite::Params) -> Result<i64, StoreError> {
@@ -197,6 +204,14 @@ impl Desk<'_> {
         Ok(over.len() == LAPSES)
     }
 
+    /// Leases end so much later, in milliseconds, or sooner where that is negative.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn move_leases(&mut self, by: i64) -> Result<(), StoreError> {
+        Ok(self.change.execute("UPDATE registrations SET lapses = lapses + ?1 WHERE lapses IS NOT NULL", [by]).map(drop)?)
+    }
+
     /// What one lapse signs at most.
     pub const LAPSE_NUMBERS: u64 = LAPSES as u64;
 
@@ -228,7 +243,7 @@ impl Desk<'_> {
 
     /// Notes a request that waits, or what it wants now; answers its number.
     fn queue(&mut self, found: Option<Known>, request: &Request, address: &str) -> Result<i64, StoreError> {
-        let draft = serde_json::to_string(&request.draft).map_err(|error| StoreError::Unfit(error.to_string()))?;
+        let draft = written(&request.listing)?;
         if let Some(known) = found {
             let set = "UPDATE registrations SET draft = ?2, asked = ?3 WHERE id = ?1";
             self.change.prepare_cached(set)?.execute(params![known.id, draft, stored(self.now)])?;
@@ -252,22 +267,26 @@ impl Desk<'_> {
         Ok(listed.id)
     }
 
-    /// A lease goes on; what its owner wants now counts, and what had lapsed is listed again as the same community.
+    /// A lease goes on. What its owner wants counts where that is something else than before, so that what the operator has changed stays changed;
+    /// what had lapsed is listed again as the same community.
     fn renew(&mut self, known: &Known, request: Request, lease: u64) -> Result<RegistrationState, StoreError> {
         let entry = match &known.listing {
             Some(id) => by_public(self.change, id)?,
             None => None,
         };
-        let who = request.peer.to_base58();
+        let (who, draft) = (request.peer.to_base58(), written(&request.listing)?);
         let Some(entry) = entry else {
             return self.accept(known.id, request.listing, request.trust, &who, lease).map(RegistrationState::Listed);
         };
         let listed = match entry.record.listing() {
-            Some(same) if *same == request.listing => Listed { id: entry.id, number: entry.number, version: entry.record.order.seq },
+            Some(same) if *same == request.listing || known.draft == draft => {
+                Listed { id: entry.id, number: entry.number, version: entry.record.order.seq }
+            }
             Some(_) => self.edit(&entry, request.listing, request.trust, &who)?,
             None => self.list_as(entry.record.community, request.listing, request.trust, &who)?,
         };
         self.lease(known.id, &listed, lease)?;
+        self.change.prepare_cached("UPDATE registrations SET draft = ?2 WHERE id = ?1")?.execute((known.id, draft))?;
         Ok(RegistrationState::Renewed(listed.id))
     }
 

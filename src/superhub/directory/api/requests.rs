@@ -53,7 +53,7 @@ pub(super) async fn register(app: &App, peer: PeerId, client: IpAddr, draft: Dra
         may_write(app, &Who::Owner(peer), client)?;
     }
     let host = endpoint.urls().first().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
-    let request = Request { peer, host, draft, listing, trust: app.trust() };
+    let request = Request { peer, host, listing, trust: app.trust() };
     let state = app.directory.change(1, move |desk| desk.register(request, policy, lease)).await?;
     match state {
         RegistrationState::Listed(id) => leased(app, StatusCode::CREATED, id).await,
