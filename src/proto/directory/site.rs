@@ -7,8 +7,7 @@
 use std::net::IpAddr;
 
 /// What stands before a country's label and is nobody's name.
-const NOBODYS: [&str; 16] =
-    ["ac", "co", "com", "edu", "go", "gob", "gov", "ltd", "mil", "ne", "net", "nom", "or", "org", "plc", "sch"];
+const NOBODYS: [&str; 16] = ["ac", "co", "com", "edu", "go", "gob", "gov", "ltd", "mil", "ne", "net", "nom", "or", "org", "plc", "sch"];
 
 /// A host as it is kept, so that what belongs together stands together: the labels of a name from the right, each with a dot behind it; an
 /// address with all of its digits.
@@ -70,7 +69,8 @@ mod tests {
         for hosts in same {
             assert!(hosts.iter().all(|host| of(host) == of(hosts[0])), "{hosts:?}: {}", of(hosts[1]));
         }
-        let others = ["evil.example", "good.example", "a.co.uk", "b.co.uk", "9.8.6.6", "9.8.7.6", "[2001:db8:2::1]", "localhost", "x.localhost"];
+        let others =
+            ["evil.example", "good.example", "a.co.uk", "b.co.uk", "9.8.6.6", "9.8.7.6", "[2001:db8:2::1]", "localhost", "x.localhost"];
         for (at, one) in others.iter().enumerate() {
             assert!(others[..at].iter().all(|other| of(other) != of(one)), "{one}");
         }
