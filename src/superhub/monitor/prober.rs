@@ -214,7 +214,7 @@ mod tests {
     /// for nobody else.
     #[tokio::test(start_paused = true)]
     async fn attack_strangers_who_knock_at_a_server_keep_it_not_from_listing_itself() {
-        let (prober, server) = (Prober::default(), "http://9.9.9.9:1".parse::<reqwest::Url>().unwrap());
+        let (prober, server) = (Prober::default(), "http://9.9.9.9:8787".parse::<reqwest::Url>().unwrap());
         let (place, trust) = (Endpoint::parse(server.as_str()).unwrap(), Trust::Stranger);
         let machine: IpAddr = "9.9.9.9".parse().unwrap();
         while prober.registering.may_knock([machine].into_iter(), trust).is_ok() {}
