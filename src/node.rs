@@ -151,7 +151,7 @@ impl Node {
             let (nat, relay) = relay::of_peer(&loaded.config.p2p, &identity, guests);
             let options = peer_options(loaded, &identity, servers, nat);
             let handle = peer::start(options, &metrics, &mut tasks, stop.child_token()).await?;
-            tasks.spawn("moves", moves::write_down(handle.clone(), loaded.clone(), reload.clone(), stop.child_token()));
+            tasks.spawn("moves", moves::write_down(handle.clone(), current.clone(), reload.clone(), stop.child_token()));
             let options = viewer_options(current.clone(), reload.clone(), public.local());
             let viewer = open_viewer(options, &handle, metrics, &mut tasks, stop.child_token())?;
             let me = handle.me().await.map_err(|_| PeerError::Ended)?;

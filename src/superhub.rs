@@ -47,7 +47,7 @@ pub const ROLE: &str = "superhub";
 const ASKED: Rate = Rate { burst: 1000, per_second: 200.0 };
 /// The same of one network, which has half of them at most.
 const ASKED_NEAR: Rate = Rate { burst: 2000, per_second: 400.0 };
-/// Servers that one address may have looked at, as it registers them.
+/// Servers that one address may have looked at, as it registers them or says that something changed there.
 const REGISTERED: Rate = Rate { burst: 20, per_second: 0.1 };
 /// The same of one network.
 const REGISTERED_NEAR: Rate = Rate { burst: 60, per_second: 0.3 };

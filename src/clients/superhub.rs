@@ -4,7 +4,7 @@
 //! question; [`keep_listed`] asks it for as long as the node runs.
 //!
 //! A peer looks for communities: [`ask()`] is one search, [`find()`] asks several hubs at once, and [`keep_known`] keeps what they list for the day on which none of
-//! them answers ([`kept`]). Hubs are strangers: every answer is bounded, no redirect is followed, and a listing that breaks the rules of
+//! them answers ([`kept`]); [`pass_on`] tells a hub that a community it lists is elsewhere now. Hubs are strangers: every answer is bounded, no redirect is followed, and a listing that breaks the rules of
 //! names and addresses is as good as none ([`listing`]).
 
 use std::time::Duration;
@@ -29,11 +29,13 @@ mod known;
 mod lease;
 pub mod listing;
 mod merge;
+mod moved;
 
 pub use ask::{Told, ask};
 pub use find::{Answers, find};
 pub use known::keep_known;
 pub use lease::keep_listed;
+pub use moved::pass_on;
 
 /// How long one answer may take; the hub asks this node something meanwhile.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,15 +1,17 @@
 //! A community that moved is written down where its owner would look for it: in the configuration file, its comments kept. So it is found
-//! after a restart too, when nobody answers at the old place any more.
+//! after a restart too, when nobody answers at the old place any more. The hub that told of it is told.
 
 use std::time::Duration;
 
-use tokio::task::spawn_blocking;
+use tokio::sync::watch;
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use crate::clients::rendezvous::Place;
 use crate::clients::rendezvous::membership;
+use crate::clients::superhub::pass_on;
 use crate::config::Loaded;
 use crate::config::base_url::BaseUrl;
 use crate::config::reload::{Applied, ReloadHandle};
@@ -18,15 +20,21 @@ use crate::peer::PeerHandle;
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// Writes moves down, and has what is written applied, until `stop`.
-pub async fn write_down(peer: PeerHandle, started: Loaded, reload: ReloadHandle, stop: CancellationToken) {
+/// Writes moves down, has what is written applied and hubs told, until `stop`.
+pub async fn write_down(peer: PeerHandle, current: watch::Receiver<Loaded>, reload: ReloadHandle, stop: CancellationToken) {
     let looking = async {
-        let mut notes = Notes::default();
+        let (mut notes, mut telling) = (Notes::default(), JoinSet::new());
         loop {
             sleep(EVERY).await;
-            if notes.take(&started, peer.moves().await).await && reload.ask().await == Applied::NotTold {
+            let (moves, loaded) = (peer.moves().await, current.borrow().clone());
+            let (written, fresh) = notes.take(&loaded, moves).await;
+            if written && reload.ask().await == Applied::NotTold {
                 debug!("nobody applies what was written down");
             }
+            for (from, _) in fresh {
+                telling.spawn(pass_on(loaded.data.clone(), loaded.config.discovery.hubs.clone(), from));
+            }
+            while telling.try_join_next().is_some() {}
         }
     };
     stop.run_until_cancelled(looking).await;
@@ -40,19 +48,22 @@ type Moved = (BaseUrl, BaseUrl);
 struct Notes(Vec<(Moved, Result<(), String>)>);
 
 impl Notes {
-    /// Writes down what is not yet; true if the file changed.
-    async fn take(&mut self, started: &Loaded, moves: Vec<Moved>) -> bool {
+    /// Writes down what is not yet; answers whether the file changed, and the moves that were not known before.
+    async fn take(&mut self, started: &Loaded, moves: Vec<Moved>) -> (bool, Vec<Moved>) {
         self.0.retain(|(known, _)| moves.contains(known));
-        let mut written = false;
+        let (mut written, mut fresh) = (false, Vec::new());
         for one in moves {
             let before = self.0.iter().position(|(known, _)| *known == one).map(|at| self.0.swap_remove(at).1);
+            if before.is_none() {
+                fresh.push(one.clone());
+            }
             let now = match before {
                 Some(Ok(())) => Ok(()),
                 before => note(started, &one, before.and_then(Result::err)).await.map(|changed| written |= changed),
             };
             self.0.push((one, now));
         }
-        written
+        (written, fresh)
     }
 }
 
@@ -89,12 +100,12 @@ mod tests {
         let moves = || vec![(url("https://a.example"), url("https://b.example"))];
         let mut notes = Notes::default();
         fs::write(&path, broken).unwrap();
-        assert!(!notes.take(&started, moves()).await);
+        assert_eq!(notes.take(&started, moves()).await, (false, moves()));
         fs::write(&path, before).unwrap();
-        assert!(notes.take(&started, moves()).await, "once the file is whole again");
+        assert_eq!(notes.take(&started, moves()).await, (true, Vec::new()), "once the file is whole again");
         assert!(fs::read_to_string(&path).unwrap().contains("b.example"));
         fs::write(&path, before).unwrap();
-        assert!(!notes.take(&started, moves()).await, "the owner may undo it");
-        assert!(!notes.take(&started, Vec::new()).await && notes.0.is_empty());
+        assert!(!notes.take(&started, moves()).await.0, "the owner may undo it");
+        assert!(!notes.take(&started, Vec::new()).await.0 && notes.0.is_empty());
     }
 }

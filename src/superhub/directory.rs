@@ -6,7 +6,8 @@
 //! ```
 //! - `store`: what is kept, and the one writer. `store/desk`: every statement that changes a listing. `store/entry`: how one is read.
 //! - `search`: text to listings. `dictionary`: which words there are, for typing errors and long beginnings.
-//! - `api`: HTTP. `registration`: rendezvous servers that list themselves, `crowd`: too many of them. `moderation`: what visitors report.
+//! - `api`: HTTP. `registration`: rendezvous servers that list themselves, `crowd`: too many of them. `moves`: communities that are elsewhere now.
+//!   `moderation`: what visitors report.
 //!
 //! **Why SQLite's own FTS5 is the index.** A plain FTS5 table answers `che*` in 70 ms at a million listings because it collects every match
 //! and ranks it. Here a row's number *is* its rank (what was seen of the server, then age), so the twenty best are the first twenty of a list
@@ -31,6 +32,7 @@ pub(super) mod api;
 mod crowd;
 mod dictionary;
 mod moderation;
+mod moves;
 mod registration;
 mod search;
 mod store;

@@ -116,11 +116,20 @@ pub(crate) struct Board {
 
 impl Board {
     pub(crate) fn start() -> Self {
-        let key = Keypair::generate_ed25519();
+        Self::of(Keypair::generate_ed25519())
+    }
+
+    pub(crate) fn of(key: Keypair) -> Self {
         let options = board_options(&key);
         let (mut tasks, stop) = (Tasks::default(), CancellationToken::new());
         let server = Rendezvous::start(options, &Metrics::default(), &mut tasks, stop.clone()).unwrap();
         Self { key, url: server.url(), stop, _tasks: tasks }
+    }
+
+    /// The operator moves the open board to this base URL.
+    pub(crate) async fn move_to(&self, place: &str) {
+        let request = Client::new().post(format!("{}/api/v1/admin/move", self.url)).basic_auth("admin", Some(PASSWORD));
+        assert_eq!(request.json(&serde_json::json!({ "to": place })).send().await.unwrap().status(), 204);
     }
 
     pub(crate) fn peer(&self) -> PeerId {

@@ -4,6 +4,7 @@
 mod api;
 mod hub;
 mod moderation;
+mod moves;
 mod pages;
 mod process;
 mod registration;

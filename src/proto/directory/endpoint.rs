@@ -69,6 +69,11 @@ impl Endpoint {
         &self.0
     }
 
+    /// The host, by which what belongs to one machine is counted.
+    pub fn host(&self) -> String {
+        self.urls().first().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
+    }
+
     /// The base URLs to try, in this order.
     pub fn urls(&self) -> Vec<Url> {
         let tried = match self.0.contains("://") {

@@ -22,6 +22,7 @@ use crate::http::auth::{Denied, Operator};
 use crate::http::{Client, Problem, error, headers, origin};
 use crate::superhub::App;
 
+mod check;
 mod docs;
 mod draft;
 mod import;
@@ -77,6 +78,7 @@ pub(in crate::superhub) fn routes(app: &Arc<App>) -> Router<Arc<App>> {
     Router::new()
         .route("/api/v1/communities", get(listings::search).merge(owners(post(listings::create))))
         .route("/api/v1/communities/{id}", get(listings::show).merge(owners(delete(listings::remove).patch(listings::change))))
+        .route("/api/v1/communities/{id}/check", post(check::check))
         .route("/api/v1/communities/{id}/report", post(moderation::report))
         .route("/api/v1/openapi.json", get(docs::openapi))
         .route("/api/docs", get(docs::page))

@@ -147,7 +147,7 @@ impl Desk<'_> {
         match found {
             Some(known) if known.state == "refused" => Err(StoreError::NotYours),
             Some(known) if known.state == "listed" => self.renew(&known, request, lease),
-            found if policy == Policy::Open && !self.is_doubtful(&request)? => {
+            found if policy == Policy::Open && !self.is_doubtful(&request.peer, &request.host)? && !self.is_crowded(&request.host)? => {
                 let id = self.queue(found, &request, &address)?;
                 self.accept(id, request.listing, request.trust, &request.peer.to_base58(), lease).map(RegistrationState::Listed)
             }
@@ -156,14 +156,20 @@ impl Desk<'_> {
     }
 
     /// Whether the operator has turned down something of this server, or of another of its site: a key, a path or a name below one's own costs
-    /// nothing. And whether that site has as many already as may be listed without his word.
-    fn is_doubtful(&self, request: &Request) -> Result<bool, StoreError> {
-        let standing = standing(&request.host);
+    /// nothing.
+    pub(super) fn is_doubtful(&self, peer: &PeerId, host: &str) -> Result<bool, StoreError> {
+        let standing = standing(host);
         let (from, to) = (site(&standing), behind(site(&standing)));
         let bad = "SELECT EXISTS (SELECT 1 FROM registrations r LEFT JOIN listings l ON l.id = r.listing \
                    WHERE (r.peer = ?1 OR (r.host >= ?2 AND r.host < ?3)) AND (r.state = 'refused' OR l.hidden IS NOT NULL))";
-        let bad = self.change.prepare_cached(bad)?.query_row(params![request.peer.to_bytes(), from, to], |row| row.get(0))?;
-        Ok(bad || count(self.change, "host >= ?1 AND host < ?2 AND state = 'listed'", [from, &to])? >= MOST_OF_SITE)
+        Ok(self.change.prepare_cached(bad)?.query_row(params![peer.to_bytes(), from, to], |row| row.get(0))?)
+    }
+
+    /// Whether the site of this host has as many servers as may be listed without the operator's word.
+    fn is_crowded(&self, host: &str) -> Result<bool, StoreError> {
+        let standing = standing(host);
+        let (from, to) = (site(&standing), behind(site(&standing)));
+        Ok(count(self.change, "host >= ?1 AND host < ?2 AND state = 'listed'", [from, &to])? >= MOST_OF_SITE)
     }
 
     /// The operator's word on a request that waits.

@@ -1,11 +1,13 @@
 //! One question to one address: the name is looked up once, every address it has is judged, and the one that was judged is the one that is asked
-//! (THREATS 37). No redirect is followed, no proxy of the environment is used, 64 KiB are read, and five seconds are all there is.
+//! (THREATS 37). No redirect is followed, only told ([`AskError::Moved`]); no proxy of the environment is used, 64 KiB are read, and five seconds
+//! are all there is.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use axum::http::header::LOCATION;
 use libp2p::PeerId;
 use reqwest::{Client, Url, redirect};
 use serde::Deserialize;
@@ -16,10 +18,14 @@ use crate::clock::Moment;
 use crate::http::Problem;
 use crate::http::client_ip::host_key;
 use crate::identity::peer_id_from_text;
+use crate::proto::directory::Endpoint;
 use crate::proto::directory::target::{MAX_ADDRESSES, TargetError, Trust, judge};
+use crate::proto::signed::addrs::is_public;
 
 /// From the look-up to the last byte.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Where a server says who it is.
+const DESCRIPTION: &str = ".well-known/goop";
 /// Most of an answer that is read, in bytes.
 const MAX_ANSWER: usize = 64 * 1024;
 
@@ -52,6 +58,9 @@ pub enum AskError {
     /// The server does not say who it is.
     #[error("the server at that address does not say who it is")]
     Nameless,
+    /// Whoever was there is elsewhere now, and nobody on the way can have made that up.
+    #[error("what was at that address has moved to {}", .0.as_str())]
+    Moved(Endpoint),
     /// It was asked a moment ago, or the hub has asked enough for now.
     #[error("that address was asked a moment ago")]
     TooSoon(Duration),
@@ -127,7 +136,7 @@ async fn in_turn<T: Send + 'static>(turns: &Arc<Semaphore>, work: impl Future<Ou
 /// Asks who is there.
 pub(super) async fn ask(found: &Found) -> Result<Answer, AskError> {
     let (client, began) = (client(found)?, Moment::now());
-    let asked = tokio::time::timeout(PATIENCE, describe(&client, &found.url));
+    let asked = tokio::time::timeout(PATIENCE, describe(&client, found));
     let (peer, resting) = asked.await.map_err(|_| AskError::Silent("not in time".into()))??;
     Ok(Answer { peer, took: Moment::now().since(began), resting })
 }
@@ -144,10 +153,16 @@ fn client(found: &Found) -> Result<Client, AskError> {
 }
 
 /// Who is there, and whether it rests. goop2's servers do not describe themselves, but say that they live.
-async fn describe(client: &Client, base: &Url) -> Result<(Option<PeerId>, bool), AskError> {
-    let (status, body) = get(client, base, ".well-known/goop").await?;
+async fn describe(client: &Client, found: &Found) -> Result<(Option<PeerId>, bool), AskError> {
+    let base = &found.url;
+    let Got { status, body, location } = get(client, base, DESCRIPTION).await?;
+    if status == StatusCode::PERMANENT_REDIRECT {
+        let at_home = found.addresses.iter().all(|address| !is_public(address.ip()));
+        let to = location.and_then(|to| new_place(base, &to, at_home));
+        return Err(to.map_or(AskError::Strange("it redirects to where it cannot have moved"), AskError::Moved));
+    }
     if status == StatusCode::NOT_FOUND {
-        let (status, body) = get(client, base, "healthz").await?;
+        let Got { status, body, .. } = get(client, base, "healthz").await?;
         let lives = status.is_success() && body.trim_ascii() == b"ok";
         return if lives { Ok((None, false)) } else { Err(AskError::Strange("it has neither /.well-known/goop nor /healthz")) };
     }
@@ -156,15 +171,36 @@ async fn describe(client: &Client, base: &Url) -> Result<(Option<PeerId>, bool),
     }
     let described: Described = serde_json::from_slice(&body).map_err(|_| AskError::Strange("its description is not JSON"))?;
     let peer = described.peer_id.and_then(|peer| peer_id_from_text(&peer).ok());
-    let (ready, _) = get(client, base, "readyz").await?;
+    let ready = get(client, base, "readyz").await?.status;
     Ok((peer, ready == StatusCode::SERVICE_UNAVAILABLE))
 }
 
-async fn get(client: &Client, base: &Url, path: &str) -> Result<(StatusCode, Vec<u8>), AskError> {
+/// Where whoever was at `base` is now, if its description is said to be at `location`. What anybody on the way could have written counts only
+/// at home, in the private network that the answer comes from: elsewhere a move comes from https and leads to https, or to the same address with encryption.
+fn new_place(base: &Url, location: &str, at_home: bool) -> Option<Endpoint> {
+    let target = base.join(location).ok()?;
+    let to = Endpoint::parse(target.as_str().strip_suffix(DESCRIPTION)?).ok()?;
+    let mut encrypted = base.clone();
+    encrypted.set_scheme("https").ok()?;
+    let [here, encrypted] = [base, &encrypted].map(|url| Endpoint::parse(url.as_str()).ok());
+    let certified = base.scheme() == "https" && target.scheme() == "https";
+    let counts = certified || encrypted.as_ref() == Some(&to) || at_home;
+    (counts && here.as_ref() != Some(&to)).then_some(to)
+}
+
+/// What a server answered.
+struct Got {
+    status: StatusCode,
+    body: Vec<u8>,
+    location: Option<String>,
+}
+
+async fn get(client: &Client, base: &Url, path: &str) -> Result<Got, AskError> {
     let url = format!("{}/{path}", base.as_str().trim_end_matches('/'));
     let silent =
         |error: reqwest::Error| AskError::Silent(if error.is_connect() { "no connection".into() } else { "no whole answer".into() });
     let mut response = client.get(url).send().await.map_err(silent)?;
+    let location = response.headers().get(LOCATION).and_then(|to| to.to_str().ok()).map(str::to_owned);
     let mut body = Vec::new();
     while let Some(piece) = response.chunk().await.map_err(silent)? {
         if body.len() + piece.len() > MAX_ANSWER {
@@ -172,13 +208,12 @@ async fn get(client: &Client, base: &Url, path: &str) -> Result<(StatusCode, Vec
         }
         body.extend_from_slice(&piece);
     }
-    Ok((response.status(), body))
+    Ok(Got { status: response.status(), body, location })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::directory::Endpoint;
 
     const INWARD: &str = include_str!("../../../tests/data/inward-addresses.txt");
 
@@ -206,6 +241,28 @@ mod tests {
         assert!(matches!(find(url, Trust::Stranger, &turns).await, Err(AskError::Silent(_))));
         let literal = Url::parse("http://9.9.9.9:8787").unwrap();
         assert!(find(literal, Trust::Stranger, &turns).await.is_ok(), "an address needs no name server");
+    }
+
+    #[test]
+    fn attack_a_move_that_somebody_on_the_way_could_have_written_counts_for_nothing() {
+        let place = |base: &str, to: &str, home| new_place(&Url::parse(base).unwrap(), to, home).map(|to| to.as_str().to_owned());
+        let certified = place("https://a.example/c/x", "https://b.example/c/y/.well-known/goop", false);
+        assert_eq!(certified.as_deref(), Some("https://b.example/c/y"));
+        let upgraded = place("http://a.example", "https://a.example/.well-known/goop", false);
+        assert_eq!(upgraded.as_deref(), Some("https://a.example"));
+        let at_home = place("http://192.168.1.5:8787", "http://192.168.1.6:8787/.well-known/goop", true);
+        assert_eq!(at_home.as_deref(), Some("http://192.168.1.6:8787"));
+        for (base, to) in [
+            ("http://a.example", "https://b.example/.well-known/goop"),
+            ("https://a.example", "http://b.example/.well-known/goop"),
+            ("https://a.example", "/.well-known/goop"),
+            ("https://a.example", "https://b.example/"),
+            ("https://a.example", "https://b.example/m/secret/.well-known/goop"),
+            ("https://a.example", "https://b.example/.well-known/goop?x"),
+            ("https://a.example", "javascript:alert(1)//.well-known/goop"),
+        ] {
+            assert_eq!(place(base, to, false), None, "{base} to {to}");
+        }
     }
 
     #[tokio::test]

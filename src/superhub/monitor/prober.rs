@@ -135,8 +135,8 @@ impl Share {
             }
             self.may_ask_here(endpoint, &found, trust, nth == 0, home.is_some())?;
             match ask(&found).await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => last = error,
+                Err(error @ (AskError::Silent(_) | AskError::Strange(_))) => last = error,
+                told => return told,
             }
         }
         Err(last)

@@ -29,8 +29,10 @@ const OPEN: usize = 64;
 const SOON: Duration = Duration::from_secs(60);
 /// How late a server that is down is asked again.
 const LATE: Duration = Duration::from_secs(3600);
-/// Listings that move in one transaction when their server's health changes.
-const MOVED: usize = 256;
+/// Places in a row to which a community may have moved.
+const MOVES: usize = 4;
+/// Listings that change their rank in one transaction when their server's health changes.
+const RANKED: usize = 256;
 /// Between two times that leases are ended and what is old is forgotten.
 const SWEEP: Duration = Duration::from_secs(10);
 
@@ -121,18 +123,43 @@ async fn look_at(app: &App, due: Due) {
         return;
     }
     app.metrics.probed.inc();
+    if let Err(AskError::Moved(to)) = &asked
+        && follow(app, &due, to.clone()).await
+    {
+        return;
+    }
     let observed = judge(&due, asked.ok(), UnixMillis::now(), rand::random_range(0.8..1.2));
     let endpoint = observed.endpoint;
     let kept = async {
         if app.directory.change(0, move |desk| desk.observed(&observed)).await? {
             app.metrics.turned.inc();
-            while app.directory.change(0, move |desk| desk.move_listings(endpoint, MOVED)).await? == MOVED {}
+            while app.directory.change(0, move |desk| desk.move_listings(endpoint, RANKED)).await? == RANKED {}
         }
         Ok::<_, StoreError>(())
     };
     if let Err(error) = kept.await {
         warn!(%error, "what was seen of a server could not be kept");
     }
+}
+
+/// Listings that were at an endpoint go to where it has moved, if somebody who says who he is answers there; answers whether any went. Only the
+/// hub's own rules hold for the new place, whoever listed the old one: a listed server must not have this hub knock inside its network.
+async fn follow(app: &App, due: &Due, mut to: Endpoint) -> bool {
+    for _ in 0..MOVES {
+        match app.prober.ask(&to, app.trust()).await {
+            Err(AskError::Moved(further)) => to = further,
+            Ok(Answer { peer: Some(peer), .. }) => {
+                let (from, trust) = (due.endpoint.clone(), app.trust());
+                let went = app.directory.change(Desk::MOVE_NUMBERS, move |desk| desk.follow(&from, &to, &peer, trust)).await;
+                return went.unwrap_or_else(|error| {
+                    warn!(%error, "that a community moved could not be kept");
+                    false
+                });
+            }
+            _ => return false,
+        }
+    }
+    false
 }
 
 /// What an answer, or none, makes of a server; `jitter` keeps servers from being asked all at once.

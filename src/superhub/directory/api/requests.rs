@@ -47,13 +47,12 @@ pub(super) async fn register(app: &App, peer: PeerId, client: IpAddr, draft: Dra
     let (endpoint, address) = (endpoint.clone(), endpoint.as_str().to_owned());
     let known = app.directory.read(move |look| registration::listed(look, &peer, &address)).await?;
     if known.is_none() {
-        may_register(app, client)?;
+        may_have_looked_at(app, client)?;
         app.prober.proves(&endpoint, &peer, app.trust(), client).await?;
     } else {
         may_write(app, &Who::Owner(peer), client)?;
     }
-    let host = endpoint.urls().first().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
-    let request = Request { peer, host, listing, trust: app.trust() };
+    let request = Request { peer, host: endpoint.host(), listing, trust: app.trust() };
     let state = app.directory.change(1, move |desk| desk.register(request, policy, lease)).await?;
     match state {
         RegistrationState::Listed(id) => leased(app, StatusCode::CREATED, id).await,
@@ -73,10 +72,10 @@ async fn leased(app: &App, status: StatusCode, id: ListingId) -> Answer {
 }
 
 /// Whether this address may have the hub look at another server.
-fn may_register(app: &App, client: IpAddr) -> Result<(), Problem> {
-    app.registered
-        .take(client, Moment::now())
-        .map_err(|after| Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate", "this address registers too many servers").retry_after(after))
+pub(super) fn may_have_looked_at(app: &App, client: IpAddr) -> Result<(), Problem> {
+    app.registered.take(client, Moment::now()).map_err(|after| {
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate", "this address has too many servers looked at").retry_after(after)
+    })
 }
 
 pub(super) async fn list(State(app): Shared, Query(after): Query<After>) -> Answer {

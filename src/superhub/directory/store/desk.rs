@@ -174,6 +174,16 @@ impl<'a> Desk<'a> {
         Ok(())
     }
 
+    /// Where a listing is met is due now, unless it is already.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn look_now(&mut self, listing: i64) -> Result<(), StoreError> {
+        let set = "UPDATE endpoints SET due = ?2 WHERE id = (SELECT endpoint FROM listings WHERE id = ?1) AND due > ?2";
+        self.change.prepare_cached(set)?.execute((listing, stored(self.now)))?;
+        Ok(())
+    }
+
     /// Moves those listings of an endpoint that do not stand where its health puts them, at most `most`; answers how many there were.
     ///
     /// # Errors
