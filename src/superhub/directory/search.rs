@@ -77,6 +77,8 @@ pub struct Found {
     pub next: Option<Cursor>,
     /// Whether all was looked through that this page could hold; `false` where [`DEADLINE`] came first.
     pub complete: bool,
+    /// How long it took a reader.
+    pub took: Duration,
 }
 
 /// A result before it is read.
@@ -101,7 +103,12 @@ impl Directory {
     ) -> Result<Found, StoreError> {
         let dictionary = self.dictionary.clone();
         let limit = limit.clamp(1, MOST);
-        self.readers.read(move |look| Search { look, dictionary, filter, limit }.run(query, sort, cursor.unwrap_or_default())).await
+        let search = move |look: &Connection| {
+            let (began, search) = (Moment::now(), Search { look, dictionary, filter, limit });
+            let found = search.run(query, sort, cursor.unwrap_or_default())?;
+            Ok(Found { took: Moment::now().since(began), ..found })
+        };
+        self.readers.read(search).await
     }
 }
 
@@ -139,7 +146,7 @@ impl Search<'_> {
         entries.truncate(self.limit);
         let next =
             entries.last().filter(|_| more).map(|(hit, _)| Cursor { pulled: cursor.pulled.clone(), ..Cursor::after(hit.tier, hit.place) });
-        Ok(Found { entries: entries.into_iter().map(|(_, entry)| entry).collect(), next, complete })
+        Ok(Found { entries: entries.into_iter().map(|(_, entry)| entry).collect(), next, complete, took: Duration::ZERO })
     }
 
     /// What fits from `cursor` on, the best first, and whether all was looked through.
@@ -233,7 +240,7 @@ impl Search<'_> {
         entries.extend(pulled);
         entries.sort_by_key(|(hit, _)| *hit);
         let entries = spread(entries, |(_, entry)| entry.origin).into_iter().take(self.limit).map(|(_, entry)| entry).collect();
-        Ok(Found { entries, next, complete })
+        Ok(Found { entries, next, complete, took: Duration::ZERO })
     }
 
     /// What fits the filter, in the order of rank.
@@ -273,7 +280,7 @@ impl Search<'_> {
         places.truncate(self.limit);
         let next = places.last().filter(|_| more).map(|place| cursor(*place));
         let entries = places.iter().filter_map(|place| store::by_place(self.look, *place).transpose()).collect::<Result<_, _>>()?;
-        Ok(Found { entries, next, complete: true })
+        Ok(Found { entries, next, complete: true, took: Duration::ZERO })
     }
 
     fn entries(&self, hits: &[Hit]) -> Result<Vec<(Hit, Entry)>, StoreError> {
