@@ -153,7 +153,7 @@ impl From<EditError> for Problem {
             EditError::Malformed { .. } => Self::new(StatusCode::CONFLICT, "bad-config", error.to_string()),
             EditError::Io { error: cause, .. } if matches!(cause.kind(), StorageFull | QuotaExceeded) => full(),
             // The file is the owner's, and its path is on the page.
-            EditError::Io { .. } => Self::new(StatusCode::CONFLICT, "not-saved", error.to_string()),
+            EditError::ReadOnly { .. } | EditError::Io { .. } => Self::new(StatusCode::CONFLICT, "not-saved", error.to_string()),
         }
     }
 }
