@@ -16,7 +16,7 @@ use crate::{shutdown, telemetry};
 /// Run `goop run`; what it says on stdout goes to `out`.
 pub fn run(cli: &Cli, args: &RunArgs, out: &mut dyn Write) -> Result<Exit> {
     let loaded = cli.load()?;
-    telemetry::start();
+    telemetry::start(telemetry::USUAL);
     let sockets = Sockets::inherited()?;
     runtime()?.block_on(serve(loaded, sockets, args.json, out))
 }
