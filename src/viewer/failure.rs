@@ -78,6 +78,7 @@ impl From<FileError> for Problem {
             FileError::Spool(SpoolError::Source(cause)) => SiteError::Io(cause).into(),
             FileError::Spool(SpoolError::Io(cause)) => broken_disk(&cause),
             FileError::Site(error) => error.into(),
+            FileError::Memory(MemoryError::Nothing) => Self::not_found("there is no file of this number"),
             FileError::Memory(error) => error.into(),
         }
     }
