@@ -118,7 +118,7 @@ async function join(button) {
 }
 
 async function leave(button) {
-  const said = await change("DELETE", "communities?" + new URLSearchParams({ name: button.dataset.leave, nth: button.dataset.nth }));
+  const said = await change("DELETE", "communities?" + new URLSearchParams({ name: button.dataset.leave, id: button.dataset.id }));
   return `You left ${said.name}.` + later(said);
 }
 

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use goop::clients::rendezvous::{Status, Stream};
+use goop::clients::rendezvous::{Status, Stream, membership};
 use goop::clock::UnixMillis;
+use goop::config::base_url::BaseUrl;
 use goop::peer::{OpenError, PeerEvent, PeerRow};
 use goop::proto::chat::{ChatMessage, Kept, State};
 use libp2p::PeerId;
@@ -272,7 +273,10 @@ async fn kept_communities(stage: &Stage) {
         listing(3, "Knitting club", "application", "unknown"),
     ];
     std::fs::write(stage.home.path().join("found.ndjson"), lines.join("\n")).unwrap();
-    let status = |name: &str, stream| Status { name: name.into(), since: UnixMillis(1), stream, moved_to: None, refused: None };
+    let status = |name: &str, stream| {
+        let id = membership::id(&BaseUrl::parse(&format!("https://{name}")).unwrap());
+        Status { id, name: name.into(), since: UnixMillis(1), stream, moved_to: None, refused: None }
+    };
     stage.play.lock().unwrap().servers = vec![
         status("rv.example/c/chess", Stream::Connected { ours: false }),
         status("127.0.0.1:8787", Stream::Retrying { why: "Connection refused".into() }),
