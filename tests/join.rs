@@ -84,7 +84,7 @@ fn one_searches_joins_and_is_in_and_the_hub_may_die() {
     alice.sees(&carol.id(), SOON);
     alice.sees(&bob.id(), SOON);
     let listed = done(&alice.cli(&["communities"]));
-    assert!(listed.contains("connected") && listed.contains(place.trim_start_matches("http://")), "{listed}");
+    assert!(listed.contains(&format!("connected     Chess Club ({})", place.trim_start_matches("http://"))), "{listed}");
     done(&alice.cli(&["leave", &place]));
     bob.misses(&alice.id(), SOON);
     alice.misses(&bob.id(), SOON);

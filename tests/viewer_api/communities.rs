@@ -103,6 +103,35 @@ async fn of_two_memberships_that_look_alike_the_one_that_is_meant_is_left() {
 }
 
 #[tokio::test]
+async fn one_s_own_communities_have_the_names_of_their_listings() {
+    let stage = Stage::set().await;
+    stage.configure("presence.rendezvous_wan = [\"https://rv.example/c/club/m/s3cret\", \"https://new.example\"]\n").await;
+    let listing = |number: u8, name: &str, place: &str, proven: bool| {
+        let id = goop::proto::directory::ListingId::from_bytes([number; 16]).to_string();
+        json!({ "hub": "https://hub.example/", "at": 1, "id": id, "community": name, "rendezvous": place, "type": "open", "proven": proven })
+            .to_string()
+    };
+    let kept = |lines: &[String]| fs::write(stage.home.path().join("found.ndjson"), lines.join("\n")).unwrap();
+    let club = "https://rv.example/c/club";
+    kept(&[
+        listing(1, "<b>Club</b>", club, true),
+        listing(2, "Your Bank", club, false),
+        listing(3, "Elsewhere", "https://a.example", true),
+    ]);
+    let listed = stage.get("/api/v1/communities").await.json();
+    assert_eq!(
+        (&listed["communities"][0]["community"], &listed["communities"][1]["community"]),
+        (&json!("<b>Club</b>"), &serde_json::Value::Null)
+    );
+    let page = stage.get("/communities").await.text();
+    let first = "<strong><bdi>&#60;b&#62;Club&#60;/b&#62;</bdi></strong><span class=\"soft\"><bdi>rv.example/c/club/m/***</bdi></span>";
+    assert!(page.contains(first) && page.contains("<strong><bdi>new.example</bdi></strong>"), "{page}");
+    kept(&[listing(1, "<b>Club</b>", club, true), listing(2, "Your Bank", club, true)]);
+    let page = stage.get("/communities").await.text();
+    assert!(page.contains("<strong><bdi>rv.example/c/club/m/***</bdi></strong>"), "where listings disagree nobody is believed: {page}");
+}
+
+#[tokio::test]
 async fn without_a_hub_what_is_kept_is_searched_and_the_page_says_so() {
     let stage = Stage::set().await;
     let id = goop::proto::directory::ListingId::from_bytes([1; 16]).to_string();

@@ -18,6 +18,7 @@ use crate::config::DataDir;
 use crate::config::base_url::BaseUrl;
 use crate::config::reload::Applied;
 use crate::http::{self, Problem};
+use crate::proto::chat::community_name;
 use crate::viewer::App;
 
 /// A community that one is in, or was in when the node was started.
@@ -25,6 +26,9 @@ use crate::viewer::App;
 pub(in crate::viewer) struct Mine {
     /// What it is called in lists, without any secret; by this name it is left.
     pub(in crate::viewer) name: String,
+    /// What hubs call it, as far as they agree: a label, which anybody may have claimed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::viewer) community: Option<String>,
     /// How it goes; `None` where the running node has not taken it over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::viewer) status: Option<Status>,
@@ -36,20 +40,28 @@ pub(in crate::viewer) struct Mine {
 
 /// The communities of the running node and those of the configuration, each once.
 pub(in crate::viewer) async fn mine(app: &App) -> Result<(Vec<Mine>, Option<String>), Problem> {
-    let (statuses, loaded) = (app.peer.me().await?.rendezvous, app.configuration.current());
-    let mut listed: Vec<(String, &BaseUrl)> =
-        loaded.config.presence.rendezvous_wan.iter().map(|url| (membership::id(url), url)).collect();
+    let statuses = app.peer.me().await?.rendezvous;
+    let (mut listed, locked) = app.configured();
     let mut take = |id: &str| listed.iter().position(|(one, _)| one == id).map(|at| listed.remove(at)).is_some();
     let running = statuses.into_iter().map(|status| {
         let (id, name) = (status.id.clone(), status.name.clone());
-        Mine { listed: take(&id), status: Some(status), id, name }
+        Mine { listed: take(&id), status: Some(status), community: None, id, name }
     });
     let mut mine: Vec<Mine> = running.collect();
-    mine.extend(listed.into_iter().map(|(id, url)| Mine { name: name(url), status: None, listed: true, id }));
-    Ok((mine, loaded.locked_by(membership::KEY).map(ToString::to_string)))
+    mine.extend(listed.into_iter().map(|(id, url)| Mine { name: name(&url), status: None, community: None, listed: true, id }));
+    let names = app.names(mine.iter().map(|one| community_name(&one.name).to_owned()).collect()).await;
+    mine.iter_mut().for_each(|one| one.community = names.get(community_name(&one.name)).cloned());
+    Ok((mine, locked))
 }
 
 impl App {
+    /// The communities of the configuration with their ids, and what stands above it.
+    fn configured(&self) -> (Vec<(String, BaseUrl)>, Option<String>) {
+        let current = self.configuration.current();
+        let urls = current.config.presence.rendezvous_wan.iter();
+        (urls.map(|url| (membership::id(url), url.clone())).collect(), current.locked_by(membership::KEY).map(ToString::to_string))
+    }
+
     /// The hubs that are searched, and where what was found is kept.
     pub(in crate::viewer) fn hubs(&self) -> (DataDir, Vec<BaseUrl>) {
         let current = self.configuration.current();
