@@ -8,7 +8,7 @@ use axum::routing::{delete, get, post, put};
 use super::{App, live};
 
 mod avatar;
-mod chat;
+pub(super) mod chat;
 pub(super) mod communities;
 mod contacts;
 mod doctor;

@@ -351,7 +351,7 @@ async fn communities_are_found_while_one_types_joined_and_left() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_said_to_a_community_says_so_and_what_was_said_earlier_is_a_button_away() {
+async fn a_community_is_a_conversation_of_its_own_and_what_was_said_earlier_is_a_button_away() {
     let Some(browser) = Browser::open().await else { return };
     let stage = Stage::set().await;
     kept_communities(&stage).await;
@@ -367,18 +367,24 @@ async fn what_was_said_to_a_community_says_so_and_what_was_said_earlier_is_a_but
             at: UnixMillis(1),
             delivered: 0,
         };
-        memory.receive(&said((nth % 2 == 0).then_some("rv.example/c/chess"))).unwrap();
+        memory.receive(&said((nth >= 5).then_some("rv.example/c/chess"))).unwrap();
     }
     open(&browser, &stage, "chat").await;
-    browser.until("document.querySelectorAll('#messages li').length === 200").await;
-    browser.until("[...document.querySelectorAll('#messages .to')].length === 100").await;
+    browser.until("document.querySelectorAll('#messages li').length === 5").await;
+    let link = "document.querySelector('#conversations [data-community=\"rv.example/c/chess\"]')";
+    browser.until(&format!("{link}?.querySelector('.count')?.textContent === '245 new'")).await;
+    browser.run(&format!("{link}.click(); return 1"), vec![]).await;
+    browser.until("document.body.dataset.community && document.querySelectorAll('#messages li').length === 200").await;
+    browser.until(&format!("{link}.getAttribute('aria-current') === 'true' && !{link}.querySelector('.count')")).await;
     browser.run("document.getElementById('earlier').click(); return 1", vec![]).await;
-    browser.until("document.querySelectorAll('#messages li').length === 250 && document.getElementById('earlier').hidden").await;
-    browser.until("document.querySelector('#messages .said').textContent === 'word 0'").await;
-    let say = "document.getElementById('audience').value = 'rv.example/c/chess'; const form = document.getElementById('say'); form.elements.content.value = 'to chess'; form.requestSubmit(); return 1";
+    browser.until("document.querySelectorAll('#messages li').length === 245 && document.getElementById('earlier').hidden").await;
+    browser.until("document.querySelector('#messages .said').textContent === 'word 5'").await;
+    let say = "const form = document.getElementById('say'); form.elements.content.value = 'to chess'; form.requestSubmit(); return 1";
     browser.run(say, vec![]).await;
-    browser.until("document.querySelector('#messages .mine .to')?.textContent === 'in rv.example/c/chess'").await;
+    browser.until("document.querySelector('#messages .mine .said')?.textContent === 'to chess'").await;
     browser.close().await;
+    let said = stage.get("/api/v1/chat?community=rv.example/c/chess&limit=1").await.json();
+    assert_eq!((&said["messages"][0]["content"], &said["messages"][0]["community"]), (&json!("to chess"), &json!("rv.example/c/chess")));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
