@@ -205,5 +205,7 @@ notify.addEventListener("click", async () => (notify.hidden = (await Notificatio
 
 form.hidden = "closed" in form.dataset;
 content.value = sessionStorage.getItem(draft) || content.value;
+// On a phone the conversations stand in one line.
+document.querySelector("#conversations [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 if (open) watchFiles(open, tried);
 begin();

@@ -271,6 +271,7 @@ async fn kept_communities(stage: &Stage) {
         listing(1, "Chess Club", "open", "healthy"),
         listing(2, "Club of clubs", "invite-only", "down"),
         listing(3, "Knitting club", "application", "unknown"),
+        listing(4, "Evenings at the board", "application", "healthy").replace(&"x".repeat(44), "chess"),
     ];
     std::fs::write(stage.home.path().join("found.ndjson"), lines.join("\n")).unwrap();
     let status = |name: &str, stream| {
@@ -317,7 +318,7 @@ async fn communities_are_found_while_one_types_joined_and_left() {
     kept_communities(&stage).await;
     stage.play.lock().unwrap().servers.clear();
     open(&browser, &stage, "communities").await;
-    browser.until("document.querySelectorAll('#found li').length === 3").await;
+    browser.until("document.querySelectorAll('#found li').length === 4").await;
     tab_to(&browser, "#q").await;
     browser.press("ches").await;
     browser.until("document.querySelectorAll('#found li').length === 1").await;
@@ -409,13 +410,15 @@ async fn the_pages_fit_a_phone_weigh_little_and_axe_finds_nothing() {
     stage.play.lock().unwrap().files.insert((ada, "/".into()), Script::file("text/html", page));
     kept_communities(&stage).await;
     let (theirs, chat) = (format!("peers/{ada}/site"), format!("chat?with={ada}"));
+    let nothing = format!("peers/{}/site", rows[1].peer_id);
     let pages = [
         ("home", ""),
         ("peers", "peers"),
         ("chat", &chat),
-        ("communities", "communities?q=club"),
+        ("communities", "communities?q=evenings"),
         ("settings", "settings"),
         ("peer-site", &theirs),
+        ("peer-site-empty", &nothing),
         ("site-empty", "site"),
         ("site", "site"),
         ("site-edit", "site/edit?path=index.html"),
