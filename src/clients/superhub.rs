@@ -29,6 +29,7 @@ pub mod kept;
 mod known;
 mod lease;
 pub mod listing;
+mod merge;
 mod moved;
 pub mod names;
 
