@@ -113,12 +113,12 @@ async fn attack_whoever_asks_and_hangs_up_takes_nobody_s_place() {
     let folder = tempfile::tempdir().unwrap();
     let stage = Stage::open(folder.path());
     stage.list(listing("Chess Club")).await;
-    let (begun, mut begins) = tokio::sync::mpsc::unbounded_channel();
+    let (begun, mut begins) = tokio::sync::mpsc::channel(1);
     for _ in 0..4 {
         let (directory, begun) = (stage.directory.clone(), begun.clone());
         let slow = tokio::spawn(async move {
             let look = move |_: &rusqlite::Connection| {
-                let _ = begun.send(());
+                let _ = begun.try_send(());
                 std::thread::sleep(std::time::Duration::from_millis(300));
                 Ok(())
             };
