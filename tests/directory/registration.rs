@@ -431,6 +431,30 @@ async fn attack_what_waits_holds_nothing_that_was_not_judged() {
     hub.close().await;
 }
 
+/// What servers that list themselves do, and what the hub does about it, has a log of its own length.
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_strangers_push_nothing_that_the_operator_did_out_of_the_audit_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = super::stage::Stage::open(folder.path());
+    stage.list(super::stage::listing("Chess Club")).await;
+    let asked = request(libp2p::PeerId::random(), "Club", "evil.example", 1);
+    stage.directory.change(1, move |desk| desk.register(asked, Policy::Open, 3600)).await.unwrap();
+    let lapse = |desk: &mut Desk<'_>| {
+        desk.now.0 += 3_700_000;
+        desk.lapse()
+    };
+    stage.directory.change(64, lapse).await.unwrap();
+    let many = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100500) \
+                INSERT INTO audit (at, who, what, detail, stranger) SELECT i, 'x', 'changed', 'junk', 1 FROM n";
+    rusqlite::Connection::open(folder.path().join("directory.db")).unwrap().execute_batch(many).unwrap();
+    stage.directory.change(0, |desk| desk.forget()).await.unwrap();
+    let left = "SELECT (SELECT count(*) FROM audit WHERE stranger = 1), (SELECT group_concat(detail) FROM audit WHERE stranger = 0)";
+    let row = |row: &rusqlite::Row| Ok((row.get(0)?, row.get(1)?));
+    let left: (i64, String) = stage.directory.read(move |look| Ok(look.query_row(left, [], row)?)).await.unwrap();
+    assert_eq!(left, (100_000, "Chess Club".to_owned()), "the lapse and its listing are strangers' too");
+    stage.close().await;
+}
+
 /// Or whoever is listed would have the hub write without end, and push what its operator did out of the audit log.
 #[tokio::test(flavor = "multi_thread")]
 async fn attack_an_owner_changes_no_more_than_an_owner_has_to() {

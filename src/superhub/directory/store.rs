@@ -33,10 +33,11 @@ pub(super) use entry::{by_place, by_public, newest};
 pub(super) use index::{ALL, BEST_ID, CLASSES, FEDERATED, MARK, facet, place_of};
 pub(super) use readers::Readers;
 
-pub(super) const MIGRATIONS: [&str; 3] = [
+pub(super) const MIGRATIONS: [&str; 4] = [
     include_str!("../../../assets/migrations/directory-0001.sql"),
     include_str!("../../../assets/migrations/directory-0002.sql"),
     include_str!("../../../assets/migrations/directory-0003.sql"),
+    include_str!("../../../assets/migrations/directory-0004.sql"),
 ];
 /// Changes that wait; one more hears 503.
 const QUEUE: usize = 1024;

@@ -12,8 +12,8 @@ use crate::proto::directory::target::Trust;
 use crate::proto::directory::{CommunityKey, Content, Feed, Listing, ListingId, Order, Record};
 use crate::proto::health::Health;
 
-/// Rows of the audit log that are kept.
-pub(super) const AUDIT: i64 = 100_000;
+/// Rows of the audit log that are kept: so many of what the operator did, and so many of what others caused.
+const AUDIT: i64 = 100_000;
 /// Listings of the same look that are compared; among more, the oldest speak for all.
 const ALIKE: usize = 8;
 /// How long a tombstone is kept, in milliseconds: 30 days (FEDERATION B.6).
@@ -135,17 +135,22 @@ impl<'a> Desk<'a> {
         }
     }
 
-    /// Writes into the audit log who did what; the oldest row beyond [`AUDIT`] goes.
+    /// Writes into the audit log who did what. What is beyond [`AUDIT`] goes when [`Self::forget`] is called.
     ///
     /// # Errors
     /// See [`StoreError`].
     pub fn note(&mut self, who: &str, what: &str, listing: Option<&ListingId>, detail: &str) -> Result<(), StoreError> {
-        let added = "INSERT INTO audit (at, who, what, listing, detail) VALUES (?1, ?2, ?3, ?4, ?5)";
-        let public = listing.map(|id| id.as_bytes().to_vec());
-        self.change.prepare_cached(added)?.execute(params![stored(self.now), who, what, public, detail])?;
-        let last = self.change.last_insert_rowid();
-        self.change.prepare_cached("DELETE FROM audit WHERE id <= ?1")?.execute([last - AUDIT])?;
+        let added = "INSERT INTO audit (at, who, what, listing, detail, stranger) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let (public, stranger) = (listing.map(|id| id.as_bytes().to_vec()), self.is_stranger(who)?);
+        self.change.prepare_cached(added)?.execute(params![stored(self.now), who, what, public, detail, stranger])?;
         Ok(())
+    }
+
+    /// Whether this is a server that lists itself, or the hub, which acts by itself on what such servers do.
+    fn is_stranger(&self, who: &str) -> Result<bool, StoreError> {
+        let Ok(peer) = who.parse::<PeerId>() else { return Ok(who == "hub") };
+        let known = "SELECT EXISTS (SELECT 1 FROM registrations WHERE peer = ?1)";
+        Ok(self.change.prepare_cached(known)?.query_row([peer.to_bytes()], |row| row.get(0))?)
     }
 
     /// What was seen at an endpoint counts from now on; its listings move to where they rank. Answers whether that changed.
@@ -204,7 +209,7 @@ impl<'a> Desk<'a> {
     }
 
     /// Forgets tombstones that every hub has had time to see, a thousand at a time, and with them the servers that they were of, which are strangers
-    /// from then on; what the operator has turned down stays turned down.
+    /// from then on; what the operator has turned down stays turned down. And what is too much for the audit log.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -222,6 +227,10 @@ impl<'a> Desk<'a> {
             &format!("DELETE FROM listings WHERE id IN ({old})"),
         ] {
             self.change.execute(forgotten, [before])?;
+        }
+        for whose in ["stranger = 0", "stranger = 1"] {
+            let last = format!("SELECT id FROM audit WHERE {whose} ORDER BY id DESC LIMIT 1 OFFSET ?1");
+            self.change.execute(&format!("DELETE FROM audit WHERE {whose} AND id <= ({last})"), [AUDIT])?;
         }
         self.forget_reports()
     }
