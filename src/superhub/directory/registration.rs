@@ -160,8 +160,11 @@ impl Desk<'_> {
     pub(super) fn is_doubtful(&self, peer: &PeerId, host: &str) -> Result<bool, StoreError> {
         let standing = standing(host);
         let (from, to) = (site(&standing), behind(site(&standing)));
-        let bad = "SELECT EXISTS (SELECT 1 FROM registrations r LEFT JOIN listings l ON l.id = r.listing \
-                   WHERE (r.peer = ?1 OR (r.host >= ?2 AND r.host < ?3)) AND (r.state = 'refused' OR l.hidden IS NOT NULL))";
+        // Each part begins at what the operator has turned down, however much of the site waits.
+        let bad = "SELECT EXISTS (SELECT 1 FROM registrations WHERE peer = ?1 AND state = 'refused') \
+                   OR EXISTS (SELECT 1 FROM registrations WHERE state = 'refused' AND host >= ?2 AND host < ?3) \
+                   OR EXISTS (SELECT 1 FROM listings l CROSS JOIN registrations r ON r.listing = l.id \
+                              WHERE l.hidden IS NOT NULL AND (+r.peer = ?1 OR (+r.host >= ?2 AND +r.host < ?3)))";
         Ok(self.change.prepare_cached(bad)?.query_row(params![peer.to_bytes(), from, to], |row| row.get(0))?)
     }
 
