@@ -113,6 +113,8 @@ async fn search_engines_find_each_community_at_one_address_of_its_own() {
             && !all.contains("noindex")
     );
     assert!(get("/directory?q=chess").await.1.contains("noindex"), "not every search of everybody");
+    assert!(get("/directory?tag=buy-my-pills").await.1.contains("noindex"), "nor words of which somebody made a link");
+    assert!(!get("/directory?type=open").await.1.contains("noindex"));
     for (path, status) in
         [("/directory/aaaaaaaaaaaaaaaaaaaaaaaaaa", 404), ("/directory/x", 404), ("/directory?type=x", 400), ("/directory?q=%2a", 400)]
     {

@@ -28,7 +28,7 @@ struct Page {
     title: String,
     description: String,
     canonical: String,
-    /// Whether a search engine should know this page: not every search of everybody.
+    /// Whether a search engine should know this page: not every search of everybody, nor every tag that somebody makes up in a link.
     indexed: bool,
     asked: Asked,
     /// How somebody shall come in.
@@ -84,7 +84,7 @@ async fn page_of(app: &App, asked: Asked, found: Found, headers: &HeaderMap) -> 
             "{title}: where people meet and talk directly with goop. Found by words, tags and languages, with what was seen of each."
         ),
         canonical: format!("{}{}", app.origin(headers), asked.at("", &[])),
-        indexed: asked.q.is_empty() && asked.cursor.is_empty(),
+        indexed: asked.q.is_empty() && asked.cursor.is_empty() && (asked.is_plain() || !cards.is_empty()),
         kind: asked.r#type.clone(),
         kinds: KINDS,
         ways: ways(&asked, &root),
