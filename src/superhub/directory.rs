@@ -39,9 +39,10 @@ mod search;
 mod store;
 
 pub use api::{Draft, rfc3339};
+pub use crowd::Waiting;
 pub(super) use moderation::moderated;
 pub use moderation::{MAX_CONTACT, MAX_WORDS, MOST_REPORTED, MOST_SAID, Reason, Report, Reported, Said};
-pub use registration::{MOST_OF_HOST, MOST_OF_SITE, MOST_WAITING, RegistrationState, Request, Waiting};
+pub use registration::{MOST_OF_HOST, MOST_OF_SITE, MOST_WAITING, RegistrationState, Request};
 pub(super) use search::MOST as MOST_OF_PAGE;
 pub use search::{Cursor, Filter, Found, Least, Sort};
 pub use store::{Desk, Entry, Listed, Observed, StoreError, Version};

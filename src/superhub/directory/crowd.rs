@@ -1,18 +1,64 @@
-//! When more servers ask to be listed than anybody can look at. Whoever has one name has all below it, so what waits is seen by site
+//! What waits for the operator's word, also when more servers ask to be listed than anybody can look at. Whoever has one name has all below it, so what waits is seen by site
 //! ([`crate::proto::directory::site`]): each site has its turn before the operator, and where the queue is full, the site that fills it gives way.
 
 use std::collections::HashMap;
 
-use rusqlite::Connection;
+use libp2p::PeerId;
+use rusqlite::{Connection, Row};
+use serde::Serialize;
 
+use super::registration::count;
 use super::store::StoreError;
+use crate::clock::UnixMillis;
 use crate::proto::directory::site::site;
 
 /// Requests that give way together at most: to find them, all that wait are read.
 const ROOM: usize = 1000;
 
+/// A request as the operator sees it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Waiting {
+    /// Its number.
+    pub id: i64,
+    /// Who asks.
+    pub peer_id: String,
+    /// For which address.
+    pub rendezvous: String,
+    /// When it was asked last, in milliseconds since 1970.
+    pub asked: UnixMillis,
+    /// What it wants to be listed as.
+    pub draft: serde_json::Value,
+}
+
+const WAITING: &str = "SELECT id, peer, address, asked, draft FROM registrations";
+
+fn of_row(row: &Row) -> rusqlite::Result<Waiting> {
+    let peer: Vec<u8> = row.get(1)?;
+    Ok(Waiting {
+        id: row.get(0)?,
+        peer_id: PeerId::from_bytes(&peer).map(|peer| peer.to_base58()).unwrap_or_default(),
+        rendezvous: row.get(2)?,
+        asked: UnixMillis(row.get::<_, i64>(3)?.unsigned_abs()),
+        draft: serde_json::from_str(&row.get::<_, String>(4)?).unwrap_or_default(),
+    })
+}
+
+/// Requests that wait, those after `after`, the oldest first; and how many there are.
+pub(super) fn waiting(look: &Connection, after: i64, most: usize) -> Result<(Vec<Waiting>, i64), StoreError> {
+    let mut query = look.prepare_cached(&format!("{WAITING} WHERE state = 'waiting' AND id > ?1 ORDER BY id LIMIT ?2"))?;
+    let found = query.query_map((after, most as i64), of_row)?.collect::<rusqlite::Result<_>>()?;
+    Ok((found, count(look, "state = 'waiting'", [])?))
+}
+
+/// The same, those first that are the first of their sites: nobody hides the others behind a thousand of his own.
+pub(super) fn waiting_by_turns(look: &Connection, most: usize) -> Result<(Vec<Waiting>, i64), StoreError> {
+    let mut query = look.prepare_cached(&format!("{WAITING} WHERE id = ?1"))?;
+    let found = by_turns(look, most)?.into_iter().map(|number| query.query_row([number], of_row)).collect::<rusqlite::Result<_>>()?;
+    Ok((found, count(look, "state = 'waiting'", [])?))
+}
+
 /// The numbers of the requests to look at first, at most `most`: the oldest of each site, then the second of each.
-pub(super) fn by_turns(look: &Connection, most: usize) -> Result<Vec<i64>, StoreError> {
+fn by_turns(look: &Connection, most: usize) -> Result<Vec<i64>, StoreError> {
     let sites = waiting_of_sites(look)?;
     let mut turns: Vec<(usize, i64)> = sites.into_values().flat_map(|numbers| numbers.into_iter().enumerate()).collect();
     turns.sort_unstable();

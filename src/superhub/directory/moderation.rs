@@ -12,7 +12,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
-use super::registration::{Waiting, waiting_by_turns};
+use super::crowd::{Waiting, waiting_by_turns};
 use super::store::{Desk, Entry, StoreError, by_public, stored};
 use crate::clock::UnixMillis;
 use crate::proto::directory::ListingId;

@@ -12,10 +12,9 @@
 
 use libp2p::PeerId;
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use serde::Serialize;
 
 use super::api::{Draft, Who};
-use super::crowd::{by_turns, make_room};
+use super::crowd::make_room;
 use super::store::{Desk, Entry, Listed, StoreError, Version, by_public, stored};
 use crate::clock::UnixMillis;
 use crate::config::superhub::Policy;
@@ -58,21 +57,6 @@ pub enum RegistrationState {
     Waiting,
 }
 
-/// A request as the operator sees it.
-#[derive(Debug, Clone, Serialize)]
-pub struct Waiting {
-    /// Its number.
-    pub id: i64,
-    /// Who asks.
-    pub peer_id: String,
-    /// For which address.
-    pub rendezvous: String,
-    /// When it was asked last, in milliseconds since 1970.
-    pub asked: UnixMillis,
-    /// What it wants to be listed as.
-    pub draft: serde_json::Value,
-}
-
 /// What is known of a server at an address.
 struct Known {
     id: i64,
@@ -99,39 +83,13 @@ pub(super) fn listed(look: &Connection, peer: &PeerId, address: &str) -> Result<
     Ok(found.and_then(|known| known.listing))
 }
 
-const WAITING: &str = "SELECT id, peer, address, asked, draft FROM registrations";
-
-fn of_row(row: &Row) -> rusqlite::Result<Waiting> {
-    let peer: Vec<u8> = row.get(1)?;
-    Ok(Waiting {
-        id: row.get(0)?,
-        peer_id: PeerId::from_bytes(&peer).map(|peer| peer.to_base58()).unwrap_or_default(),
-        rendezvous: row.get(2)?,
-        asked: UnixMillis(row.get::<_, i64>(3)?.unsigned_abs()),
-        draft: serde_json::from_str(&row.get::<_, String>(4)?).unwrap_or_default(),
-    })
-}
-
-/// Requests that wait, those after `after`, the oldest first; and how many there are.
-pub(super) fn waiting(look: &Connection, after: i64, most: usize) -> Result<(Vec<Waiting>, i64), StoreError> {
-    let mut query = look.prepare_cached(&format!("{WAITING} WHERE state = 'waiting' AND id > ?1 ORDER BY id LIMIT ?2"))?;
-    let found = query.query_map((after, most as i64), of_row)?.collect::<rusqlite::Result<_>>()?;
-    Ok((found, count(look, "state = 'waiting'", [])?))
-}
-
-/// The same, those first that are the first of their sites: nobody hides the others behind a thousand of his own.
-pub(super) fn waiting_by_turns(look: &Connection, most: usize) -> Result<(Vec<Waiting>, i64), StoreError> {
-    let mut query = look.prepare_cached(&format!("{WAITING} WHERE id = ?1"))?;
-    let found = by_turns(look, most)?.into_iter().map(|number| query.query_row([number], of_row)).collect::<rusqlite::Result<_>>()?;
-    Ok((found, count(look, "state = 'waiting'", [])?))
-}
-
 /// What is kept of what a server wants to be listed as.
 fn written(listing: &Listing) -> Result<String, StoreError> {
     serde_json::to_string(&Draft::of(listing)).map_err(|error| StoreError::Unfit(error.to_string()))
 }
 
-fn count(look: &Connection, which: &str, values: impl rusqlite::Params) -> Result<i64, StoreError> {
+/// How many registrations there are of this kind.
+pub(super) fn count(look: &Connection, which: &str, values: impl rusqlite::Params) -> Result<i64, StoreError> {
     Ok(look.prepare_cached(&format!("SELECT count(*) FROM registrations WHERE {which}"))?.query_row(values, |row| row.get(0))?)
 }
 

@@ -19,6 +19,7 @@ use crate::config::superhub::Policy;
 use crate::http::Problem;
 use crate::proto::directory::ListingId;
 use crate::superhub::App;
+use crate::superhub::directory::crowd;
 use crate::superhub::directory::registration::{self, RegistrationState, Request};
 use crate::superhub::directory::search::MOST;
 
@@ -79,7 +80,7 @@ pub(super) fn may_have_looked_at(app: &App, client: IpAddr) -> Result<(), Proble
 }
 
 pub(super) async fn list(State(app): Shared, Query(after): Query<After>) -> Answer {
-    let (requests, count) = app.directory.read(move |look| registration::waiting(look, after.cursor, MOST)).await?;
+    let (requests, count) = app.directory.read(move |look| crowd::waiting(look, after.cursor, MOST)).await?;
     let next = requests.last().filter(|_| requests.len() == MOST).map(|last| last.id);
     Ok(Json(json!({ "requests": requests, "waiting": count, "next": next })).into_response())
 }
