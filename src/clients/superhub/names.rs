@@ -1,7 +1,8 @@
 //! What communities are called on super hubs, for the places where their members see them: a label beside the address, and nothing more.
 //!
-//! A stranger's listing can claim any address. Of several that name the same one, those count whose server a hub saw answering, if there
-//! are such; where these disagree, and where the name looks like that of an older community, there is no name.
+//! A stranger's listing can claim any address. Of several of one hub that name the same one, those count whose server it saw answering, if there
+//! are such; where these disagree, or what two hubs say does, and where the name looks like that of an older community, there is no name. What one
+//! hub says to have seen does not count against another, or a hostile one would name what others list.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,13 +15,19 @@ pub type Names = BTreeMap<String, String>;
 
 /// What `kept` calls the communities at `addresses`, as [`community_name`] has them.
 pub fn names(kept: &[Found], addresses: &BTreeSet<String>) -> Names {
-    let mut claims: BTreeMap<&String, Vec<&Listing>> = BTreeMap::new();
-    for Found { listing, .. } in kept {
+    let mut claims: BTreeMap<&String, BTreeMap<&str, Vec<&Listing>>> = BTreeMap::new();
+    for Found { hub, listing, .. } in kept {
         if let Some(address) = addresses.get(community_name(listing.rendezvous.as_str())) {
-            claims.entry(address).or_default().push(listing);
+            claims.entry(address).or_default().entry(hub).or_default().push(listing);
         }
     }
-    claims.into_iter().filter_map(|(address, claims)| Some((address.clone(), agreed(&claims)?))).collect()
+    claims.into_iter().filter_map(|(address, hubs)| Some((address.clone(), of_all(hubs.values().map(|claims| agreed(claims)))?))).collect()
+}
+
+/// The name that each of them is; `None` where one is another, or none.
+fn of_all(mut names: impl Iterator<Item = Option<String>>) -> Option<String> {
+    let first = names.next()??;
+    names.all(|name| name.as_ref() == Some(&first)).then_some(first)
 }
 
 fn agreed(claims: &[&Listing]) -> Option<String> {
@@ -70,5 +77,16 @@ mod tests {
         let mut alike = of(6, "Chess Club", false);
         alike.listing.similar_to = Some(ours.listing.id);
         assert_eq!(called(&[alike]), None);
+    }
+
+    /// Every hub can say that it saw what it likes.
+    #[test]
+    fn attack_a_hub_that_says_it_has_seen_a_server_renames_nothing_that_another_lists() {
+        let honest = found(1, "Chess Club", "https://rv.example/c/chess", false);
+        let mut evil = found(2, "Your Bank", "https://rv.example/c/chess", true);
+        evil.hub = "https://evil.example/".into();
+        assert_eq!(called(&[honest.clone(), evil.clone()]), None);
+        evil.listing.name = honest.listing.name.clone();
+        assert_eq!(called(&[honest, evil]).as_deref(), Some("Chess Club"), "two hubs, one name");
     }
 }
