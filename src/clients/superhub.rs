@@ -16,6 +16,8 @@ use reqwest::{Client, Response, StatusCode, Url, redirect};
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::clients::USER_AGENT;
+use crate::clients::answer::{self, ReadError, innermost};
 use crate::config::base_url::BaseUrl;
 use crate::config::listing::ListingConfig;
 use crate::http::auth::peer_id::{ClientError, PeerIdClient, is_ours};
@@ -142,7 +144,7 @@ impl HubClient {
 
 /// What asks hubs: no redirect is followed, and no answer takes longer than `patience`.
 fn client(patience: Duration) -> Result<Client, HubError> {
-    let builder = Client::builder().user_agent(concat!("goop/", env!("CARGO_PKG_VERSION")));
+    let builder = Client::builder().user_agent(USER_AGENT);
     builder.redirect(redirect::Policy::none()).timeout(patience).build().map_err(unreachable)
 }
 
@@ -175,14 +177,11 @@ async fn read(answer: Response) -> Result<Value, HubError> {
 }
 
 /// The JSON of an answer of at most `most` bytes.
-async fn read_at_most(mut answer: Response, most: usize) -> Result<Value, HubError> {
-    let mut body = Vec::new();
-    while let Some(piece) = answer.chunk().await.map_err(unreachable)? {
-        if body.len() + piece.len() > most {
-            return Err(HubError::NoHub);
-        }
-        body.extend_from_slice(&piece);
-    }
+async fn read_at_most(answer: Response, most: usize) -> Result<Value, HubError> {
+    let body = answer::read(answer, most).await.map_err(|error| match error {
+        ReadError::Broken(error) => unreachable(error),
+        ReadError::TooLong => HubError::NoHub,
+    })?;
     serde_json::from_slice(&body).map_err(|_| HubError::NoHub)
 }
 
@@ -194,11 +193,7 @@ async fn refusal(answer: Response) -> HubError {
 }
 
 fn unreachable(error: reqwest::Error) -> HubError {
-    let mut cause: &dyn std::error::Error = &error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    HubError::Unreachable(cause.to_string())
+    HubError::Unreachable(innermost(&error).to_string())
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
 use super::{Finding, Look, clock};
+use crate::clients::USER_AGENT;
+use crate::clients::answer::{self, ReadError, innermost};
 use crate::clock::{Moment, UnixMillis};
 use crate::config::base_url::BaseUrl;
 use crate::proto::shell::quoted;
@@ -43,9 +45,9 @@ impl Asker {
     /// Of the server at `url`, whose redirects are not followed.
     pub(super) fn of(url: &BaseUrl) -> Result<Self, String> {
         let base = url.url().clone();
-        let builder = Client::builder().user_agent(concat!("goop/", env!("CARGO_PKG_VERSION"))).redirect(redirect::Policy::none());
+        let builder = Client::builder().user_agent(USER_AGENT).redirect(redirect::Policy::none());
         let builder = if is_loopback(&base) { builder.no_proxy() } else { builder };
-        Ok(Self { client: builder.build().map_err(|error| innermost(&error))?, base })
+        Ok(Self { client: builder.build().map_err(|error| innermost(&error).to_string())?, base })
     }
 
     /// A request for `path` below the base.
@@ -88,28 +90,15 @@ impl Asker {
     }
 }
 
-async fn read(mut response: Response) -> Result<Vec<u8>, String> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| why(&error))? {
-        if body.len() + chunk.len() > MAX_ANSWER {
-            return Err("its answer is too long".into());
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
+async fn read(response: Response) -> Result<Vec<u8>, String> {
+    answer::read(response, MAX_ANSWER).await.map_err(|error| match error {
+        ReadError::Broken(error) => why(&error),
+        ReadError::TooLong => error.to_string(),
+    })
 }
 
 fn why(error: &reqwest::Error) -> String {
-    if error.is_timeout() { format!("no answer within {} s", PATIENCE.as_secs()) } else { innermost(error) }
-}
-
-/// The last cause says it best: `Connection refused`, `invalid peer certificate: Expired`.
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
+    if error.is_timeout() { format!("no answer within {} s", PATIENCE.as_secs()) } else { innermost(error).to_string() }
 }
 
 fn host(url: &Url) -> &str {

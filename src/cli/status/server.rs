@@ -6,6 +6,8 @@ use reqwest::{Client, Response, Url};
 use serde_json::Value;
 
 use super::report::{Community, Report};
+use crate::clients::USER_AGENT;
+use crate::clients::answer::{self, ReadError, innermost};
 use crate::config::base_url::BaseUrl;
 
 /// How long an answer may take, its body included.
@@ -99,9 +101,9 @@ impl Asker {
         let base = url.url().clone();
         let host = base.host_str().unwrap_or_default();
         let own = host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
-        let builder = Client::builder().user_agent(concat!("goop/", env!("CARGO_PKG_VERSION"))).timeout(PATIENCE);
+        let builder = Client::builder().user_agent(USER_AGENT).timeout(PATIENCE);
         let builder = if own { builder.no_proxy() } else { builder };
-        Ok(Self { client: builder.build().map_err(|error| innermost(&error))?, base })
+        Ok(Self { client: builder.build().map_err(|error| innermost(&error).to_string())?, base })
     }
 
     /// Status and body of `path` below the base.
@@ -113,28 +115,15 @@ impl Asker {
     }
 }
 
-async fn read(mut response: Response) -> Result<Vec<u8>, String> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| why(&error))? {
-        if body.len() + chunk.len() > MAX_ANSWER {
-            return Err("its answer is too long".into());
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
+async fn read(response: Response) -> Result<Vec<u8>, String> {
+    answer::read(response, MAX_ANSWER).await.map_err(|error| match error {
+        ReadError::Broken(error) => why(&error),
+        ReadError::TooLong => error.to_string(),
+    })
 }
 
 fn why(error: &reqwest::Error) -> String {
-    if error.is_timeout() { format!("no answer within {} s", PATIENCE.as_secs()) } else { innermost(error) }
-}
-
-/// The last cause says it best: `Connection refused`, `invalid peer certificate: Expired`.
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
+    if error.is_timeout() { format!("no answer within {} s", PATIENCE.as_secs()) } else { innermost(error).to_string() }
 }
 
 #[cfg(test)]

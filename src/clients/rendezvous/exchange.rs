@@ -12,6 +12,7 @@ use super::join::JoinError;
 use super::place::is_home;
 use super::request::innermost;
 use super::resolve::HomeOnly;
+use crate::clients::USER_AGENT;
 use crate::config::base_url::BaseUrl;
 use crate::proto::presence::label;
 
@@ -99,7 +100,7 @@ pub(super) fn client(loopback: bool) -> Result<Client, JoinError> {
 }
 
 fn builder() -> ClientBuilder {
-    Client::builder().user_agent(concat!("goop/", env!("CARGO_PKG_VERSION"))).redirect(redirect::Policy::none()).timeout(PATIENCE)
+    Client::builder().user_agent(USER_AGENT).redirect(redirect::Policy::none()).timeout(PATIENCE)
 }
 
 fn built(builder: ClientBuilder) -> Result<Client, JoinError> {
