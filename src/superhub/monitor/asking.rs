@@ -12,6 +12,7 @@ use reqwest::{Client, Url, redirect};
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::clients::answer::{self, ReadError};
 use crate::clock::Moment;
 use crate::http::Problem;
 use crate::identity::peer_id_from_text;
@@ -170,16 +171,14 @@ async fn get(client: &Client, base: &Url, path: &str) -> Result<Got, AskError> {
     let url = format!("{}/{path}", base.as_str().trim_end_matches('/'));
     let silent =
         |error: reqwest::Error| AskError::Silent(if error.is_connect() { "no connection".into() } else { "no whole answer".into() });
-    let mut response = client.get(url).send().await.map_err(silent)?;
+    let response = client.get(url).send().await.map_err(silent)?;
+    let status = response.status();
     let location = response.headers().get(LOCATION).and_then(|to| to.to_str().ok()).map(str::to_owned);
-    let mut body = Vec::new();
-    while let Some(piece) = response.chunk().await.map_err(silent)? {
-        if body.len() + piece.len() > MAX_ANSWER {
-            return Err(AskError::Strange("its answer is too long"));
-        }
-        body.extend_from_slice(&piece);
-    }
-    Ok(Got { status: response.status(), body, location })
+    let body = answer::read(response, MAX_ANSWER).await.map_err(|error| match error {
+        ReadError::Broken(error) => silent(error),
+        ReadError::TooLong => AskError::Strange("its answer is too long"),
+    })?;
+    Ok(Got { status, body, location })
 }
 
 #[cfg(test)]
