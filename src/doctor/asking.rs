@@ -1,6 +1,5 @@
 //! Asks a server over HTTP, within bounds, and finds out where it fails when it does.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use reqwest::header::{DATE, HeaderMap, LOCATION};
@@ -27,7 +26,7 @@ const MAX_ANSWER: usize = 256 * 1024;
 /// Asks one server.
 pub(super) struct Asker {
     client: Client,
-    base: Url,
+    base: BaseUrl,
 }
 
 /// What it answered.
@@ -44,17 +43,14 @@ pub(super) struct Answer {
 impl Asker {
     /// Of the server at `url`, whose redirects are not followed.
     pub(super) fn of(url: &BaseUrl) -> Result<Self, String> {
-        let base = url.url().clone();
         let builder = Client::builder().user_agent(USER_AGENT).redirect(redirect::Policy::none());
-        let builder = if is_loopback(&base) { builder.no_proxy() } else { builder };
-        Ok(Self { client: builder.build().map_err(|error| innermost(&error).to_string())?, base })
+        let builder = if url.is_loopback() { builder.no_proxy() } else { builder };
+        Ok(Self { client: builder.build().map_err(|error| innermost(&error).to_string())?, base: url.clone() })
     }
 
     /// A request for `path` below the base.
     fn request(&self, path: &str) -> RequestBuilder {
-        let mut url = self.base.clone();
-        url.set_path(&format!("{}/{path}", self.base.path().trim_end_matches('/')));
-        self.client.get(url)
+        self.client.get(self.base.below(path))
     }
 
     /// What it answers to `path`.
@@ -103,10 +99,6 @@ fn why(error: &reqwest::Error) -> String {
 
 fn host(url: &Url) -> &str {
     url.host_str().unwrap_or_default().trim_matches(['[', ']'])
-}
-
-fn is_loopback(url: &Url) -> bool {
-    host(url) == "localhost" || host(url).parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
 }
 
 /// Where a request that failed got stuck.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, Response, Url};
+use reqwest::{Client, Response};
 use serde_json::Value;
 
 use super::report::{Community, Report};
@@ -93,24 +93,19 @@ fn words(status: u16, body: &[u8]) -> String {
 
 struct Asker {
     client: Client,
-    base: Url,
+    base: BaseUrl,
 }
 
 impl Asker {
     fn of(url: &BaseUrl) -> Result<Self, String> {
-        let base = url.url().clone();
-        let host = base.host_str().unwrap_or_default();
-        let own = host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
         let builder = Client::builder().user_agent(USER_AGENT).timeout(PATIENCE);
-        let builder = if own { builder.no_proxy() } else { builder };
-        Ok(Self { client: builder.build().map_err(|error| innermost(&error).to_string())?, base })
+        let builder = if url.is_loopback() { builder.no_proxy() } else { builder };
+        Ok(Self { client: builder.build().map_err(|error| innermost(&error).to_string())?, base: url.clone() })
     }
 
     /// Status and body of `path` below the base.
     async fn get(&self, path: &str) -> Result<(u16, Vec<u8>), String> {
-        let mut url = self.base.clone();
-        url.set_path(&format!("{}/{path}", self.base.path().trim_end_matches('/')));
-        let response = self.client.get(url).send().await.map_err(|error| why(&error))?;
+        let response = self.client.get(self.base.below(path)).send().await.map_err(|error| why(&error))?;
         Ok((response.status().as_u16(), read(response).await?))
     }
 }

@@ -150,13 +150,7 @@ async fn post(client: &Client, place: &BaseUrl, pass: &Pass) -> reqwest::Result<
         Pass::Invite(token) => json!({ "invite": token }),
         Pass::Ticket(ticket) => json!({ "ticket": ticket }),
     };
-    let mut url = place.url().clone();
-    url.set_path(&format!("{}/join", base(place)));
-    client.post(url).json(&wish).send().await
-}
-
-fn base(place: &BaseUrl) -> &str {
-    place.url().path().trim_end_matches('/')
+    client.post(place.below("join")).json(&wish).send().await
 }
 
 /// Of the URL that the server answers the path alone counts: an invitation leads to the server that gave it, and nowhere else.
@@ -171,7 +165,7 @@ async fn taken(place: &BaseUrl, answer: Response) -> Result<BaseUrl, JoinError> 
         return Err(JoinError::Refused { status: status.as_u16(), detail });
     }
     let personal = said["url"].as_str().and_then(|url| Url::parse(url).ok());
-    let path = personal.map(|url| url.path().to_owned()).filter(|path| path.starts_with(&format!("{}/", base(place))));
+    let path = personal.map(|url| url.path().to_owned()).filter(|path| path.starts_with(&format!("{}/", place.root())));
     let mut url = place.url().clone();
     url.set_path(&path.ok_or_else(|| JoinError::NoServer(place.to_string()))?);
     BaseUrl::parse(url.as_str()).map_err(JoinError::Link)

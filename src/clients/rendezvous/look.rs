@@ -64,10 +64,7 @@ fn nothing_of(place: &BaseUrl) -> Looked {
 }
 
 async fn describe(client: &Client, place: &BaseUrl) -> Option<Looked> {
-    let mut url = place.url().clone();
-    let base = url.path().trim_end_matches('/').to_owned();
-    url.set_path(&format!("{base}/.well-known/goop"));
-    let answer = client.get(url).send().await.ok()?;
+    let answer = client.get(place.below(".well-known/goop")).send().await.ok()?;
     let status = answer.status();
     if status == StatusCode::PERMANENT_REDIRECT {
         let to = answer.headers().get(reqwest::header::LOCATION).and_then(|to| to.to_str().ok()).and_then(|to| Url::parse(to).ok());

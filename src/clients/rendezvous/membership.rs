@@ -80,7 +80,7 @@ fn change<T>(loaded: &Loaded, edit: impl FnOnce(&mut Vec<BaseUrl>) -> Result<T, 
 /// See [`MembershipError`].
 pub fn join(loaded: &Loaded, url: BaseUrl) -> Result<Joined, MembershipError> {
     let joined = change(loaded, |servers| {
-        let already = servers.iter().any(|known| bare(known) == bare(&url));
+        let already = servers.iter().any(|known| known.bare() == url.bare());
         if !already {
             servers.push(url.clone());
         }
@@ -126,11 +126,7 @@ pub fn is_called(server: &BaseUrl, name: &str) -> bool {
     let name = name.trim().trim_end_matches('/');
     let called = name.split_once("://").map_or(name, |(_, rest)| rest);
     let shown = Place::new(server.clone()).name();
-    bare(server) == name || shown == called || shown.split_once("/m/").is_some_and(|(base, _)| base == called)
-}
-
-fn bare(url: &BaseUrl) -> &str {
-    url.url().as_str().trim_end_matches('/')
+    server.bare() == name || shown == called || shown.split_once("/m/").is_some_and(|(base, _)| base == called)
 }
 
 #[cfg(test)]
