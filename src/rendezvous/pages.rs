@@ -155,7 +155,7 @@ async fn pulse(State(app): State<Arc<App>>, visitor: Visitor) -> Result<Response
 impl App {
     /// The path under which a proxy has put the server; mostly empty.
     pub(super) fn root(&self) -> String {
-        self.settings().http.external_url.as_ref().map_or("", |url| url.url().path()).trim_end_matches('/').to_owned()
+        self.settings().http.root().to_owned()
     }
 
     /// Whether a super hub stands beside this server, at the same door.
