@@ -6,7 +6,7 @@ use super::languages::called;
 use crate::clock::UnixMillis;
 use crate::http::page::{self, span};
 use crate::proto::community::Kind;
-use crate::proto::directory::{Endpoint, Listing, places_in_link};
+use crate::proto::directory::{Listing, page_to_come_in, places_in_link};
 use crate::superhub::directory::Entry;
 
 /// What stands on a card.
@@ -81,9 +81,9 @@ fn rule(kind: Kind) -> &'static str {
 
 /// The page where somebody asks to come in or uses an invitation, where the address says where that is.
 pub(super) fn door(listing: &Listing) -> Option<String> {
-    let place = listing.endpoints.first().map(Endpoint::as_str).filter(|place| place.contains("://"))?;
+    let place = listing.endpoints.first().filter(|place| place.as_str().contains("://"))?;
     match listing.kind {
         Kind::Open => Some(format!("{place}/")),
-        Kind::InviteOnly | Kind::Application => Some(format!("{place}/join")),
+        Kind::InviteOnly | Kind::Application => page_to_come_in(place),
     }
 }
