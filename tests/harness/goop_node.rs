@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 use goop::clock::Moment;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::lines::Lines;
@@ -265,6 +265,17 @@ impl Goop {
     pub(crate) fn row(&self, id: &str) -> Result<Value, String> {
         let peers = self.peers()?;
         peers.iter().find(|row| row["peer_id"] == id).cloned().ok_or_else(|| format!("no row of {id} in {peers:?}"))
+    }
+
+    /// Dial `other`, on this machine as it is, until each shows the other as online: without mDNS nobody finds anybody.
+    pub(crate) fn meets(&self, other: &Self) {
+        let dial = || match self.post("peers", &json!({ "addr": other.tcp_address("127.0.0.1") }))? {
+            (200, _) => Ok(()),
+            (_, answer) => Err(answer),
+        };
+        eventually(SOON, "a connection stands", dial);
+        self.sees(&other.id(), SOON);
+        other.sees(&self.id(), SOON);
     }
 
     /// Wait until it shows `id` as online; answers the row and how long it took.

@@ -5,20 +5,10 @@ use thirtyfour::{By, Key};
 
 use crate::chromium::Browser;
 use crate::harness::goop_node::Plan;
-use crate::harness::{Goop, Place, SOON, eventually, has};
+use crate::harness::{Goop, Place, has};
 
 fn start(label: &str) -> Goop {
     Plan::new(&Place::Here).label(label).set("p2p.loopback_only=true").start()
-}
-
-fn meet(one: &Goop, other: &Goop) {
-    let dial = || match one.post("peers", &json!({ "addr": other.tcp_address("127.0.0.1") }))? {
-        (200, _) => Ok(()),
-        (_, answer) => Err(answer),
-    };
-    eventually(SOON, "a connection stands", dial);
-    one.sees(&other.id(), SOON);
-    other.sees(&one.id(), SOON);
 }
 
 async fn click(browser: &Browser, selector: &str) {
@@ -43,7 +33,7 @@ async fn from_the_first_run_to_a_chat_a_file_and_a_block() {
     let (ann, bob) = (start("ann"), start("bob"));
     at_ann.go(&ann.url("peers")).await;
     at_bob.go(&bob.url("")).await;
-    meet(&ann, &bob);
+    ann.meets(&bob);
     let row = format!("[data-peer='{}']", bob.id());
     at_ann.until(&format!("document.querySelector(\"{row}\")?.textContent.includes('bob')")).await;
     click(&at_ann, &format!("{row} .chat")).await;
