@@ -64,7 +64,7 @@ impl Card {
                 .unwrap_or_default(),
             proven: entry.proven,
             at: places_in_link(&listing.endpoints),
-            origin: (entry.origin != 1).then(|| entry.origin_name.clone()),
+            origin: (!entry.is_ours()).then(|| entry.origin_name.clone()),
             similar: entry.similar.map(|id| id.to_string()),
         })
     }

@@ -130,7 +130,7 @@ async fn change(State(app): State<Arc<App>>, headers: HeaderMap, Path(id): Path<
             root: app.root(),
             id,
             hidden: entry.hidden,
-            ours: entry.origin == 1,
+            ours: entry.is_ours(),
             origin: entry.origin_name.clone(),
             fields: Fields {
                 name: listing.name.as_str().to_owned(),

@@ -59,7 +59,7 @@ impl<'a> View<'a> {
             version: entry.record.order.seq,
             created: rfc3339(entry.created),
             updated: rfc3339(entry.record.issued),
-            federated: entry.origin != 1,
+            federated: !entry.is_ours(),
             proven: entry.proven,
             similar_to: entry.similar,
         })

@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
 use super::entry::{by_public, health};
+use super::origins::OURS;
 use super::{Entry, StoreError, index};
 use crate::clock::UnixMillis;
 use crate::proto::directory::target::Trust;
@@ -74,11 +75,11 @@ impl<'a> Desk<'a> {
         let (record, sealed) = self.say(community, Content::Listed(Box::new(listing)))?;
         let Content::Listed(listing) = &record.content else { return Err(StoreError::Nothing) };
         let (skeleton, seen) = (look(listing), self.endpoint(listing, trust)?);
-        let added = "INSERT INTO listings (public, origin, sealed, created, skeleton, similar, endpoint) VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6) \
+        let added = "INSERT INTO listings (public, origin, sealed, created, skeleton, similar, endpoint) VALUES (?1, ?7, ?2, ?3, ?4, ?5, ?6) \
                      ON CONFLICT (public) DO UPDATE SET sealed = ?2, deleted = NULL, skeleton = ?4, similar = ?5, endpoint = ?6 RETURNING id";
         let similar = self.alike(skeleton, i64::MAX, listing)?;
         let (id, now) = (record.id(), stored(self.now));
-        let columns = params![id.as_bytes(), sealed, now, skeleton, similar, seen.endpoint];
+        let columns = params![id.as_bytes(), sealed, now, skeleton, similar, seen.endpoint, OURS];
         let number: i64 = self.change.prepare_cached(added)?.query_row(columns, |row| row.get(0))?;
         self.place(number, listing, seen.health)?;
         self.note(who, "listed", Some(&id), listing.name.as_str())?;
@@ -127,7 +128,7 @@ impl<'a> Desk<'a> {
         let entry = by_public(self.change, id)?.ok_or(StoreError::Nothing)?;
         let is = entry.record.order.seq;
         match () {
-            () if entry.origin != 1 => Err(StoreError::Foreign),
+            () if !entry.is_ours() => Err(StoreError::Foreign),
             () if entry.record.listing().is_none() => Err(StoreError::Gone),
             () if version.is_some_and(|meant| meant != is) => Err(StoreError::Changed(is)),
             () => Ok(entry),
@@ -274,7 +275,7 @@ impl<'a> Desk<'a> {
         for (number, id) in found {
             let other = by_public(self.change, &id)?;
             let somebody_else =
-                |other: &Entry| other.origin != 1 || other.record.listing().is_some_and(|one| one.rendezvous_id != listing.rendezvous_id);
+                |other: &Entry| !other.is_ours() || other.record.listing().is_some_and(|one| one.rendezvous_id != listing.rendezvous_id);
             if other.as_ref().is_some_and(somebody_else) {
                 return Ok(Some(number));
             }
@@ -288,7 +289,7 @@ impl<'a> Desk<'a> {
         if self.change.prepare_cached(hidden)?.query_row([number], |row| row.get(0))? {
             return Ok(());
         }
-        let words = self.put(number, listing, 1, health)?;
+        let words = self.put(number, listing, OURS, health)?;
         self.learnt.extend(words);
         Ok(())
     }

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::StoreError;
 use super::index::BEST_ID;
+use super::origins::OURS;
 use crate::clock::UnixMillis;
 use crate::identity::envelope::payload_of_own;
 use crate::proto::directory::{ListingId, Record};
@@ -19,7 +20,7 @@ pub struct Entry {
     pub id: ListingId,
     /// What its origin says.
     pub record: Record,
-    /// The number of its origin in this hub's store; 1 is this hub.
+    /// The number of its origin in this hub's store; see [`Self::is_ours`].
     pub origin: i64,
     /// What that is called.
     pub origin_name: String,
@@ -35,6 +36,13 @@ pub struct Entry {
     pub proven: bool,
     /// An older listing of somebody else whose name looks alike.
     pub similar: Option<ListingId>,
+}
+
+impl Entry {
+    /// Whether this hub lists it, and no other.
+    pub fn is_ours(&self) -> bool {
+        self.origin == OURS
+    }
 }
 
 const ENTRY: &str = "SELECT l.id, l.public, l.sealed, l.origin, o.name, l.created, e.health, e.peer, \

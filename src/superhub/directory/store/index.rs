@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, params};
 
+use super::origins::OURS;
 use crate::proto::community::Kind;
 use crate::proto::directory::Listing;
 use crate::proto::health::Health;
@@ -54,7 +55,7 @@ pub(in crate::superhub) mod facet {
 
 fn facets(listing: &Listing, origin: i64) -> String {
     let mut all = vec![ALL.to_owned(), facet::kind(listing.kind), facet::paid(listing.paid), facet::origin(origin)];
-    all.extend((origin != 1).then(|| FEDERATED.to_owned()));
+    all.extend((origin != OURS).then(|| FEDERATED.to_owned()));
     all.extend(listing.tags.iter().map(facet::tag));
     if let Some(lang) = &listing.lang {
         all.push(facet::lang(lang));
