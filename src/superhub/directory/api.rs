@@ -35,7 +35,6 @@ pub(in crate::superhub) use docs::asset;
 pub use draft::Draft;
 pub(in crate::superhub) use listings::{Asked, find, id_of, shown};
 pub(in crate::superhub) use moderation::take_report;
-pub(in crate::superhub) use requests::{Audited, audited};
 pub use view::rfc3339;
 
 /// Who asks for a change.

@@ -21,16 +21,19 @@ use crate::db::{Db, DbError};
 use crate::http::Problem;
 use crate::proto::directory::{Feed, FeedError};
 
+mod audit;
 mod desk;
 mod entry;
 mod index;
 mod origins;
 mod readers;
 
+pub(in crate::superhub) use audit::{Audited, audited};
 pub(super) use desk::stored;
 pub use desk::{Desk, Listed, Observed, Version};
 pub use entry::Entry;
 pub(super) use entry::{by_place, by_public, newest};
+pub(in crate::superhub) use index::most_used;
 pub(super) use index::{ALL, BEST_ID, CLASSES, FEDERATED, MARK, facet, place_of};
 pub(super) use origins::{OURS, how_many_origins, origin_called};
 pub(super) use readers::Readers;

@@ -19,8 +19,8 @@ use crate::http::page::{self, span};
 use crate::http::{Client, Problem};
 use crate::proto::directory::Endpoint;
 use crate::superhub::App;
-use crate::superhub::directory::api::{Asked, Audited, audited, find, id_of};
-use crate::superhub::directory::{Reported, StoreError, Waiting, moderated};
+use crate::superhub::directory::api::{Asked, find, id_of};
+use crate::superhub::directory::{Audited, MOST_OF_PAGE, Reported, StoreError, Waiting, audited, moderated};
 
 /// Of each list that waits, so many are on the page.
 const MOST: usize = 20;
@@ -163,7 +163,7 @@ impl Page {
             cards: found.entries.iter().filter_map(card).collect(),
             next: found.next.map(|next| format!("{root}/admin/directory?{}", after(&asked.q, &next.to_string()))),
             hidden: lists.hidden.iter().filter_map(card).collect(),
-            audit: audited(app, i64::MAX).await?,
+            audit: app.directory.read(|look| audited(look, i64::MAX, MOST_OF_PAGE)).await?,
             fields: Fields { kind: "open", ..Fields::default() },
             asked,
             root,

@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, params};
 
+use super::StoreError;
 use super::origins::OURS;
 use crate::proto::community::Kind;
 use crate::proto::directory::Listing;
@@ -51,6 +52,14 @@ pub(in crate::superhub) mod facet {
     pub(in crate::superhub) fn paid(paid: bool) -> String {
         format!("p:{}", u8::from(paid))
     }
+}
+
+/// The values of a facet, as `t` is that of tags, which the most listings have; their words are `t:value`, and `;` comes after `:`.
+pub(in crate::superhub) fn most_used(look: &Connection, facet: char, most: usize) -> Result<Vec<String>, StoreError> {
+    let query = "SELECT substr(term, 3) FROM words WHERE term >= ?1 AND term < ?2 ORDER BY doc DESC, term LIMIT ?3";
+    let mut query = look.prepare_cached(query)?;
+    let found = query.query_map((format!("{facet}:"), format!("{facet};"), most as i64), |row| row.get(0))?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
 }
 
 fn facets(listing: &Listing, origin: i64) -> String {
