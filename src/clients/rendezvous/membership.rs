@@ -6,18 +6,17 @@ use thiserror::Error;
 use super::Place;
 use super::join::MAX_LINK;
 use crate::config::base_url::BaseUrl;
+use crate::config::presence::RENDEZVOUS_WAN;
 use crate::config::{ConfigErrors, Draft, EditError, Loaded, Origin, can_be_saved};
 
 /// Room that the file must have left before an invitation is used up, in bytes: the longest address, and what stands around it.
 const ROOM: usize = 2 * MAX_LINK;
-/// The key that is changed.
-pub const KEY: &str = "presence.rendezvous_wan";
 
 /// Why nobody joined or left; the file is as it was.
 #[derive(Debug, Error)]
 pub enum MembershipError {
     /// What stands on a command line or in the environment is not changed by changing the file.
-    #[error("{KEY} is set by {0}, which stands above the configuration file: change it there")]
+    #[error("{RENDEZVOUS_WAN} is set by {0}, which stands above the configuration file: change it there")]
     Elsewhere(Origin),
     /// None of the communities is called that.
     #[error("{0} is none of your communities")]
@@ -52,7 +51,7 @@ pub struct Joined {
 /// # Errors
 /// [`MembershipError::Elsewhere`], the file is read-only, or the disk is full.
 pub fn is_ours_to_change(loaded: &Loaded) -> Result<(), MembershipError> {
-    if let Some(origin) = loaded.locked_by(KEY) {
+    if let Some(origin) = loaded.locked_by(RENDEZVOUS_WAN) {
         return Err(MembershipError::Elsewhere(origin.clone()));
     }
     Ok(can_be_saved(&loaded.config_file, ROOM)?)
@@ -62,13 +61,13 @@ pub fn is_ours_to_change(loaded: &Loaded) -> Result<(), MembershipError> {
 fn change<T>(loaded: &Loaded, edit: impl FnOnce(&mut Vec<BaseUrl>) -> Result<T, MembershipError>) -> Result<T, MembershipError> {
     let mut draft = Draft::open(&loaded.config_file)?;
     let now = loaded.as_if(&draft.text())?;
-    if let Some(origin) = now.locked_by(KEY) {
+    if let Some(origin) = now.locked_by(RENDEZVOUS_WAN) {
         return Err(MembershipError::Elsewhere(origin.clone()));
     }
     let mut servers = now.config.presence.rendezvous_wan.clone();
     let done = edit(&mut servers)?;
     if servers != now.config.presence.rendezvous_wan {
-        draft.set_urls(KEY, &servers)?;
+        draft.set_urls(RENDEZVOUS_WAN, &servers)?;
         draft.save()?;
     }
     Ok(done)

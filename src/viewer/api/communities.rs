@@ -16,6 +16,7 @@ use crate::clients::rendezvous::{Place, Status};
 use crate::clients::superhub::{Told, ask};
 use crate::config::DataDir;
 use crate::config::base_url::BaseUrl;
+use crate::config::presence::RENDEZVOUS_WAN;
 use crate::config::reload::Applied;
 use crate::http::{self, Problem};
 use crate::viewer::App;
@@ -53,7 +54,7 @@ pub(in crate::viewer) async fn mine(app: &App) -> Result<(Vec<Mine>, Option<Stri
     for at in 0..mine.len() {
         mine[at].nth = mine[..at].iter().filter(|one| one.listed && one.name == mine[at].name).count();
     }
-    Ok((mine, loaded.locked_by(membership::KEY).map(ToString::to_string)))
+    Ok((mine, loaded.locked_by(RENDEZVOUS_WAN).map(ToString::to_string)))
 }
 
 impl App {
