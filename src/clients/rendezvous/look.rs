@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Place;
 use super::exchange::{client, read};
-use super::join::{JoinError, Link};
+use super::join::{JoinError, JoinLink};
 use crate::config::base_url::BaseUrl;
 use crate::proto::presence::label;
 
@@ -41,7 +41,7 @@ pub struct Beside {
     pub url: String,
 }
 
-impl Link {
+impl JoinLink {
     /// Asks the places of this link what they are, in their order; the first that answers is told of, else the first.
     ///
     /// # Errors

@@ -73,7 +73,7 @@ fn change<T>(loaded: &Loaded, edit: impl FnOnce(&mut Vec<BaseUrl>) -> Result<T, 
     Ok(done)
 }
 
-/// Writes down that one is a member at `url`, to which a link led ([`super::join::Link::follow`]).
+/// Writes down that one is a member at `url`, to which a link led ([`super::join::JoinLink::follow`]).
 ///
 /// # Errors
 /// See [`MembershipError`].

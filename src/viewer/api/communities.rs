@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
-use crate::clients::rendezvous::join::Link;
+use crate::clients::rendezvous::join::JoinLink;
 use crate::clients::rendezvous::look::Looked;
 use crate::clients::rendezvous::membership::{self, Joined};
 use crate::clients::rendezvous::{Place, Status};
@@ -101,7 +101,7 @@ pub(super) enum Found {
 pub(super) async fn search(State(app): State<Arc<App>>, Query(Asked { q }): Query<Asked>) -> Result<Json<Found>, Problem> {
     let _place = app.searches.acquire().await.map_err(|_| Problem::internal())?;
     if is_link(&q) {
-        return Ok(Json(Found::Link { link: Link::parse(&q)?.look().await? }));
+        return Ok(Json(Found::Link { link: JoinLink::parse(&q)?.look().await? }));
     }
     let (data, hubs) = app.hubs();
     let told = ask(&data, &hubs, &q).await.map_err(|wrong| Problem::bad_request(wrong.to_string()))?;
@@ -112,7 +112,7 @@ pub(super) async fn search(State(app): State<Arc<App>>, Query(Asked { q }): Quer
 pub(in crate::viewer) fn is_link(text: &str) -> bool {
     let text = text.trim();
     let host_and_port = || text.starts_with('[') || text.starts_with("localhost:") || (text.contains('.') && text.contains(':'));
-    text.contains("://") || text.starts_with("goop:") || (!text.contains(' ') && host_and_port() && Link::parse(text).is_ok())
+    text.contains("://") || text.starts_with("goop:") || (!text.contains(' ') && host_and_port() && JoinLink::parse(text).is_ok())
 }
 
 /// The body of `POST communities`.
@@ -127,7 +127,7 @@ pub(super) async fn join(
     State(app): State<Arc<App>>,
     http::body::Json(Wish { link }): http::body::Json<Wish>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    let link = Link::parse(&link)?;
+    let link = JoinLink::parse(&link)?;
     let loaded = app.configuration.read().await?;
     let asked = loaded.clone();
     spawn_blocking(move || membership::is_ours_to_change(&asked)).await.map_err(|_| Problem::internal())??;
