@@ -7,7 +7,7 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::rendezvous_servers;
+use super::private::rendezvous_servers;
 use crate::config::discovery::HUBS;
 use crate::config::presence::RENDEZVOUS_WAN;
 use crate::config::reload::{Reloaded, Wish};
