@@ -19,7 +19,8 @@ use libp2p::PeerId;
 use crate::clock::Moment;
 use crate::http::auth::peer_id::{PeerIdAnswer, is_ours};
 use crate::http::auth::{Denied, Operator};
-use crate::http::{Client, Problem, error, headers, origin};
+use crate::http::headers::dressed;
+use crate::http::{Client, Problem, error, origin};
 use crate::superhub::App;
 
 mod check;
@@ -83,12 +84,7 @@ pub(in crate::superhub) fn routes(app: &Arc<App>) -> Router<Arc<App>> {
 
 /// What every answer has: the one format of errors, and its headers.
 pub(in crate::superhub) async fn finish(response: Response) -> Response {
-    let mut response = error::as_problem(response).await;
-    let answer = response.headers_mut();
-    let csp = answer.remove(header::CONTENT_SECURITY_POLICY).unwrap_or(HeaderValue::from_static(headers::OWN_PAGE));
-    headers::secure(answer, csp);
-    answer.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    response
+    dressed(error::as_problem(response).await)
 }
 
 async fn owner_or_operator(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
