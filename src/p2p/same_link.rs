@@ -19,7 +19,6 @@ use libp2p::PeerId;
 use libp2p::core::transport::PortUse;
 use libp2p::core::{ConnectedPoint, Endpoint, Multiaddr};
 use libp2p::gossipsub;
-use libp2p::multiaddr::Protocol;
 use libp2p::swarm::behaviour::{ConnectionClosed, ConnectionEstablished};
 use libp2p::swarm::{
     ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, NotifyHandler, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
@@ -30,6 +29,7 @@ mod handler;
 
 use super::gossip::Gossip;
 use super::streams::is_relayed;
+use crate::proto::signed::addrs::ip_of;
 use handler::{KeptOpen, Told};
 
 /// What is on the same link: the addresses of our own subnets.
@@ -52,15 +52,6 @@ impl Links {
     pub fn contains(&self, addr: &Multiaddr) -> bool {
         ip_of(addr).is_some_and(|ip| !is_relayed(addr) && (self.own_subnet)(ip))
     }
-}
-
-/// The IP address that a multiaddr starts with; IPv4 in IPv6 clothes counts as IPv4.
-pub fn ip_of(addr: &Multiaddr) -> Option<IpAddr> {
-    addr.iter().find_map(|part| match part {
-        Protocol::Ip4(ip) => Some(IpAddr::V4(ip)),
-        Protocol::Ip6(ip) => Some(IpAddr::V6(ip).to_canonical()),
-        _ => None,
-    })
 }
 
 /// A connection that gossipsub sees.
