@@ -1,10 +1,8 @@
 //! A listing as people see it.
 
-use std::time::Duration;
-
 use super::languages::called;
 use crate::clock::UnixMillis;
-use crate::http::page::{self, span};
+use crate::http::page::{self, ago};
 use crate::proto::community::Kind;
 use crate::proto::directory::{Listing, page_to_come_in, places_in_link};
 use crate::superhub::directory::Entry;
@@ -58,10 +56,7 @@ impl Card {
             members: listing.members,
             state,
             mood,
-            seen: entry
-                .checked
-                .map(|at| format!("checked {} ago", span(Duration::from_millis(now.0.saturating_sub(at.0)))))
-                .unwrap_or_default(),
+            seen: entry.checked.map(|at| format!("checked {}", ago(at, now))).unwrap_or_default(),
             proven: entry.proven,
             at: places_in_link(&listing.endpoints),
             origin: (!entry.is_ours()).then(|| entry.origin_name.clone()),

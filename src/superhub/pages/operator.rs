@@ -15,7 +15,7 @@ use super::card::Card;
 use super::refusal;
 use crate::clock::{Moment, UnixMillis};
 use crate::http::auth::login;
-use crate::http::page::{self, span};
+use crate::http::page::{self, ago};
 use crate::http::{Client, Problem};
 use crate::proto::directory::Endpoint;
 use crate::superhub::App;
@@ -207,10 +207,6 @@ impl RequestView {
 
 fn joined<'a>(parts: impl Iterator<Item = &'a str>) -> String {
     parts.collect::<Vec<_>>().join(", ")
-}
-
-fn ago(at: UnixMillis, now: UnixMillis) -> String {
-    format!("{} ago", span(std::time::Duration::from_millis(now.0.saturating_sub(at.0))))
 }
 
 /// The parameters of the next page of the listings.
