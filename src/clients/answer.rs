@@ -1,6 +1,7 @@
 //! What becomes of every question over HTTP: an answer, of which no more is read than was meant to be, or a cause.
 
 use std::error::Error;
+use std::time::Duration;
 
 use reqwest::Response;
 use thiserror::Error;
@@ -38,6 +39,21 @@ pub fn innermost(error: &dyn Error) -> &dyn Error {
         cause = deeper;
     }
     cause
+}
+
+/// Why there was no answer within `patience`, as people are told.
+pub fn why(error: &reqwest::Error, patience: Duration) -> String {
+    if error.is_timeout() { format!("no answer within {} s", patience.as_secs()) } else { innermost(error).to_string() }
+}
+
+impl ReadError {
+    /// The same of a body.
+    pub fn why(&self, patience: Duration) -> String {
+        match self {
+            Self::Broken(error) => why(error, patience),
+            Self::TooLong => self.to_string(),
+        }
+    }
 }
 
 #[cfg(test)]

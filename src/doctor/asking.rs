@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::{Finding, Look, clock};
 use crate::clients::USER_AGENT;
-use crate::clients::answer::{self, ReadError, innermost};
+use crate::clients::answer::{self, innermost};
 use crate::clock::{Moment, UnixMillis};
 use crate::config::base_url::BaseUrl;
 use crate::proto::shell::quoted;
@@ -87,14 +87,11 @@ impl Asker {
 }
 
 async fn read(response: Response) -> Result<Vec<u8>, String> {
-    answer::read(response, MAX_ANSWER).await.map_err(|error| match error {
-        ReadError::Broken(error) => why(&error),
-        ReadError::TooLong => error.to_string(),
-    })
+    answer::read(response, MAX_ANSWER).await.map_err(|error| error.why(PATIENCE))
 }
 
 fn why(error: &reqwest::Error) -> String {
-    if error.is_timeout() { format!("no answer within {} s", PATIENCE.as_secs()) } else { innermost(error).to_string() }
+    answer::why(error, PATIENCE)
 }
 
 fn host(url: &Url) -> &str {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::report::{Community, Report};
 use crate::clients::USER_AGENT;
-use crate::clients::answer::{self, ReadError, innermost};
+use crate::clients::answer::{self, innermost};
 use crate::config::base_url::BaseUrl;
 
 /// How long an answer may take, its body included.
@@ -111,14 +111,11 @@ impl Asker {
 }
 
 async fn read(response: Response) -> Result<Vec<u8>, String> {
-    answer::read(response, MAX_ANSWER).await.map_err(|error| match error {
-        ReadError::Broken(error) => why(&error),
-        ReadError::TooLong => error.to_string(),
-    })
+    answer::read(response, MAX_ANSWER).await.map_err(|error| error.why(PATIENCE))
 }
 
 fn why(error: &reqwest::Error) -> String {
-    if error.is_timeout() { format!("no answer within {} s", PATIENCE.as_secs()) } else { innermost(error).to_string() }
+    answer::why(error, PATIENCE)
 }
 
 #[cfg(test)]
