@@ -14,7 +14,6 @@ use libp2p::PeerId;
 use rusqlite::{Connection, Row, Transaction};
 use thiserror::Error;
 
-use crate::clock::UnixMillis;
 use crate::db::{Db, DbError};
 use crate::proto::chat::Limits;
 
@@ -147,15 +146,6 @@ impl Memory {
 /// A conversation as it stands in the tables: everyone is the empty text.
 fn key(with: Option<PeerId>) -> String {
     with.map(|peer| peer.to_base58()).unwrap_or_default()
-}
-
-/// SQLite's integers are signed; a time beyond the year 292 million counts as that.
-fn millis(at: UnixMillis) -> i64 {
-    i64::try_from(at.0).unwrap_or(i64::MAX)
-}
-
-fn when(row: &Row, column: &str) -> rusqlite::Result<Option<UnixMillis>> {
-    Ok(row.get::<_, Option<i64>>(column)?.map(|at| UnixMillis(u64::try_from(at).unwrap_or(0))))
 }
 
 /// `None` for everyone, and for what is no peer id, which nobody writes.

@@ -3,8 +3,9 @@
 use libp2p::PeerId;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-use super::{Memory, MemoryError, key, millis, peer, room, when};
+use super::{Memory, MemoryError, key, peer, room};
 use crate::clock::UnixMillis;
+use crate::db::{millis, when};
 use crate::proto::chat::{ChatMessage, Kept, State, conversation_of};
 
 /// Most messages of one page.

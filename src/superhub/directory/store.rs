@@ -29,7 +29,6 @@ mod origins;
 mod readers;
 
 pub(in crate::superhub) use audit::{Audited, audited};
-pub(super) use desk::stored;
 pub use desk::{Desk, Listed, Observed, Version};
 pub use entry::Entry;
 pub(super) use entry::{by_place, by_public, newest};

@@ -4,7 +4,7 @@ use rusqlite::{Connection, Row};
 use serde::Serialize;
 
 use super::StoreError;
-use crate::clock::UnixMillis;
+use crate::db::time;
 use crate::proto::directory::ListingId;
 use crate::superhub::directory::rfc3339;
 
@@ -24,7 +24,7 @@ pub(in crate::superhub) fn audited(look: &Connection, before: i64, most: usize) 
     let query = "SELECT id, at, who, what, listing, detail FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
     let row = |row: &Row| {
         let listing = row.get::<_, Option<[u8; 16]>>(4)?.map(ListingId::from_bytes);
-        let at = rfc3339(UnixMillis(row.get::<_, i64>(1)?.unsigned_abs()));
+        let at = rfc3339(time(row.get(1)?));
         Ok(Audited { id: row.get(0)?, at, who: row.get(2)?, what: row.get(3)?, listing, detail: row.get(5)? })
     };
     Ok(look.prepare_cached(query)?.query_map((before, most as i64), row)?.collect::<rusqlite::Result<_>>()?)

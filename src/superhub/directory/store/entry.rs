@@ -7,6 +7,7 @@ use super::StoreError;
 use super::index::BEST_ID;
 use super::origins::OURS;
 use crate::clock::UnixMillis;
+use crate::db::{time, when};
 use crate::identity::envelope::payload_of_own;
 use crate::proto::directory::{ListingId, Record};
 use crate::proto::health::Health;
@@ -80,19 +81,14 @@ fn entry(row: &Row) -> rusqlite::Result<Entry> {
         id: ListingId::from_bytes(row.get(1)?),
         origin: row.get(3)?,
         origin_name: row.get(4)?,
-        created: millis(row.get(5)?),
+        created: time(row.get(5)?),
         health,
         proven: named.is_some() && named == seen,
         similar: row.get::<_, Option<[u8; 16]>>(8)?.map(ListingId::from_bytes),
-        checked: row.get::<_, Option<i64>>(9)?.map(millis),
+        checked: when(row, 9)?,
         hidden: row.get(10)?,
         record,
     })
-}
-
-/// A time as SQLite keeps it.
-pub(super) fn millis(at: i64) -> UnixMillis {
-    UnixMillis(u64::try_from(at).unwrap_or(0))
 }
 
 /// A health as SQLite keeps it.
