@@ -9,7 +9,7 @@
 //! All public roles of a node share one listener: [`SuperHub::open`] answers the routes, and whoever has the listener merges them.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::HeaderMap;
@@ -24,7 +24,7 @@ use crate::http::auth::AdminDoor;
 use crate::http::auth::password::PasswordError;
 use crate::http::auth::peer_id::PeerIdServer;
 use crate::http::client_ip::TrustedProxies;
-use crate::http::limit::{KeyedLimit, NetworkLimit, TABLE};
+use crate::http::limit::NetworkLimit;
 use crate::proto::directory::target::Trust;
 use crate::proto::rate::Rate;
 use crate::shutdown::Tasks;
@@ -43,12 +43,18 @@ use monitor::Prober;
 
 /// The name of this role.
 pub const ROLE: &str = "superhub";
-/// Searches of one address.
+/// Searches of one address. One that takes a reader for long counts as several: so an address has one reader at most for long.
 const ASKED: Rate = Rate { burst: 1000, per_second: 200.0 };
+/// The same of one network, which has half of them at most.
+const ASKED_NEAR: Rate = Rate { burst: 2000, per_second: 400.0 };
 /// Servers that one address may have looked at, as it registers them or says that something changed there.
 const REGISTERED: Rate = Rate { burst: 20, per_second: 0.1 };
 /// The same of one network.
 const REGISTERED_NEAR: Rate = Rate { burst: 60, per_second: 0.3 };
+/// Changes and renewals of what one address has listed itself.
+const WRITTEN: Rate = Rate { burst: 60, per_second: 1.0 };
+/// The same of one network.
+const WRITTEN_NEAR: Rate = Rate { burst: 240, per_second: 4.0 };
 /// Reports of one address.
 const REPORTED: Rate = Rate { burst: 5, per_second: 1.0 / 300.0 };
 /// The same of one network.
@@ -103,9 +109,11 @@ pub(crate) struct App {
     /// Asks servers who they are.
     pub(crate) prober: Prober,
     /// How often an address may ask.
-    pub(crate) asked: Mutex<KeyedLimit<IpAddr>>,
+    pub(crate) asked: NetworkLimit,
     /// How often an address may register.
     pub(crate) registered: NetworkLimit,
+    /// How often an address may change what it has listed itself.
+    pub(crate) written: NetworkLimit,
     /// Which tags and languages are used most.
     facets: pages::Facets,
     /// How often an address may report a listing.
@@ -159,8 +167,9 @@ impl SuperHub {
             door,
             peer_id: PeerIdServer::new(options.directory.key.clone(), hostname, rand::random()),
             prober: Prober::default(),
-            asked: Mutex::new(KeyedLimit::new(ASKED, TABLE)),
+            asked: NetworkLimit::new(ASKED, ASKED_NEAR),
             registered: NetworkLimit::new(REGISTERED, REGISTERED_NEAR),
+            written: NetworkLimit::new(WRITTEN, WRITTEN_NEAR),
             facets: pages::Facets::default(),
             reported: NetworkLimit::new(REPORTED, REPORTED_NEAR),
             proxies: TrustedProxies::new(options.http.trusted_proxies.clone()),

@@ -102,6 +102,21 @@ fn the_same_community_of_two_hubs_is_shown_once() {
     assert_eq!(answers.communities.len(), 2, "both list the first");
 }
 
+/// Who answers first does not speak for the others: ids are public, and an address behind one is nobody's word but the hub's.
+#[test]
+fn attack_the_quickest_hub_leads_elsewhere_nothing_that_another_lists() {
+    let evil = page(1).replace("https://rv.example", "https://evil.example");
+    let evil = scripted(move |socket| answer(socket, &evil));
+    let good = scripted(|socket| {
+        std::thread::sleep(Duration::from_millis(100));
+        answer(socket, &page(1));
+    });
+    let answers = ask(&[&evil, &good]);
+    let places: Vec<(&str, &str)> =
+        answers.communities.iter().map(|found| (found.listing.rendezvous.as_str(), found.hub.trim_end_matches('/'))).collect();
+    assert_eq!(places, [("https://evil.example", &*evil), ("https://rv.example", &*good)]);
+}
+
 #[test]
 fn without_a_hub_the_command_searches_what_is_kept_and_says_what_to_set() {
     let data = TempDir::new().unwrap();

@@ -30,6 +30,7 @@ pub mod kept;
 mod known;
 mod lease;
 pub mod listing;
+mod merge;
 mod moved;
 
 pub use ask::{Told, ask};

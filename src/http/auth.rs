@@ -94,6 +94,11 @@ impl AdminDoor {
         self.state().peers = peers;
     }
 
+    /// Whether this peer may operate, now.
+    pub fn lists(&self, peer: &PeerId) -> bool {
+        self.state().peers.contains(peer)
+    }
+
     /// From now on the server is called so: `own_origin` as with [`Self::new`], `hostname` by those who ask it to prove itself.
     pub fn moved(&self, own_origin: Option<String>, hostname: String) {
         self.state().own_origin = own_origin;
@@ -159,7 +164,7 @@ impl AdminDoor {
     /// The list is asked each time, so that whoever is struck off it is out at once.
     fn peer(&self, authorization: Option<&str>, now: Moment) -> Result<Operator, Denied> {
         match self.peer_id.answer(authorization, rand::random(), now) {
-            PeerIdAnswer::Peer(peer, info) if self.state().peers.contains(&peer) => Ok(Operator::Peer(peer, info)),
+            PeerIdAnswer::Peer(peer, info) if self.lists(&peer) => Ok(Operator::Peer(peer, info)),
             PeerIdAnswer::Peer(peer, _) => {
                 warn!(%peer, "a peer that is not listed asked for the operator's door");
                 Err(Denied::NotListed(peer))

@@ -52,6 +52,16 @@ impl<K: Eq + Hash> KeyedLimit<K> {
         Ok(())
     }
 
+    /// Take so many tokens of `key`, those too that are not there yet; see [`TokenBucket::owe`].
+    pub fn owe(&mut self, key: K, many: f64, now: Moment) {
+        if let Some(bucket) = self.buckets.get_mut(&key) {
+            return bucket.owe(many, now);
+        }
+        let mut full = TokenBucket::new(self.rate, now);
+        full.owe(many, now);
+        self.buckets.insert(key, full);
+    }
+
     /// Keys that are counted.
     pub fn len(&self) -> usize {
         self.buckets.len()

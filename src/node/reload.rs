@@ -18,8 +18,8 @@ use crate::systemd;
 
 /// Keys whose change a peer applies at once.
 const LIVE_IN_PEER: [&str; 6] = ["profile.label", "profile.email", "profile.share_email", RENDEZVOUS_WAN, HUBS, "viewer.theme"];
-/// Under which name others reach the public roles.
-const NAME: &str = "http.external_url";
+/// What a hub beside the board takes over at a restart only.
+const KEPT_BY_HUB: [&str; 2] = ["http.external_url", "http.trusted_proxies"];
 /// The section of what others see of the owner.
 const PROFILE: &str = "profile.";
 /// The section whose changes a node that hosts a rendezvous server applies at once.
@@ -92,9 +92,9 @@ impl Reloader {
     async fn apply(&self, before: &Config, fresh: &Config) -> Result<Reloaded, String> {
         let mut reloaded = Reloaded { applied: changed_keys(before, fresh), needs_restart: changed_keys(&self.started, fresh) };
         reloaded.applied.retain(|key| self.is_live(key));
-        // A hub beside the board keeps the name that it was started with.
-        let keeps_name = self.started.superhub.enabled;
-        reloaded.needs_restart.retain(|key| !self.is_live(key) || (keeps_name && key == NAME));
+        // A hub beside the board keeps the name that it was started with, and whose word it takes on who asks.
+        let has_hub = self.started.superhub.enabled;
+        reloaded.needs_restart.retain(|key| !self.is_live(key) || (has_hub && KEPT_BY_HUB.contains(&key.as_str())));
         if let Some(public) = &self.public {
             let partly = public.reload(&of_public(before, fresh)).map_err(|error| error.to_string())?;
             reloaded.needs_restart.extend(partly.into_iter().map(str::to_owned));

@@ -6,14 +6,19 @@
 //! come from anywhere. Gossipsub counts the connections of a peer by what the swarm
 //! says; those counts are rewritten to the connections it was shown, because its close path relies on knowing each.
 //!
+//! go-libp2p's router takes one stream of a peer: of two it resets the older, with all that it had not read. Gossipsub's handlers would each begin
+//! one and share the messages among them. So one connection of a peer speaks for all until it closes, and then another does; all listen.
+//!
 //! Gossipsub tells a peer what it subscribes to once, with the first connection. The other side may have lost that connection long
 //! before us (a pulled cable, a new process), so here every new connection says it, and so does one that remains when another
 //! closes, since what was queued may have gone down with it. It is also said to a neighbour that begins a new stream: go-libp2p's
-//! router, whose stream went down with one of two connections, forgets what we subscribed to, and begins again on the other.
+//! router, whose stream went down with one of two connections, forgets what we subscribed to, and begins again on the other. And it is
+//! said to a neighbour from whom nothing comes: whatever was lost, it may be waiting for us.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use libp2p::PeerId;
 use libp2p::core::transport::PortUse;
@@ -29,8 +34,13 @@ mod handler;
 
 use super::gossip::Gossip;
 use super::streams::is_relayed;
+use crate::clock::Moment;
 use crate::proto::signed::addrs::ip_of;
-use handler::{KeptOpen, Told};
+use handler::{Command, KeptOpen, Told};
+
+/// A neighbour from whom nothing has come for so long is told again what we subscribe to; whoever shares our topic says something every five
+/// seconds (CONTRACT).
+const DEAF_AFTER: Duration = Duration::from_secs(7);
 
 /// What is on the same link: the addresses of our own subnets.
 pub struct Links {
@@ -68,12 +78,16 @@ pub struct Behaviour {
     shown: HashMap<PeerId, Vec<Shown>>,
     /// Those of them that have begun a stream.
     speaking: HashSet<PeerId>,
+    /// When something came from each of them, or it was told again.
+    heard: HashMap<PeerId, Moment>,
+    /// Connections that speak, and are told so.
+    speakers: VecDeque<(PeerId, ConnectionId)>,
 }
 
 impl Behaviour {
     /// Wraps `gossip`; `links` decides which connections it sees.
     pub fn new(gossip: Gossip, links: Links) -> Self {
-        Self { gossip, links, shown: HashMap::new(), speaking: HashSet::new() }
+        Self { gossip, links, shown: HashMap::new(), speaking: HashSet::new(), heard: HashMap::new(), speakers: VecDeque::new() }
     }
 
     /// The gossipsub inside.
@@ -90,15 +104,32 @@ impl Behaviour {
         self.shown.get(peer).is_some_and(|shown| shown.iter().any(|one| one.id == connection))
     }
 
-    fn show(&mut self, peer: PeerId, id: ConnectionId, endpoint: ConnectedPoint) {
-        self.shown.entry(peer).or_default().push(Shown { id, endpoint });
+    /// Whether no connection speaks to this peer yet: the first one that is shown does.
+    fn is_silent(&self, peer: &PeerId) -> bool {
+        !self.shown.contains_key(peer)
     }
 
-    /// Makes gossipsub say what we subscribe to, over whichever of its connections with the peer.
+    fn show(&mut self, peer: PeerId, id: ConnectionId, endpoint: ConnectedPoint) {
+        self.shown.entry(peer).or_default().push(Shown { id, endpoint });
+        self.heard.insert(peer, Moment::now());
+    }
+
+    /// Tells those neighbours again what we subscribe to from whom nothing has come for [`DEAF_AFTER`].
+    pub fn remind(&mut self, now: Moment) {
+        let silent = self.heard.iter().filter(|(_, at)| now.since(**at) >= DEAF_AFTER);
+        let silent: Vec<PeerId> = silent.map(|(peer, _)| *peer).collect();
+        for peer in silent {
+            self.heard.insert(peer, now);
+            self.introduce(peer);
+        }
+    }
+
+    /// Makes gossipsub say what we subscribe to, over the connection that speaks; one whose stream broke looks into the queue only when it is woken.
     fn introduce(&mut self, peer_id: PeerId) {
-        if let Some(Shown { id, endpoint }) = self.shown.get(&peer_id).and_then(|shown| shown.last()) {
+        if let Some(Shown { id, endpoint }) = self.shown.get(&peer_id).and_then(|shown| shown.first()) {
             let established = ConnectionEstablished { peer_id, connection_id: *id, endpoint, failed_addresses: &[], other_established: 0 };
             self.gossip.on_swarm_event(FromSwarm::ConnectionEstablished(established));
+            self.speakers.push_back((peer_id, *id));
         }
     }
 
@@ -138,6 +169,7 @@ impl Behaviour {
         if remaining == 0 {
             self.shown.remove(peer);
             self.speaking.remove(peer);
+            self.heard.remove(peer);
         }
         Some(remaining)
     }
@@ -172,9 +204,10 @@ impl NetworkBehaviour for Behaviour {
         if !self.links.contains(remote) {
             return Ok(Either::Right(dummy::ConnectionHandler));
         }
-        let handler = self.gossip.handle_established_inbound_connection(connection, peer, local, remote)?;
+        let (handler, speaks) =
+            (self.gossip.handle_established_inbound_connection(connection, peer, local, remote)?, self.is_silent(&peer));
         self.show(peer, connection, ConnectedPoint::Listener { local_addr: local.clone(), send_back_addr: remote.clone() });
-        Ok(Either::Left(KeptOpen::new(handler)))
+        Ok(Either::Left(KeptOpen::new(handler, speaks)))
     }
 
     fn handle_established_outbound_connection(
@@ -188,9 +221,10 @@ impl NetworkBehaviour for Behaviour {
         if !self.links.contains(addr) {
             return Ok(Either::Right(dummy::ConnectionHandler));
         }
-        let handler = self.gossip.handle_established_outbound_connection(connection, peer, addr, role, port_use)?;
+        let (handler, speaks) =
+            (self.gossip.handle_established_outbound_connection(connection, peer, addr, role, port_use)?, self.is_silent(&peer));
         self.show(peer, connection, ConnectedPoint::Dialer { address: addr.clone(), role_override: role, port_use });
-        Ok(Either::Left(KeptOpen::new(handler)))
+        Ok(Either::Left(KeptOpen::new(handler, speaks)))
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm) {
@@ -199,16 +233,30 @@ impl NetworkBehaviour for Behaviour {
 
     fn on_connection_handler_event(&mut self, peer: PeerId, connection: ConnectionId, event: THandlerOutEvent<Self>) {
         match event {
-            Either::Left(Told::Inside(event)) => self.gossip.on_connection_handler_event(peer, connection, event),
+            Either::Left(Told::Inside(event)) => {
+                if let Some(heard) = self.heard.get_mut(&peer) {
+                    *heard = Moment::now();
+                }
+                self.gossip.on_connection_handler_event(peer, connection, event);
+            }
             Either::Left(Told::StreamBegun) => self.begins(peer, connection),
             Either::Right(never) => match never {},
         }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
+        while let Some((peer_id, id)) = self.speakers.pop_front() {
+            if self.is_shown(&peer_id, id) {
+                return Poll::Ready(ToSwarm::NotifyHandler {
+                    peer_id,
+                    handler: NotifyHandler::One(id),
+                    event: Either::Left(Command::Speak),
+                });
+            }
+        }
         while let Poll::Ready(event) = self.gossip.poll(cx) {
             if let Some(event) = self.addressed(event) {
-                return Poll::Ready(event.map_in(Either::Left));
+                return Poll::Ready(event.map_in(|inside| Either::Left(Command::Inside(inside))));
             }
         }
         Poll::Pending

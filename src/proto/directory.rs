@@ -6,7 +6,8 @@
 //! - `(origin, community)` is a listing's identity; [`ListingId`] is its public form and stays the same whatever the name becomes.
 //! - What an origin says is ordered by [`Order`]: a statement counts if its triple is greater than the last one's. No clock decides.
 //! - [`Feed`] gives an origin its own numbers, and never one of them twice, not even after a crash or a restored backup.
-//! - [`Endpoint`] is where a community is met. [`target`] says which of a stranger's endpoints may be asked anything (THREATS 37).
+//! - [`Endpoint`] is where a community is met. [`target`] says which of a stranger's endpoints may be asked anything (THREATS 37), [`site`] to
+//!   whom its host belongs.
 //!
 //! Bounds: a record of 4 KiB and a head of 1 KiB, refused before they are decoded; every field has its own.
 
@@ -23,6 +24,7 @@ mod head;
 mod id;
 mod link;
 mod record;
+pub mod site;
 pub mod target;
 
 pub use endpoint::{Endpoint, EndpointError};

@@ -10,7 +10,7 @@ use thiserror::Error;
 use unicode_normalization::UnicodeNormalization;
 use unicode_security::confusable_detection::skeleton as uts39;
 
-use super::presence::label::{cut_bytes, is_invisible};
+use super::presence::label::{cut_bytes, is_invisible, is_one_mark_more};
 
 /// Most characters of a name.
 pub const MAX_NAME: usize = 64;
@@ -215,8 +215,11 @@ fn normal(text: &str) -> Option<String> {
     Some(blanks(&spaced.nfkc().collect::<String>()))
 }
 
+/// Single blanks, and no more marks on a letter than a label may have: more would be drawn over the lines above and below.
 fn blanks(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let mut marks = 0;
+    let plain: String = text.chars().filter(|c| !is_one_mark_more(*c, &mut marks)).collect();
+    plain.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A variation selector, which says how the character before it is drawn and shows nothing itself.
@@ -258,6 +261,14 @@ mod tests {
         {
             assert_eq!(Name::parse(&format!("Chess{hidden} Club")), Err(NameError::Hidden(hidden.into())));
         }
+    }
+
+    #[test]
+    fn attack_no_name_is_drawn_over_its_neighbours() {
+        let piled = format!("Che{}ss", "\u{330}".repeat(50));
+        assert_eq!(Name::parse(&piled).unwrap().as_str(), format!("Ch\u{1e1b}{}ss", "\u{330}".repeat(4)));
+        let hidden = format!("e{}", "\u{330}\u{200b}".repeat(50));
+        assert_eq!(Summary::parse(&hidden).unwrap().as_str(), format!("\u{1e1b}{}", "\u{330}".repeat(4)));
     }
 
     #[test]

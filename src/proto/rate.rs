@@ -60,6 +60,12 @@ impl TokenBucket {
         taken
     }
 
+    /// Take so many tokens, those too that are not there yet: no other is given out until they have come. No more than a full bucket is owed.
+    pub fn owe(&mut self, many: f64, now: Moment) {
+        self.tokens = (self.tokens_at(now) - many).max(-f64::from(self.rate.burst));
+        self.at = self.at.max(now);
+    }
+
     /// When there is a token; `now` where there is one already.
     pub fn next_token(&self, now: Moment) -> Moment {
         let missing = 1.0 - self.tokens_at(now);
@@ -152,6 +158,16 @@ mod tests {
             assert!(bucket.take(due));
             assert!(!bucket.take(due));
         }
+    }
+
+    #[test]
+    fn what_is_owed_comes_back_before_anything_is_given() {
+        let mut bucket = TokenBucket::new(RATE, at(0));
+        bucket.owe(14.0, at(0));
+        assert!(!bucket.take(at(2000)), "four were owed, and two seconds bring four");
+        assert!(bucket.take(at(2500)));
+        bucket.owe(1e9, at(2500));
+        assert!(!bucket.take(at(7900)) && bucket.take(at(8100)), "a full bucket is all that can be owed");
     }
 
     #[test]

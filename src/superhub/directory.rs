@@ -6,8 +6,8 @@
 //! ```
 //! - `store`: what is kept, and the one writer. `store/desk`: every statement that changes a listing. `store/entry`: how one is read.
 //! - `search`: text to listings. `dictionary`: which words there are, for typing errors and long beginnings.
-//! - `api`: HTTP. `registration`: rendezvous servers that list themselves. `moves`: communities
-//!   that are elsewhere now. `moderation`: what visitors report.
+//! - `api`: HTTP. `registration`: rendezvous servers that list themselves, `crowd`: too many of them. `moves`: communities that are elsewhere now.
+//!   `moderation`: what visitors report.
 //!
 //! **Why SQLite's own FTS5 is the index.** A plain FTS5 table answers `che*` in 70 ms at a million listings because it collects every match
 //! and ranks it. Here a row's number *is* its rank (what was seen of the server, then age), so the twenty best are the first twenty of a list
@@ -29,6 +29,7 @@ use crate::proto::directory::ListingId;
 use crate::shutdown::Tasks;
 
 pub(super) mod api;
+mod crowd;
 mod dictionary;
 mod moderation;
 mod moves;
@@ -39,7 +40,7 @@ mod store;
 pub use api::{Draft, rfc3339};
 pub(super) use moderation::moderated;
 pub use moderation::{MAX_CONTACT, MAX_WORDS, MOST_REPORTED, MOST_SAID, Reason, Report, Reported, Said};
-pub use registration::{MOST_OF_HOST, MOST_WAITING, RegistrationState, Request, Waiting};
+pub use registration::{MOST_OF_HOST, MOST_OF_SITE, MOST_WAITING, RegistrationState, Request, Waiting};
 pub(super) use search::MOST as MOST_OF_PAGE;
 pub use search::{Cursor, Filter, Found, Least, Sort};
 pub(super) use store::{Audited, audited, most_used};

@@ -330,6 +330,33 @@ async fn alone_it_says_who_it_is_and_that_it_lives() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn attack_whoever_is_struck_off_the_list_operates_no_longer() {
+    let folder = tempfile::tempdir().unwrap();
+    let (metrics, mut tasks, stop) = (Metrics::default(), Tasks::default(), CancellationToken::new());
+    let (admin, mut beside) = (Keypair::generate_ed25519(), board_options(&stage::key()));
+    beside.doors.peers = vec![admin.public().to_peer_id()];
+    let mut hub = options(folder.path());
+    (hub.peers, hub.registration) = (beside.doors.peers.clone(), goop::config::superhub::Policy::Closed);
+    let prepared = Rendezvous::prepare(Vec::new(), beside, &metrics).unwrap();
+    let hub = SuperHub::open(hub, prepared.door(), prepared.addr(), &metrics, &mut tasks, stop.clone()).unwrap();
+    let board = prepared.serve(Some(("superhub", hub.router())), &metrics, &mut tasks, stop.clone());
+    let list = async || {
+        let (url, server) = (format!("{}/api/v1/communities", board.url()), stage::key().public().to_peer_id());
+        let mut proof = goop::http::auth::peer_id::PeerIdClient::new(admin.clone(), server, "127.0.0.1".into(), rand::random());
+        let asked = Client::new().post(&url).header("authorization", proof.ask()).send().await.unwrap();
+        let challenge = asked.headers()["www-authenticate"].to_str().unwrap().to_owned();
+        let request = Client::new().post(&url).header("authorization", proof.prove(&challenge).unwrap());
+        request.json(&chess()).send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(list().await, 201);
+    let fresh = goop::rendezvous::Fresh { http: Default::default(), allow_unsigned: true, password: None, peers: Vec::new() };
+    board.reload(&fresh).unwrap();
+    assert_eq!(list().await, 403, "the list is asked each time");
+    stop.cancel();
+    assert_eq!(tasks.finish(std::time::Duration::from_secs(20)).await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn beside_a_rendezvous_server_both_answer_at_one_door() {
     let folder = tempfile::tempdir().unwrap();
     let (metrics, mut tasks, stop) = (Metrics::default(), Tasks::default(), CancellationToken::new());

@@ -108,6 +108,28 @@ async fn attack_a_server_that_is_hidden_does_not_renew_rename_or_withdraw_itself
     hub.close().await;
 }
 
+/// Whoever was reported does not end that by going away for a moment.
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_who_withdraws_a_listing_and_lists_it_again_finds_its_reports_still_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(folder.path());
+    options.registration = Policy::Open;
+    let (hub, board) = (Hub::with(options, PASSWORD), Board::start());
+    let draft = json!({ "community": "Club", "rendezvous": board.url, "type": "open" });
+    let register = async || hub.by_peer(&board.key, Method::POST, "/api/v1/communities", Some(&draft)).await;
+    let waiting = async || hub.admin_get("/api/v1/admin/reports").await["waiting"].clone();
+    let id = register().await.json::<Value>().await.unwrap()["id"].as_str().unwrap().to_owned();
+    assert_eq!(reported(&hub, &id, json!({ "reason": "fraud", "words": "a trap" })).await, 202);
+    assert_eq!(hub.by_peer(&board.key, Method::DELETE, &format!("/api/v1/communities/{id}"), None).await.status(), 204);
+    assert_eq!(waiting().await, 0, "what is not listed needs no judgement");
+    assert_eq!(register().await.status(), 200);
+    assert_eq!(waiting().await, 1);
+    assert_eq!(hub.admin_get("/api/v1/admin/reports").await["reports"][0]["said"][0]["words"], "a trap");
+    assert_eq!(hub.as_admin(Method::DELETE, &format!("/api/v1/communities/{id}")).send().await.unwrap().status(), 204);
+    assert_eq!(waiting().await, 0);
+    hub.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn by_the_form_a_report_needs_no_script() {
     let folder = tempfile::tempdir().unwrap();

@@ -28,7 +28,7 @@ fn endpoint(text: &str) -> Endpoint {
 async fn registered(stage: &Stage, peer: PeerId, name: &str, at: &str) -> ListingId {
     let draft: Draft = serde_json::from_value(json!({ "community": name, "rendezvous": at, "type": "open" })).unwrap();
     let listing = Listing { rendezvous_id: Some(peer), ..draft.listing().unwrap() };
-    let request = Request { peer, host: endpoint(at).host(), draft, listing, trust: Trust::Stranger };
+    let request = Request { peer, host: endpoint(at).host(), listing, trust: Trust::Stranger };
     match stage.directory.change(1, move |desk| desk.register(request, Policy::Open, 3600)).await.unwrap() {
         RegistrationState::Listed(id) | RegistrationState::Renewed(id) => id,
         RegistrationState::Waiting => panic!("it waits"),

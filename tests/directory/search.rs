@@ -131,6 +131,30 @@ async fn attack_claimed_members_change_no_rank() {
 }
 
 #[tokio::test]
+async fn what_one_page_shows_at_once_stands_in_the_order_of_many_pages() {
+    let words = ["chess", "chessmen", "club", "go", "berlin", "chees", "café"];
+    let pick = |number: usize, salt: usize| words[(number * 7 + salt * 3 + number / 5) % words.len()];
+    let listings = (0..40).map(|number| {
+        let (name, text) = (format!("{} {}", pick(number, 1), pick(number / 3, 2)), format!("{} {}", pick(number, 4), pick(number, 5)));
+        about(&name, &text, &[pick(number / 2, 6)])
+    });
+    let (_folder, stage) = stage(listings.collect()).await;
+    for query in ["chess", "che", "club berlin", "berlin ch", "go chess ", "cafe g", "chess club go", "clbu", "chess xyz"] {
+        let (query, mut cursor, mut one_by_one) = (Query::parse(query).unwrap(), None, Vec::new());
+        let all = stage.directory.search(query.clone(), Filter::default(), Sort::Best, None, 50).await.unwrap();
+        loop {
+            let page = stage.directory.search(query.clone(), Filter::default(), Sort::Best, cursor, 1).await.unwrap();
+            one_by_one.extend(page.entries.into_iter().map(|entry| entry.id));
+            match page.next {
+                Some(next) => cursor = Some(next),
+                None => break,
+            }
+        }
+        assert_eq!(all.entries.iter().map(|entry| entry.id).collect::<Vec<_>>(), one_by_one, "{query:?}");
+    }
+}
+
+#[tokio::test]
 async fn pages_go_on_where_the_last_one_ended_without_gap_or_repetition() {
     let listings = (0..60).map(|number| match number % 3 {
         0 => about(&format!("Chess {number}"), "", &[]),

@@ -108,6 +108,29 @@ async fn attack_a_look_alike_of_somebody_else_is_marked_and_one_s_own_is_not() {
     assert_eq!((similar(first.id).await, similar(own.id).await, similar(fake.id).await), (None, None, Some(first.id)));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_whoever_asks_and_hangs_up_takes_nobody_s_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::open(folder.path());
+    stage.list(listing("Chess Club")).await;
+    let (begun, mut begins) = tokio::sync::mpsc::channel(1);
+    for _ in 0..4 {
+        let (directory, begun) = (stage.directory.clone(), begun.clone());
+        let slow = tokio::spawn(async move {
+            let look = move |_: &rusqlite::Connection| {
+                let _ = begun.try_send(());
+                std::thread::sleep(std::time::Duration::from_millis(300));
+                Ok(())
+            };
+            directory.read(look).await
+        });
+        begins.recv().await.unwrap();
+        slow.abort();
+    }
+    assert_eq!(stage.names("chess").await, ["Chess Club"], "it waits for its turn, and is not sent away");
+    stage.close().await;
+}
+
 #[tokio::test]
 async fn many_changes_at_once_share_transactions_and_each_is_there() {
     let folder = tempfile::tempdir().unwrap();

@@ -31,8 +31,8 @@ pub async fn ask(data: &DataDir, hubs: &[BaseUrl], text: &str) -> Result<Told, Q
     if local {
         answers.communities = spawn_blocking(move || search(all(&data), query.as_ref())).await.unwrap_or_default();
     } else {
-        let found = answers.communities.clone();
-        let kept = spawn_blocking(move || remember(&data, &found)).await;
+        let told = std::mem::take(&mut answers.told);
+        let kept = spawn_blocking(move || remember(&data, &told)).await;
         if let Ok(Err(error)) = kept {
             debug!(%error, "what was found cannot be kept");
         }

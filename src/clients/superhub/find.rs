@@ -1,6 +1,5 @@
-//! Several hubs are asked at once: what the first ones say is taken, the slow ones get a moment more, and the same community is shown once.
+//! Several hubs are asked at once: what the first ones say is taken, the slow ones get a moment more, and what they say alike is shown once.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use reqwest::{Client, StatusCode};
@@ -10,6 +9,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::kept::Found;
 use super::listing::Listing;
+use super::merge::{Once, by_turns};
 use super::{HubError, client, read_at_most, refusal, unreachable};
 use crate::clock::UnixMillis;
 use crate::config::base_url::BaseUrl;
@@ -33,6 +33,9 @@ const MAX_CURSOR: usize = 512;
 pub struct Answers {
     /// What was found: the first of each hub, then the second of each.
     pub communities: Vec<Found>,
+    /// The same before what several hubs say alike was made one, for whoever keeps what each has said last.
+    #[serde(skip)]
+    pub(super) told: Vec<Found>,
     /// Which hubs answered, the quickest first.
     pub answered: Vec<String>,
     /// Which did not, and why.
@@ -60,7 +63,7 @@ pub async fn find(hubs: &[BaseUrl], query: &str) -> Answers {
         match next {
             Ok((hub, Ok(page))) => {
                 until = until.min(Instant::now() + GRACE);
-                columns.push(page.into_iter());
+                columns.push(page);
                 answers.answered.push(hub);
             }
             Ok((hub, Err(error))) => answers.failed.push(Failed { hub, why: error.to_string() }),
@@ -71,11 +74,9 @@ pub async fn find(hubs: &[BaseUrl], query: &str) -> Answers {
     let silent: Vec<String> =
         silent.filter(|hub| !answers.answered.contains(hub) && !answers.failed.iter().any(|failed| failed.hub == *hub)).collect();
     answers.failed.extend(silent.into_iter().map(|hub| Failed { hub, why: "the hub is slow".to_owned() }));
-    let mut seen = HashSet::new();
-    while !columns.is_empty() {
-        columns.retain_mut(|column| column.next().map(|found| answers.communities.push(found)).is_some());
-    }
-    answers.communities.retain(|found| seen.insert(found.listing.id));
+    let mut once = Once::default();
+    answers.told = by_turns(columns);
+    answers.communities = answers.told.iter().filter(|found| once.is_new(found)).cloned().collect();
     answers
 }
 

@@ -3,7 +3,6 @@
 //! Two files, so that nobody overwrites what another process learnt: what the running node lists of each hub ([`MAX_KNOWN`]), and what
 //! was found by searching ([`MAX_FOUND`]). A line that cannot be read is as good as none; a file that is longer than it may be, too.
 
-use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 
@@ -11,6 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::listing::Listing;
+use super::merge::{Once, by_hub, by_turns};
 use crate::clock::UnixMillis;
 use crate::config::DataDir;
 use crate::config::files::{create_private_dir, read_bounded, write_private_atomically};
@@ -49,18 +49,18 @@ pub fn read(path: &Path, most: usize) -> Vec<Found> {
     bytes.split(|byte| *byte == b'\n').filter_map(Found::read).collect()
 }
 
-/// Replaces the file at `path`: the first of `found`, each community once, as far as `most` bytes go.
+/// Replaces the file at `path`: the first of `found`, each community once of each hub that says something else of it, as far as `most` bytes go.
 ///
 /// # Errors
 /// The file cannot be written; it is as it was then.
 pub fn write<'a>(path: &Path, found: impl IntoIterator<Item = &'a Found>, most: usize) -> io::Result<()> {
-    let (mut text, mut seen) = (Vec::new(), HashSet::new());
+    let (mut text, mut once) = (Vec::new(), Once::default());
     for found in found {
         let line = serde_json::to_vec(found)?;
         if text.len() + line.len() >= most {
             break;
         }
-        if seen.insert(found.listing.id) {
+        if once.is_new(found) {
             text.extend_from_slice(&line);
             text.push(b'\n');
         }
@@ -84,23 +84,23 @@ pub fn remember(data: &DataDir, found: &[Found]) -> io::Result<()> {
     write(&path, found.iter().chain(&before), most)
 }
 
-/// Everything that is kept, each community once, as it was told of last.
+/// Everything that is kept, each community once of each hub that says something else of it, as it was told of last.
 pub fn all(data: &DataDir) -> Vec<Found> {
     let mut found = read(&data.found_communities(), MAX_FOUND);
     found.extend(read(&data.known_communities(), MAX_KNOWN));
     found.sort_by_key(|found| std::cmp::Reverse(found.at));
-    let mut seen = HashSet::new();
-    found.retain(|found| seen.insert(found.listing.id));
+    let mut once = Once::default();
+    found.retain(|found| once.is_new(found));
     found
 }
 
 /// Those of `kept` in which each word of `query` begins one of theirs, at most [`MOST`]: found in the name first, then in the tags, then in
-/// the description; without a query the first ones.
+/// the description; without a query the first ones. The best of each hub come first, then the second of each, so that none drowns the others.
 pub fn search(kept: Vec<Found>, query: Option<&Query>) -> Vec<Found> {
     let mut ranked: Vec<(usize, Found)> =
         kept.into_iter().filter_map(|found| Some((query.map_or(Some(0), |query| rank(&found.listing, query))?, found))).collect();
     ranked.sort_by_key(|(rank, _)| *rank);
-    ranked.into_iter().map(|(_, found)| found).take(MOST).collect()
+    by_turns(by_hub(ranked.into_iter().map(|(_, found)| found).collect())).into_iter().take(MOST).collect()
 }
 
 /// The last of the places in which a word of `query` is found; `None` where one is nowhere.
@@ -154,6 +154,31 @@ mod tests {
         write(&data.known_communities(), &many, 4096).unwrap();
         assert!(std::fs::metadata(data.known_communities()).unwrap().len() <= 4096);
         assert_eq!(names(&read(&data.known_communities(), 4096))[0], "Many");
+    }
+
+    /// Ids are read by everybody: a hub that says one again, with another place behind it, is believed beside the other, not in its stead.
+    #[test]
+    fn attack_no_hub_leads_elsewhere_what_another_lists() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataDir::at(folder.path());
+        let honest = found(1, "Chess Club", "chess");
+        let mut evil = Found { hub: "https://evil.example/".into(), at: UnixMillis(99), listing: honest.listing.clone() };
+        let same = evil.clone();
+        evil.listing.rendezvous = crate::proto::directory::Endpoint::parse("https://evil.example").unwrap();
+        remember(&data, std::slice::from_ref(&honest)).unwrap();
+        remember(&data, &[evil.clone()]).unwrap();
+        write(&data.known_communities(), &[evil.clone(), honest.clone()], MAX_KNOWN).unwrap();
+        assert_eq!(search(all(&data), None), [evil.clone(), honest.clone()], "both are there, each with its hub");
+        remember(&data, &[same]).unwrap();
+        assert_eq!(search(all(&data), None).len(), 1, "and what both say alike by now stands once");
+    }
+
+    #[test]
+    fn attack_a_hub_that_lists_without_end_drowns_nobody() {
+        let mut kept: Vec<Found> = (0..=255).map(|number| found(number, "Chess", "chess")).collect();
+        let honest = Found { hub: "https://honest.example/".into(), ..found(0, "My chess", "chess") };
+        kept.push(honest.clone());
+        assert_eq!(search(kept, Query::parse("chess").unwrap().as_ref())[1], honest);
     }
 
     #[test]

@@ -70,6 +70,15 @@ impl Listing {
             similar_to: ListingId::parse(text("similar_to")),
         })
     }
+
+    /// What its origin says of it, without what a hub has seen and what its owner counts: hubs that pass on the same listing say the same here.
+    pub(super) fn words_of_origin(&self) -> String {
+        let lang = self.lang.as_ref().map_or("", Lang::as_str);
+        let paid = if self.paid { "paid" } else { "" };
+        let fixed = [self.name.as_str(), self.description.as_str(), self.rendezvous.as_str(), self.kind.word(), lang, paid];
+        // None of these holds a line end.
+        fixed.into_iter().chain(self.tags.iter().map(Tag::as_str)).collect::<Vec<_>>().join("\n")
+    }
 }
 
 #[cfg(test)]

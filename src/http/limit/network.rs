@@ -31,6 +31,13 @@ impl NetworkLimit {
         both.0.take(host_key(client), now)?;
         both.1.take(prefix_key(client), now)
     }
+
+    /// What `client` had done cost so many turns more.
+    pub fn owe(&self, client: IpAddr, many: f64, now: Moment) {
+        let mut both = self.both.lock().unwrap_or_else(PoisonError::into_inner);
+        both.0.owe(host_key(client), many, now);
+        both.1.owe(prefix_key(client), many, now);
+    }
 }
 
 #[cfg(test)]
@@ -50,5 +57,21 @@ mod tests {
         assert_eq!(taken(&mut (0..200).map(|host| format!("9.9.9.{host}"))), 20);
         assert_eq!(taken(&mut (1..20).map(|host| format!("2001:db8:2:{host:x}::1"))), 15, "its neighbours have what it did not take");
         assert_eq!(taken(&mut (0..1).map(|_| "2001:db8:3::1".to_owned())), 1);
+    }
+
+    /// Somebody who has few things done, each of which takes long, has had as much as somebody who has many done.
+    #[test]
+    fn attack_what_is_dear_counts_as_often_as_it_is_dear() {
+        let rate = |burst| Rate { burst, per_second: 1.0 };
+        let limit = NetworkLimit::new(rate(10), rate(50));
+        let dear = |client: &str| {
+            let client = client.parse().unwrap();
+            let taken = limit.take(client, Moment::START).is_ok();
+            limit.owe(client, 9.0, Moment::START);
+            taken
+        };
+        assert_eq!((0..9).filter(|_| dear("9.9.9.9")).count(), 1);
+        assert_eq!((0..9).filter(|_| limit.take("9.9.9.8".parse().unwrap(), Moment::START).is_ok()).count(), 0, "nor does its network");
+        assert!(limit.take("9.9.8.8".parse().unwrap(), Moment::START).is_ok());
     }
 }

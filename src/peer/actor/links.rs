@@ -167,6 +167,7 @@ impl Actor {
             self.swarm.close_connection(id);
         }
         self.close_unused(now);
+        self.swarm.behaviour_mut().lan.remind(now);
     }
 
     fn close_unused(&mut self, now: Moment) {

@@ -31,7 +31,7 @@ pub fn clean(text: &str, max_chars: usize) -> String {
 }
 
 /// Whether `c` is a mark above [`MAX_MARKS`], of which `marks` stand before it; joiners between them part nothing.
-fn is_one_mark_more(c: char, marks: &mut usize) -> bool {
+pub(in crate::proto) fn is_one_mark_more(c: char, marks: &mut usize) -> bool {
     match c {
         '\u{200c}' | '\u{200d}' => return false,
         c if is_combining_mark(c) => *marks += 1,

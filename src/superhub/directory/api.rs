@@ -38,6 +38,9 @@ pub(in crate::superhub) use listings::{Asked, find, id_of, shown};
 pub(in crate::superhub) use moderation::take_report;
 pub use view::rfc3339;
 
+/// How long one search may take a reader; a longer one counts as several.
+const ONE: Duration = Duration::from_millis(5);
+
 /// Who asks for a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Who {
@@ -137,7 +140,7 @@ fn by_peer_id(app: &App, head: &Parts, authorization: Option<&str>, owners: bool
         return Err(Denied::Refused(Problem::new(StatusCode::FORBIDDEN, "foreign-origin", detail)));
     }
     match () {
-        () if app.options.peers.contains(&peer) => Ok((Who::Operator(peer.to_base58()), info)),
+        () if app.door.lists(&peer) => Ok((Who::Operator(peer.to_base58()), info)),
         () if owners => Ok((Who::Owner(peer), info)),
         () => Err(Denied::NotListed(peer)),
     }
@@ -157,9 +160,27 @@ fn unauthorized(app: &App, mut challenges: Vec<HeaderValue>) -> Denied {
 
 /// Whether this address may ask at all, now.
 pub(in crate::superhub) fn may_ask(app: &App, socket: IpAddr, headers: &HeaderMap) -> Result<(), Problem> {
-    let client = crate::http::client_ip::host_key(app.client(socket, headers));
-    let mut asked = app.asked.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    asked
-        .take(client, Moment::now())
-        .map_err(|after: Duration| Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate", "this address asks too often").retry_after(after))
+    app.asked
+        .take(app.client(socket, headers), Moment::now())
+        .map_err(|after| Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate", "this address asks too often").retry_after(after))
+}
+
+/// What this address asked took a reader of the directory so long: it may ask as much less.
+pub(in crate::superhub) fn has_taken(app: &App, socket: IpAddr, headers: &HeaderMap, took: Duration) {
+    let more = took.as_secs_f64() / ONE.as_secs_f64() - 1.0;
+    if more >= 1.0 {
+        app.asked.owe(app.client(socket, headers), more, Moment::now());
+    }
+}
+
+/// Whether this address may change now what it has listed itself: each change is a transaction, a statement and a row of the audit log. The
+/// operator always may.
+fn may_write(app: &App, who: &Who, client: IpAddr) -> Result<(), Problem> {
+    match who {
+        Who::Operator(_) => Ok(()),
+        Who::Owner(_) => app
+            .written
+            .take(client, Moment::now())
+            .map_err(|after| Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate", "this address changes too much").retry_after(after)),
+    }
 }

@@ -86,7 +86,10 @@ impl Dictionary {
         let mut words = self.write();
         for word in learnt {
             if words.known.contains_key(&word) {
-                *words.more.entry(word).or_default() += 1;
+                // Where nothing is folded in any more, no more is gathered either.
+                if words.more.len() < MORE || words.more.contains_key(&word) {
+                    *words.more.entry(word).or_default() += 1;
+                }
             } else if words.known.len() + words.new.len() < MOST {
                 *words.new.entry(word).or_default() += 1;
             } else {
@@ -246,4 +249,21 @@ fn fold(words: &Words) -> Result<Map<Vec<u8>>, fst::Error> {
 
 fn finished(builder: MapBuilder<Vec<u8>>) -> Result<Map<Vec<u8>>, fst::Error> {
     Map::new(builder.into_inner()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever lists junk until the dictionary is full does not fill the memory after it.
+    #[test]
+    fn attack_a_dictionary_that_learns_no_more_gathers_no_more() {
+        let words: Vec<String> = (0..MORE + 1000).map(|number| format!("{number:07}")).collect();
+        let known = Map::from_iter(words.iter().map(|word| (word, 1))).unwrap();
+        let full = Words { known: Arc::new(known), new: BTreeMap::new(), more: HashMap::new(), whole: false };
+        let dictionary = Dictionary(RwLock::new(full));
+        dictionary.learn(words.clone());
+        dictionary.learn(words);
+        assert_eq!(dictionary.read().more.len(), MORE);
+    }
 }

@@ -6,12 +6,13 @@
 //! Bounds: [`MOST_REPORTED`] listings wait, with the words of [`MOST_SAID`] reports each, the first and the newest; further ones are counted.
 //! So all of it is below 80 MB. Where one more would wait, the one gives way that the fewest reported, and of those the one that was reported
 //! longest ago: whoever reports what he finds shuts nobody out. What nobody judged for [`KEPT`] is forgotten with the contacts in it, and with a
-//! tombstone. Reports are not in the audit log: strangers would push what the operator did out of it.
+//! listing that the operator removes. Who withdraws his own, or lets it lapse, and lists it again finds them still waiting. Reports are not in the
+//! audit log: strangers would push what the operator did out of it.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
-use super::registration::{Waiting, waiting};
+use super::registration::{Waiting, waiting_by_turns};
 use super::store::{Desk, Entry, StoreError, by_public};
 use crate::clock::UnixMillis;
 use crate::db::{millis, time};
@@ -209,7 +210,8 @@ impl Desk<'_> {
 }
 
 /// What one asks for reports by.
-const REPORTED: &str = "SELECT r.listing, r.count, r.first, r.last, l.public FROM reported r JOIN listings l ON l.id = r.listing";
+const REPORTED: &str =
+    "SELECT r.listing, r.count, r.first, r.last, l.public FROM reported r JOIN listings l ON l.id = r.listing AND l.deleted IS NULL";
 
 /// Listings whose reports wait, those after `after` in the order of their numbers, and how many there are.
 pub(super) fn reported(look: &Connection, after: i64, most: usize) -> Result<(Vec<Reported>, i64), StoreError> {
@@ -233,7 +235,8 @@ fn read_reported(look: &Connection, query: &str, values: impl rusqlite::Params) 
             found.push(Reported { entry, count, first, last, said: said(look, number)? });
         }
     }
-    let count = look.prepare_cached("SELECT count(*) FROM reported")?.query_row([], |row| row.get(0))?;
+    let listed = "SELECT count(*) FROM reported r JOIN listings l ON l.id = r.listing AND l.deleted IS NULL";
+    let count = look.prepare_cached(listed)?.query_row([], |row| row.get(0))?;
     Ok((found, count))
 }
 
@@ -262,7 +265,7 @@ pub(in crate::superhub) struct Moderated {
 
 /// See [`Moderated`].
 pub(in crate::superhub) fn moderated(look: &Connection, most: usize) -> Result<Moderated, StoreError> {
-    let ((reported, reports), (waiting, requests)) = (most_reported(look, most)?, waiting(look, 0, most)?);
+    let ((reported, reports), (waiting, requests)) = (most_reported(look, most)?, waiting_by_turns(look, most)?);
     Ok(Moderated { reported, reports, waiting, requests, hidden: hidden(look, 0, most)? })
 }
 

@@ -3,27 +3,33 @@
 //! A server proves by Peer ID auth who it is, and the hub asks the address that it names: whoever answers there must say the same peer id
 //! ([`crate::superhub::monitor`]). So nobody lists somebody else's server. What then becomes of it is the operator's [`Policy`]: it waits for his
 //! word, or is listed at once; whoever had a listing refused, removed or hidden waits for his word on the next in either case. A listing of this kind is a lease: the server repeats its registration every third of it, without which it lapses
-//! and becomes a tombstone. What has lapsed comes back as what it was when the server does; what the operator removed does not.
+//! and becomes a tombstone. What has lapsed comes back as what it was when the server does, as long as the tombstone is kept; what the operator removed
+//! does not.
 //!
-//! Bounds: [`MOST_WAITING`] requests wait, [`MOST_OF_HOST`] of one host; what was not repeated for [`PATIENCE`] is forgotten. They lie on the disk and
-//! nowhere else, so that any number of them costs nobody anything.
+//! Bounds: [`MOST_WAITING`] requests wait, [`MOST_OF_HOST`] of one host; for one more, those of the site give way that has most (`crowd`). What was
+//! not repeated for [`PATIENCE`] is forgotten. They lie on the disk and nowhere else, so that any number of them costs nobody anything.
+//! [`MOST_OF_SITE`] servers of one site are listed without the operator's word, where he wants to give none.
 
 use libp2p::PeerId;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 
 use super::api::{Draft, Who};
+use super::crowd::{by_turns, make_room};
 use super::store::{Desk, Entry, Listed, StoreError, Version, by_public};
 use crate::clock::UnixMillis;
 use crate::config::superhub::Policy;
 use crate::db::{millis, time};
+use crate::proto::directory::site::{behind, site, standing};
 use crate::proto::directory::target::Trust;
 use crate::proto::directory::{Listing, ListingId};
 
-/// Requests that wait for the operator's word; one more hears 503.
+/// Requests that wait for the operator's word; where as many sites as that have one each, one more hears 503.
 pub const MOST_WAITING: i64 = 100_000;
 /// Requests of one host that wait; one more hears 503.
 pub const MOST_OF_HOST: i64 = 16;
+/// Servers of one site that are listed at once where that is the policy; further ones wait for the operator's word.
+pub const MOST_OF_SITE: i64 = 100;
 /// How long a request waits that nobody repeats, in milliseconds: a week.
 const PATIENCE: i64 = 7 * 86_400_000;
 /// Leases that end in one transaction.
@@ -34,11 +40,9 @@ const LAPSES: usize = 64;
 pub struct Request {
     /// Who asks.
     pub peer: PeerId,
-    /// The host of its address, by which requests are counted.
+    /// The host of its address, by which requests are counted, and by its site.
     pub host: String,
-    /// What it wants to be listed as.
-    pub draft: Draft,
-    /// The same, judged; its server is `peer`.
+    /// What it wants to be listed as; its server is `peer`.
     pub listing: Listing,
     /// What may be asked of its address.
     pub trust: Trust,
@@ -75,36 +79,57 @@ struct Known {
     id: i64,
     state: String,
     listing: Option<ListingId>,
+    /// What it wanted to be listed as.
+    draft: String,
 }
 
-const KNOWN: &str = "SELECT r.id, r.state, l.public FROM registrations r LEFT JOIN listings l ON l.id = r.listing";
+const KNOWN: &str = "SELECT r.id, r.state, l.public, r.draft FROM registrations r LEFT JOIN listings l ON l.id = r.listing";
 
 fn known(row: &Row) -> rusqlite::Result<Known> {
-    Ok(Known { id: row.get(0)?, state: row.get(1)?, listing: row.get::<_, Option<[u8; 16]>>(2)?.map(ListingId::from_bytes) })
+    let listing = row.get::<_, Option<[u8; 16]>>(2)?.map(ListingId::from_bytes);
+    Ok(Known { id: row.get(0)?, state: row.get(1)?, listing, draft: row.get(3)? })
 }
 
-/// The listing that this server has at this address and need not prove again; `None`: it has none.
+/// The listing that this server has at this address and need not prove again; `None`: it has none, or the prober saw somebody else answer there.
 pub(super) fn listed(look: &Connection, peer: &PeerId, address: &str) -> Result<Option<ListingId>, StoreError> {
-    let query = format!("{KNOWN} WHERE r.peer = ?1 AND r.address = ?2 AND r.state = 'listed' AND l.deleted IS NULL");
+    let query = format!(
+        "{KNOWN} WHERE r.peer = ?1 AND r.address = ?2 AND r.state = 'listed' AND l.deleted IS NULL \
+         AND NOT EXISTS (SELECT 1 FROM endpoints e WHERE e.id = l.endpoint AND e.peer <> r.peer)"
+    );
     let found = look.prepare_cached(&query)?.query_row(params![peer.to_bytes(), address], known).optional()?;
     Ok(found.and_then(|known| known.listing))
 }
 
+const WAITING: &str = "SELECT id, peer, address, asked, draft FROM registrations";
+
+fn of_row(row: &Row) -> rusqlite::Result<Waiting> {
+    let peer: Vec<u8> = row.get(1)?;
+    Ok(Waiting {
+        id: row.get(0)?,
+        peer_id: PeerId::from_bytes(&peer).map(|peer| peer.to_base58()).unwrap_or_default(),
+        rendezvous: row.get(2)?,
+        asked: time(row.get(3)?),
+        draft: serde_json::from_str(&row.get::<_, String>(4)?).unwrap_or_default(),
+    })
+}
+
 /// Requests that wait, those after `after`, the oldest first; and how many there are.
 pub(super) fn waiting(look: &Connection, after: i64, most: usize) -> Result<(Vec<Waiting>, i64), StoreError> {
-    let query = "SELECT id, peer, address, asked, draft FROM registrations WHERE state = 'waiting' AND id > ?1 ORDER BY id LIMIT ?2";
-    let row = |row: &Row| {
-        let peer: Vec<u8> = row.get(1)?;
-        Ok(Waiting {
-            id: row.get(0)?,
-            peer_id: PeerId::from_bytes(&peer).map(|peer| peer.to_base58()).unwrap_or_default(),
-            rendezvous: row.get(2)?,
-            asked: time(row.get(3)?),
-            draft: serde_json::from_str(&row.get::<_, String>(4)?).unwrap_or_default(),
-        })
-    };
-    let found = look.prepare_cached(query)?.query_map((after, most as i64), row)?.collect::<rusqlite::Result<_>>()?;
+    let mut query = look.prepare_cached(&format!("{WAITING} WHERE state = 'waiting' AND id > ?1 ORDER BY id LIMIT ?2"))?;
+    let found = query.query_map((after, most as i64), of_row)?.collect::<rusqlite::Result<_>>()?;
     Ok((found, count(look, "state = 'waiting'", [])?))
+}
+
+/// The same, those first that are the first of their sites: nobody hides the others behind a thousand of his own.
+pub(super) fn waiting_by_turns(look: &Connection, most: usize) -> Result<(Vec<Waiting>, i64), StoreError> {
+    let mut query = look.prepare_cached(&format!("{WAITING} WHERE id = ?1"))?;
+    let found = by_turns(look, most)?.into_iter().map(|number| query.query_row([number], of_row)).collect::<rusqlite::Result<_>>()?;
+    Ok((found, count(look, "state = 'waiting'", [])?))
+}
+
+/// What is kept of what a server wants to be listed as.
+fn written(listing: &Listing) -> Result<String, StoreError> {
+    serde_json::to_string(&Draft::of(listing)).map_err(|error| StoreError::Unfit(error.to_string()))
 }
 
 fn count(look: &Connection, which: &str, values: impl rusqlite::Params) -> Result<i64, StoreError> {
@@ -123,7 +148,7 @@ impl Desk<'_> {
         match found {
             Some(known) if known.state == "refused" => Err(StoreError::NotYours),
             Some(known) if known.state == "listed" => self.renew(&known, request, lease),
-            found if policy == Policy::Open && !self.is_doubtful(&request.peer, &request.host)? => {
+            found if policy == Policy::Open && !self.is_doubtful(&request.peer, &request.host)? && !self.is_crowded(&request.host)? => {
                 let id = self.queue(found, &request, &address)?;
                 self.accept(id, request.listing, request.trust, &request.peer.to_base58(), lease).map(RegistrationState::Listed)
             }
@@ -131,11 +156,21 @@ impl Desk<'_> {
         }
     }
 
-    /// Whether the operator has turned down something of this server, or of another at its host: a key or a path costs nothing.
+    /// Whether the operator has turned down something of this server, or of another of its site: a key, a path or a name below one's own costs
+    /// nothing.
     pub(super) fn is_doubtful(&self, peer: &PeerId, host: &str) -> Result<bool, StoreError> {
+        let standing = standing(host);
+        let (from, to) = (site(&standing), behind(site(&standing)));
         let bad = "SELECT EXISTS (SELECT 1 FROM registrations r LEFT JOIN listings l ON l.id = r.listing \
-                   WHERE (r.peer = ?1 OR r.host = ?2) AND (r.state = 'refused' OR l.hidden IS NOT NULL))";
-        Ok(self.change.prepare_cached(bad)?.query_row(params![peer.to_bytes(), host], |row| row.get(0))?)
+                   WHERE (r.peer = ?1 OR (r.host >= ?2 AND r.host < ?3)) AND (r.state = 'refused' OR l.hidden IS NOT NULL))";
+        Ok(self.change.prepare_cached(bad)?.query_row(params![peer.to_bytes(), from, to], |row| row.get(0))?)
+    }
+
+    /// Whether the site of this host has as many servers as may be listed without the operator's word.
+    fn is_crowded(&self, host: &str) -> Result<bool, StoreError> {
+        let standing = standing(host);
+        let (from, to) = (site(&standing), behind(site(&standing)));
+        Ok(count(self.change, "host >= ?1 AND host < ?2 AND state = 'listed'", [from, &to])? >= MOST_OF_SITE)
     }
 
     /// The operator's word on a request that waits.
@@ -176,6 +211,14 @@ impl Desk<'_> {
         Ok(over.len() == LAPSES)
     }
 
+    /// Leases end so much later, in milliseconds, or sooner where that is negative.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn move_leases(&mut self, by: i64) -> Result<(), StoreError> {
+        Ok(self.change.execute("UPDATE registrations SET lapses = lapses + ?1 WHERE lapses IS NOT NULL", [by]).map(drop)?)
+    }
+
     /// What one lapse signs at most.
     pub const LAPSE_NUMBERS: u64 = LAPSES as u64;
 
@@ -207,20 +250,21 @@ impl Desk<'_> {
 
     /// Notes a request that waits, or what it wants now; answers its number.
     fn queue(&mut self, found: Option<Known>, request: &Request, address: &str) -> Result<i64, StoreError> {
-        let draft = serde_json::to_string(&request.draft).map_err(|error| StoreError::Unfit(error.to_string()))?;
+        let draft = written(&request.listing)?;
         if let Some(known) = found {
             let set = "UPDATE registrations SET draft = ?2, asked = ?3 WHERE id = ?1";
             self.change.prepare_cached(set)?.execute(params![known.id, draft, millis(self.now)])?;
             return Ok(known.id);
         }
-        if count(self.change, "host = ?1 AND state = 'waiting'", [&request.host])? >= MOST_OF_HOST {
+        let host = standing(&request.host);
+        if count(self.change, "host = ?1 AND state = 'waiting'", [&host])? >= MOST_OF_HOST {
             return Err(StoreError::TooMany("as many requests of this host wait as may"));
         }
-        if count(self.change, "state = 'waiting'", [])? >= MOST_WAITING {
+        if count(self.change, "state = 'waiting'", [])? >= MOST_WAITING && !make_room(self.change, &host)? {
             return Err(StoreError::TooMany("as many requests wait for the operator as may"));
         }
         let added = "INSERT INTO registrations (peer, address, host, state, draft, asked) VALUES (?1, ?2, ?3, 'waiting', ?4, ?5)";
-        self.change.prepare_cached(added)?.execute(params![request.peer.to_bytes(), address, request.host, draft, millis(self.now)])?;
+        self.change.prepare_cached(added)?.execute(params![request.peer.to_bytes(), address, host, draft, millis(self.now)])?;
         Ok(self.change.last_insert_rowid())
     }
 
@@ -230,22 +274,26 @@ impl Desk<'_> {
         Ok(listed.id)
     }
 
-    /// A lease goes on; what its owner wants now counts, and what had lapsed is listed again as the same community.
+    /// A lease goes on. What its owner wants counts where that is something else than before, so that what the operator has changed stays changed;
+    /// what had lapsed is listed again as the same community.
     fn renew(&mut self, known: &Known, request: Request, lease: u64) -> Result<RegistrationState, StoreError> {
         let entry = match &known.listing {
             Some(id) => by_public(self.change, id)?,
             None => None,
         };
-        let who = request.peer.to_base58();
+        let (who, draft) = (request.peer.to_base58(), written(&request.listing)?);
         let Some(entry) = entry else {
             return self.accept(known.id, request.listing, request.trust, &who, lease).map(RegistrationState::Listed);
         };
         let listed = match entry.record.listing() {
-            Some(same) if *same == request.listing => Listed { id: entry.id, number: entry.number, version: entry.record.order.seq },
+            Some(same) if *same == request.listing || known.draft == draft => {
+                Listed { id: entry.id, number: entry.number, version: entry.record.order.seq }
+            }
             Some(_) => self.edit(&entry, request.listing, request.trust, &who)?,
             None => self.list_as(entry.record.community, request.listing, request.trust, &who)?,
         };
         self.lease(known.id, &listed, lease)?;
+        self.change.prepare_cached("UPDATE registrations SET draft = ?2 WHERE id = ?1")?.execute((known.id, draft))?;
         Ok(RegistrationState::Renewed(listed.id))
     }
 

@@ -1,7 +1,7 @@
 //! Text to listings, by way of the index; what counts as better is in [`crate::proto::search`].
 //!
 //! Rows of the index stand in the order of rank, so each look is "the first so many of these after that one": it costs what it answers, wherever
-//! it begins. Each [`Tier`] is one such look, without what the tiers before it have answered. The sizes of all lists count only where several
+//! it begins. Each [`Tier`] is one such look, without what the tiers before it have answered; where little fits at all, one look finds it. The sizes of all lists count only where several
 //! common words never stand together: such a query may cost 100 ms at a million listings; [`DEADLINE`] ends it after the tier that it was in.
 
 use std::collections::HashMap;
@@ -77,6 +77,8 @@ pub struct Found {
     pub next: Option<Cursor>,
     /// Whether all was looked through that this page could hold; `false` where [`DEADLINE`] came first.
     pub complete: bool,
+    /// How long it took a reader.
+    pub took: Duration,
 }
 
 /// A result before it is read.
@@ -101,7 +103,12 @@ impl Directory {
     ) -> Result<Found, StoreError> {
         let dictionary = self.dictionary.clone();
         let limit = limit.clamp(1, MOST);
-        self.readers.read(move |look| Search { look, dictionary, filter, limit }.run(query, sort, cursor.unwrap_or_default())).await
+        let search = move |look: &Connection| {
+            let (began, search) = (Moment::now(), Search { look, dictionary, filter, limit });
+            let found = search.run(query, sort, cursor.unwrap_or_default())?;
+            Ok(Found { took: Moment::now().since(began), ..found })
+        };
+        self.readers.read(search).await
     }
 }
 
@@ -129,20 +136,60 @@ impl Search<'_> {
     /// Tier after tier, each in the order of rank.
     fn best(&self, query: &Query, cursor: &Cursor) -> Result<Found, StoreError> {
         let expressions = Expressions::new(query, &self.dictionary);
-        let (mut hits, complete) = self.tiers(&expressions, "", cursor, self.limit + 1)?;
-        hits.retain(|hit| !cursor.pulled.contains(&hit.place));
-        let mut entries = self.entries(&hits)?;
+        let (mut entries, complete) = self.results(&expressions, "", cursor, self.limit + 1)?;
+        entries.retain(|(hit, _)| !cursor.pulled.contains(&hit.place));
         if cursor.is_start() && self.filter.origin.is_none() {
             let pulled = self.others(&expressions, &entries)?;
             return self.shared_out(entries, pulled, complete);
         }
-        let more = entries.len() > self.limit || hits.len() > self.limit;
+        let more = entries.len() > self.limit;
         entries.truncate(self.limit);
         let next =
             entries.last().filter(|_| more).map(|(hit, _)| Cursor { pulled: cursor.pulled.clone(), ..Cursor::after(hit.tier, hit.place) });
-        Ok(Found { entries: entries.into_iter().map(|(_, entry)| entry).collect(), next, complete })
+        Ok(Found { entries: entries.into_iter().map(|(_, entry)| entry).collect(), next, complete, took: Duration::ZERO })
     }
 
+    /// What fits from `cursor` on, the best first, and whether all was looked through.
+    fn results(
+        &self,
+        expressions: &Expressions,
+        besides: &str,
+        cursor: &Cursor,
+        most: usize,
+    ) -> Result<(Vec<(Hit, Entry)>, bool), StoreError> {
+        if cursor.is_start()
+            && let Some(all) = self.few(expressions, besides, most)?
+        {
+            return Ok((all, true));
+        }
+        let (hits, complete) = self.tiers(expressions, besides, cursor, most)?;
+        Ok((self.entries(&hits)?, complete))
+    }
+
+    /// All that there is, where that is less than `most`: one look, and each listing says itself in which tier it stands. Most queries of several
+    /// words find little, and would have each of their lists read once for each tier.
+    fn few(&self, expressions: &Expressions, besides: &str, most: usize) -> Result<Option<Vec<(Hit, Entry)>>, StoreError> {
+        let look = |expression: &str, tier, most| -> Result<Vec<(Hit, Entry)>, StoreError> {
+            let places = self.places(&format!("({expression}){besides}"), -1, BEST_PLACE, false, most)?;
+            self.entries(&places.into_iter().map(|place| Hit { tier, place }).collect::<Vec<_>>())
+        };
+        let mut all = look(&expressions.anywhere(), Tier::Text, most)?;
+        if all.len() == most {
+            return Ok(None);
+        }
+        for (hit, entry) in &mut all {
+            hit.tier = entry.record.listing().map_or(Tier::Text, |listing| expressions.tier_of(listing));
+        }
+        all.sort_by_key(|(hit, _)| *hit);
+        if all.len() < FEW
+            && let Some(near) = expressions.tier(Tier::Near)
+        {
+            all.extend(look(&near, Tier::Near, most - all.len())?);
+        }
+        Ok(Some(all))
+    }
+
+    /// Tier after tier, until there are `most`.
     fn tiers(&self, expressions: &Expressions, besides: &str, cursor: &Cursor, most: usize) -> Result<(Vec<Hit>, bool), StoreError> {
         let began = Moment::now();
         let mut hits = Vec::new();
@@ -175,9 +222,9 @@ impl Search<'_> {
         // Of our own there may be a million: what is not ours has a list of its own.
         let ours = if drowning.contains(&OURS) { format!(" AND (facets : \"{FEDERATED}\")") } else { String::new() };
         let theirs = if foreign.is_empty() { String::new() } else { format!(" NOT (facets : ({}))", foreign.join(" OR ")) };
-        let (hits, _) = self.tiers(expressions, &format!("{ours}{theirs}"), &Cursor::default(), FIRST - PER_ORIGIN)?;
-        let fresh: Vec<Hit> = hits.into_iter().filter(|hit| entries.iter().all(|(known, _)| known.place != hit.place)).collect();
-        self.entries(&fresh)
+        let (mut others, _) = self.results(expressions, &format!("{ours}{theirs}"), &Cursor::default(), FIRST - PER_ORIGIN)?;
+        others.retain(|(hit, _)| entries.iter().all(|(known, _)| known.place != hit.place));
+        Ok(others)
     }
 
     /// The first page, on which nobody drowns others: what was pulled up takes the place of the last ones, and is not shown again later.
@@ -192,7 +239,7 @@ impl Search<'_> {
         entries.extend(pulled);
         entries.sort_by_key(|(hit, _)| *hit);
         let entries = spread(entries, |(_, entry)| entry.origin).into_iter().take(self.limit).map(|(_, entry)| entry).collect();
-        Ok(Found { entries, next, complete })
+        Ok(Found { entries, next, complete, took: Duration::ZERO })
     }
 
     /// What fits the filter, in the order of rank.
@@ -232,7 +279,7 @@ impl Search<'_> {
         places.truncate(self.limit);
         let next = places.last().filter(|_| more).map(|place| cursor(*place));
         let entries = places.iter().filter_map(|place| store::by_place(self.look, *place).transpose()).collect::<Result<_, _>>()?;
-        Ok(Found { entries, next, complete: true })
+        Ok(Found { entries, next, complete: true, took: Duration::ZERO })
     }
 
     fn entries(&self, hits: &[Hit]) -> Result<Vec<(Hit, Entry)>, StoreError> {

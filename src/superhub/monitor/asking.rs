@@ -3,6 +3,7 @@
 //! are all there is.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
@@ -11,10 +12,12 @@ use libp2p::PeerId;
 use reqwest::{Client, Url, redirect};
 use serde::Deserialize;
 use thiserror::Error;
+use tokio::sync::Semaphore;
 
 use crate::clients::answer::{self, ReadError};
 use crate::clock::Moment;
 use crate::http::Problem;
+use crate::http::client_ip::host_key;
 use crate::identity::peer_id_from_text;
 use crate::proto::directory::Endpoint;
 use crate::proto::directory::target::{MAX_ADDRESSES, TargetError, Trust, judge};
@@ -88,21 +91,47 @@ pub(super) struct Found {
     pub(super) addresses: Vec<SocketAddr>,
 }
 
-/// Looks a base URL's name up and judges where it leads.
-pub(super) async fn find(url: Url, trust: Trust) -> Result<Found, AskError> {
+impl Found {
+    /// The same, but only where `client` is itself; `None` where it is elsewhere.
+    pub(super) fn at_home_of(mut self, client: IpAddr) -> Option<Self> {
+        self.addresses.retain(|address| host_key(address.ip()) == host_key(client));
+        (!self.addresses.is_empty()).then_some(self)
+    }
+}
+
+/// Looks a base URL's name up, as one of those that `names` allows at a time, and judges where it leads.
+pub(super) async fn find(url: Url, trust: Trust, names: &Arc<Semaphore>) -> Result<Found, AskError> {
     let port = url.port_or_known_default().unwrap_or(0);
     let host = url.host_str().unwrap_or_default().to_owned();
     let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     let addresses = match literal {
         Ok(ip) => vec![ip],
         Err(_) => {
-            let looked_up = tokio::time::timeout(PATIENCE, tokio::net::lookup_host((host.as_str(), port))).await;
-            let found = looked_up.map_err(|_| AskError::Silent("its name is not known in time".into()))?;
-            let found = found.map_err(|_| AskError::Silent("its name is not known".into()))?;
-            found.map(|address| address.ip()).take(MAX_ADDRESSES + 1).collect()
+            let name = host.clone();
+            let look_up = async move {
+                let found = tokio::net::lookup_host((name.as_str(), port)).await;
+                found.map(|all| all.map(|address| address.ip()).take(MAX_ADDRESSES + 1).collect::<Vec<_>>())
+            };
+            let found = in_turn(names, look_up).await.ok_or_else(|| AskError::Silent("its name is not known in time".into()))?;
+            found.map_err(|_| AskError::Silent("its name is not known".into()))?
         }
     };
     Ok(Found { addresses: judge(&addresses, port, trust)?, url, host })
+}
+
+/// What `work` comes to, once one of `turns` is free; `None` where it takes longer than [`PATIENCE`]. Then it goes on and keeps its turn: the
+/// system's resolver has a thread of this process for as long as it takes, and searches and logins need some too.
+async fn in_turn<T: Send + 'static>(turns: &Arc<Semaphore>, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+    let working = async {
+        let turn = turns.clone().acquire_owned().await.ok()?;
+        let working = tokio::spawn(async move {
+            let done = work.await;
+            drop(turn);
+            done
+        });
+        working.await.ok()
+    };
+    tokio::time::timeout(PATIENCE, working).await.ok().flatten()
 }
 
 /// Asks who is there.
@@ -193,10 +222,24 @@ mod tests {
         for evasion in INWARD.lines().filter(|line| !line.starts_with('#')).map(|line| line.replace("PORT", "8787")) {
             let Ok(endpoint) = Endpoint::parse(&evasion) else { continue };
             for url in endpoint.urls() {
-                let found = find(url, Trust::Stranger).await.map(|found| found.addresses);
+                let found = find(url, Trust::Stranger, &Arc::new(Semaphore::new(1))).await.map(|found| found.addresses);
                 assert!(matches!(found, Err(AskError::Target(_) | AskError::Silent(_))), "{evasion}: {found:?}");
             }
         }
+    }
+
+    /// Whoever runs the name server of a name decides how long it takes to look it up.
+    #[tokio::test(start_paused = true)]
+    async fn attack_slow_names_take_no_more_threads_than_there_are_turns() {
+        let turns = Arc::new(Semaphore::new(2));
+        for _ in 0..2 {
+            assert_eq!(in_turn(&turns, std::future::pending::<()>()).await, None);
+        }
+        assert_eq!(turns.available_permits(), 0, "the asker has gone, and the thread is still taken");
+        let url = Url::parse("http://slow.invalid:8787").unwrap();
+        assert!(matches!(find(url, Trust::Stranger, &turns).await, Err(AskError::Silent(_))));
+        let literal = Url::parse("http://9.9.9.9:8787").unwrap();
+        assert!(find(literal, Trust::Stranger, &turns).await.is_ok(), "an address needs no name server");
     }
 
     #[test]

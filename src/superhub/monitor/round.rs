@@ -10,8 +10,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::asking::{Answer, AskError};
+use super::leases::LeaseTime;
 use super::prober::LOOKING;
-use crate::clock::UnixMillis;
+use crate::clock::{Moment, UnixMillis};
 use crate::proto::directory::Endpoint;
 use crate::proto::directory::target::Trust;
 use crate::proto::health::{Health, Observation, after};
@@ -51,11 +52,12 @@ pub(in crate::superhub) async fn run(app: Arc<App>, probing: bool, stop: Cancell
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (open, mut asking) = (Arc::new(Semaphore::new(OPEN)), JoinSet::new());
+    let mut leases = LeaseTime::begun(Moment::now(), UnixMillis::now(), app.options.lease);
     loop {
         let done = tokio::select! {
             () = stop.cancelled() => break,
             Some(_) = asking.join_next() => Ok(()),
-            _ = sweep.tick() => clean(&app).await,
+            _ = sweep.tick() => clean(&app, &mut leases).await,
             _ = tick.tick(), if probing => match due(&app, open.available_permits().min(AT_ONCE)).await {
                 Ok(due) => {
                     for one in due {
@@ -77,8 +79,14 @@ pub(in crate::superhub) async fn run(app: Arc<App>, probing: bool, stop: Cancell
 }
 
 /// Leases that ended end, old tombstones are forgotten.
-async fn clean(app: &App) -> Result<(), StoreError> {
-    while app.directory.change(Desk::LAPSE_NUMBERS, |desk| desk.lapse()).await? {}
+async fn clean(app: &App, leases: &mut LeaseTime) -> Result<(), StoreError> {
+    let (now, wall) = (Moment::now(), UnixMillis::now());
+    if let Some(step) = leases.step(now, wall) {
+        warn!(seconds = step / 1000, "the wall clock was set, or this machine slept: leases are moved with it");
+        app.directory.change(0, move |desk| desk.move_leases(step)).await?;
+    }
+    leases.seen(now, wall);
+    while leases.may_end(now) && app.directory.change(Desk::LAPSE_NUMBERS, |desk| desk.lapse()).await? {}
     app.directory.change(0, |desk| desk.forget()).await
 }
 

@@ -17,7 +17,8 @@ use crate::config::superhub::Policy;
 use crate::http::{Client, Problem, page};
 use crate::proto::community::Kind;
 use crate::superhub::App;
-use crate::superhub::directory::api::{Asked, find, may_ask};
+use crate::superhub::directory::Found;
+use crate::superhub::directory::api::{Asked, find, has_taken, may_ask};
 
 #[derive(Template)]
 #[template(path = "directory.html")]
@@ -63,13 +64,15 @@ pub(super) async fn show(
     let shown = async {
         may_ask(&app, socket.ip(), &headers)?;
         let Params(asked) = params.map_err(|wrong| Problem::bad_request(wrong.body_text()))?;
-        page::answer(&page_of(&app, asked, &headers).await?)
+        let found = find(&app.directory, &asked).await?;
+        has_taken(&app, socket.ip(), &headers, found.took);
+        page::answer(&page_of(&app, asked, found, &headers).await?)
     };
     shown.await.unwrap_or_else(|problem| refusal(&app, problem, &headers))
 }
 
-async fn page_of(app: &App, asked: Asked, headers: &HeaderMap) -> Result<Page, Problem> {
-    let (found, used) = (find(&app.directory, &asked).await?, app.most_used().await?);
+async fn page_of(app: &App, asked: Asked, found: Found, headers: &HeaderMap) -> Result<Page, Problem> {
+    let used = app.most_used().await?;
     app.metrics.searched.inc();
     let (root, now) = (app.root(), UnixMillis::now());
     let cards: Vec<Card> = found.entries.iter().filter_map(|entry| Card::of(entry, &root, now)).collect();

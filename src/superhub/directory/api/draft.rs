@@ -94,6 +94,21 @@ impl Draft {
         self.over(&empty)
     }
 
+    /// What says the same as `listing`, at its first address: nothing else that a stranger wrote is kept for the operator to read.
+    pub(in crate::superhub::directory) fn of(listing: &Listing) -> Self {
+        Self {
+            community: Some(listing.name.as_str().to_owned()),
+            description: Some(listing.summary.as_str().to_owned()),
+            tags: Some(listing.tags.iter().map(|tag| tag.as_str().to_owned()).collect()),
+            lang: listing.lang.as_ref().map(|lang| lang.as_str().to_owned()),
+            rendezvous: listing.endpoints.first().map(|endpoint| endpoint.as_str().to_owned()),
+            kind: Some(listing.kind),
+            paid: Some(listing.paid),
+            members: Some(listing.members),
+            ..Self::default()
+        }
+    }
+
     /// `before` with what this says.
     ///
     /// # Errors

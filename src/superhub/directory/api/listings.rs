@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::view::View;
-use super::{Draft, Who, may_ask};
+use super::{Draft, Who, has_taken, may_ask, may_write};
 use crate::http::{Client, Problem, body, origin};
 use crate::identity::peer_id_from_text;
 use crate::proto::community::Kind;
@@ -109,6 +109,7 @@ pub(super) async fn search(
     may_ask(&app, socket.ip(), &headers)?;
     let Params(asked) = params.map_err(|wrong| Problem::bad_request(wrong.body_text()))?;
     let found = find(&app.directory, &asked).await?;
+    has_taken(&app, socket.ip(), &headers, found.took);
     app.metrics.searched.inc();
     let communities: Vec<View<'_>> = found.entries.iter().filter_map(View::of).collect();
     let next = found.next.map(|next| next.to_string());
@@ -159,10 +160,12 @@ pub(super) async fn create(
 pub(super) async fn change(
     State(app): Shared,
     Extension(who): Extension<Who>,
+    Extension(Client(socket)): Extension<Client>,
     Path(id): Path<String>,
     headers: HeaderMap,
     body::Json(draft): body::Json<Draft>,
 ) -> Answer {
+    may_write(&app, &who, app.client(socket.ip(), &headers))?;
     ours(&app, &draft)?;
     let (id, version) = (id_of(&id)?, version(&headers)?);
     let change = move |desk: &mut Desk<'_>| {
@@ -170,7 +173,9 @@ pub(super) async fn change(
         let Some(before) = entry.record.listing() else { return Ok(()) };
         let mut listing = draft.over(before)?;
         let trust = match &who {
-            Who::Operator(_) => Trust::Operator,
+            Who::Operator(_) if listing.endpoints != before.endpoints => Trust::Operator,
+            // Whoever corrects a word does not vouch for where a stranger's name leads from now on.
+            Who::Operator(_) => Trust::Stranger,
             // Where it is, and who answers there, an owner proves by registering anew.
             Who::Owner(_) => {
                 (listing.endpoints, listing.rendezvous_id) = (before.endpoints.clone(), before.rendezvous_id);
@@ -184,7 +189,14 @@ pub(super) async fn change(
     changed(&app, StatusCode::OK, id).await
 }
 
-pub(super) async fn remove(State(app): Shared, Extension(who): Extension<Who>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
+pub(super) async fn remove(
+    State(app): Shared,
+    Extension(who): Extension<Who>,
+    Extension(Client(socket)): Extension<Client>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Answer {
+    may_write(&app, &who, app.client(socket.ip(), &headers))?;
     let (id, version) = (id_of(&id)?, version(&headers)?);
     let change = move |desk: &mut Desk<'_>| {
         let entry = desk.of(&id, version, &who)?;

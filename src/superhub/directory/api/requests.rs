@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::listings::changed;
-use super::{Draft, Who};
+use super::{Draft, Who, may_write};
 use crate::clock::Moment;
 use crate::config::superhub::Policy;
 use crate::http::Problem;
@@ -48,9 +48,11 @@ pub(super) async fn register(app: &App, peer: PeerId, client: IpAddr, draft: Dra
     let known = app.directory.read(move |look| registration::listed(look, &peer, &address)).await?;
     if known.is_none() {
         may_have_looked_at(app, client)?;
-        app.prober.proves(&endpoint, &peer, app.trust()).await?;
+        app.prober.proves(&endpoint, &peer, app.trust(), client).await?;
+    } else {
+        may_write(app, &Who::Owner(peer), client)?;
     }
-    let request = Request { peer, host: endpoint.host(), draft, listing, trust: app.trust() };
+    let request = Request { peer, host: endpoint.host(), listing, trust: app.trust() };
     let state = app.directory.change(1, move |desk| desk.register(request, policy, lease)).await?;
     match state {
         RegistrationState::Listed(id) => leased(app, StatusCode::CREATED, id).await,

@@ -1,7 +1,8 @@
 //! A query in the index's own language. Words hold letters and digits only and stand in quotes, so nothing that somebody types is an operator.
 
 use super::{Dictionary, MARK};
-use crate::proto::search::{Query, Tier, errors_allowed};
+use crate::proto::directory::Listing;
+use crate::proto::search::{Query, Tier, errors_allowed, words};
 
 /// Longest beginning of a word that the index has a list for; see `prefix` in the migration.
 const LISTED: usize = 6;
@@ -48,6 +49,22 @@ impl<'a> Expressions<'a> {
             Tier::Text if self.common => Some(text.clone()),
             Tier::Text => Some(format!("({text}) NOT ({start})")),
             Tier::Near => self.near().map(|near| format!("({near}) NOT ({text})")),
+        }
+    }
+
+    /// The tier of a listing that has every word somewhere.
+    pub(super) fn tier_of(&self, listing: &Listing) -> Tier {
+        let name: Vec<String> = words(listing.name.as_str()).collect();
+        let tags: Vec<String> = listing.tags.iter().flat_map(|tag| words(tag.as_str()).collect::<Vec<_>>()).collect();
+        let wanted = self.query.words();
+        let starts = |(at, word): (usize, &String)| {
+            let unfinished = self.query.is_unfinished() && at + 1 == wanted.len();
+            name.iter().chain(&tags).any(|known| known == word || (unfinished && known.starts_with(word.as_str())))
+        };
+        match () {
+            () if wanted.iter().all(|word| name.contains(word)) => Tier::Name,
+            () if wanted.iter().enumerate().all(starts) => Tier::Start,
+            () => Tier::Text,
         }
     }
 

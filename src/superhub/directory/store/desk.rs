@@ -77,8 +77,9 @@ impl<'a> Desk<'a> {
         let Content::Listed(listing) = &record.content else { return Err(StoreError::Nothing) };
         let (skeleton, seen) = (look(listing), self.endpoint(listing, trust)?);
         let added = "INSERT INTO listings (public, origin, sealed, created, skeleton, similar, endpoint) VALUES (?1, ?7, ?2, ?3, ?4, ?5, ?6) \
-                     ON CONFLICT (public) DO UPDATE SET sealed = ?2, deleted = NULL, skeleton = ?4, similar = ?5, endpoint = ?6 RETURNING id";
-        let similar = self.alike(skeleton, i64::MAX, listing)?;
+                     ON CONFLICT (public) DO UPDATE SET sealed = ?2, deleted = NULL, endpoint = ?6, skeleton = ?4, \
+                     similar = CASE WHEN skeleton = ?4 THEN similar ELSE ?5 END RETURNING id";
+        let similar = self.alike(skeleton, 0, listing)?;
         let (id, now) = (record.id(), millis(self.now));
         let columns = params![id.as_bytes(), sealed, now, skeleton, similar, seen.endpoint, OURS];
         let number: i64 = self.change.prepare_cached(added)?.query_row(columns, |row| row.get(0))?;
@@ -97,7 +98,8 @@ impl<'a> Desk<'a> {
         let (skeleton, seen) = (look(listing), self.endpoint(listing, trust)?);
         let similar = self.alike(skeleton, entry.number, listing)?;
         let before = self.endpoint_of(entry.number)?;
-        let set = "UPDATE listings SET sealed = ?2, skeleton = ?3, similar = ?4, endpoint = ?5 WHERE id = ?1";
+        let set = "UPDATE listings SET sealed = ?2, endpoint = ?5, skeleton = ?3, \
+                   similar = CASE WHEN skeleton = ?3 THEN similar ELSE ?4 END WHERE id = ?1";
         self.change.prepare_cached(set)?.execute(params![entry.number, sealed, skeleton, similar, seen.endpoint])?;
         self.forget_endpoint(before)?;
         self.place(entry.number, listing, seen.health)?;
@@ -117,7 +119,6 @@ impl<'a> Desk<'a> {
         self.change.prepare_cached(set)?.execute(params![entry.number, sealed, millis(self.now)])?;
         self.forget_endpoint(before)?;
         self.end_lease(entry.number)?;
-        self.close_reports(entry.number)?;
         self.note(who, "removed", Some(&entry.id), reason)
     }
 
@@ -204,15 +205,26 @@ impl<'a> Desk<'a> {
         Ok(found.len())
     }
 
-    /// Forgets tombstones that every hub has had time to see, a thousand at a time.
+    /// Forgets tombstones that every hub has had time to see, a thousand at a time, and with them the servers that they were of, which are strangers
+    /// from then on; what the operator has turned down stays turned down.
     ///
     /// # Errors
     /// See [`StoreError`].
     pub fn forget(&mut self) -> Result<(), StoreError> {
         let old = "SELECT id FROM listings WHERE deleted < ?1 LIMIT 1000";
         let before = millis(self.now).saturating_sub(TOMBSTONE);
-        self.change.execute(&format!("UPDATE registrations SET listing = NULL WHERE listing IN ({old})"), [before])?;
-        self.change.execute(&format!("DELETE FROM listings WHERE id IN ({old})"), [before])?;
+        let is_hidden = "EXISTS (SELECT 1 FROM listings l WHERE l.id = registrations.listing AND l.hidden IS NOT NULL)";
+        for forgotten in [
+            // What was hidden when it was last seen does not come back as something new.
+            &format!("UPDATE registrations SET state = 'refused' WHERE listing IN ({old}) AND {is_hidden}"),
+            &format!("DELETE FROM registrations WHERE listing IN ({old}) AND state = 'listed'"),
+            &format!("UPDATE registrations SET listing = NULL WHERE listing IN ({old})"),
+            &format!("DELETE FROM reports WHERE listing IN ({old})"),
+            &format!("DELETE FROM reported WHERE listing IN ({old})"),
+            &format!("DELETE FROM listings WHERE id IN ({old})"),
+        ] {
+            self.change.execute(forgotten, [before])?;
+        }
         self.forget_reports()
     }
 
@@ -267,9 +279,11 @@ impl<'a> Desk<'a> {
         Ok(self.change.prepare_cached(unused)?.execute([endpoint]).map(drop)?)
     }
 
-    /// The oldest listing of somebody else, older than `number`, whose name looks like this one's.
+    /// The oldest listing of somebody else, but `number`, whose name looks like this one's. It is asked when a name is taken, and then all that
+    /// there are have had theirs for longer, also where the listing that takes it is older.
     fn alike(&self, skeleton: i64, number: i64, listing: &Listing) -> Result<Option<i64>, StoreError> {
-        let query = "SELECT id, public FROM listings WHERE skeleton = ?1 AND id < ?2 AND deleted IS NULL ORDER BY id LIMIT ?3";
+        let query =
+            "SELECT id, public FROM listings WHERE skeleton = ?1 AND id <> ?2 AND deleted IS NULL AND hidden IS NULL ORDER BY id LIMIT ?3";
         let row = |row: &rusqlite::Row| Ok((row.get::<_, i64>(0)?, ListingId::from_bytes(row.get(1)?)));
         let mut query = self.change.prepare_cached(query)?;
         let found = query.query_map((skeleton, number, ALIKE as i64), row)?.collect::<rusqlite::Result<Vec<_>>>()?;

@@ -1,6 +1,6 @@
 //! Looks at the store beside the writer: a few connections, each of which sees all that was written before its look began.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
@@ -15,16 +15,16 @@ const WAITING: usize = 512;
 
 /// The connections.
 pub(in crate::superhub) struct Readers {
-    free: std::sync::Arc<Mutex<Vec<Db>>>,
-    places: Semaphore,
+    free: Arc<Mutex<Vec<Db>>>,
+    places: Arc<Semaphore>,
     waiting: Semaphore,
 }
 
 impl Readers {
     pub(in crate::superhub) fn open(db: &Db) -> Result<Self, StoreError> {
         let free = (0..READERS).map(|_| open(db)).collect::<Result<Vec<_>, _>>()?;
-        let free = std::sync::Arc::new(Mutex::new(free));
-        Ok(Self { free, places: Semaphore::new(READERS), waiting: Semaphore::new(WAITING) })
+        let (free, places) = (Arc::new(Mutex::new(free)), Arc::new(Semaphore::new(READERS)));
+        Ok(Self { free, places, waiting: Semaphore::new(WAITING) })
     }
 
     /// See [`crate::superhub::directory::Directory::read`].
@@ -34,9 +34,11 @@ impl Readers {
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
         let _waits = self.waiting.try_acquire().map_err(|_| StoreError::Busy)?;
-        let _place = self.places.acquire().await.map_err(|_| StoreError::Stopped)?;
+        let place = self.places.clone().acquire_owned().await.map_err(|_| StoreError::Stopped)?;
         let free = self.free.clone();
         let looked = tokio::task::spawn_blocking(move || {
+            // Held until the look is over, also where whoever asked has hung up: its connection is taken until then.
+            let _place = place;
             let take = || free.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let Some(db) = take() else { return Err(StoreError::Busy) };
             let mut found = Err(StoreError::Busy);
