@@ -160,9 +160,7 @@ fn unauthorized(app: &App, mut challenges: Vec<HeaderValue>) -> Denied {
 
 /// Whether this address may ask at all, now.
 pub(in crate::superhub) fn may_ask(app: &App, socket: IpAddr, headers: &HeaderMap) -> Result<(), Problem> {
-    app.asked
-        .take(app.client(socket, headers), Moment::now())
-        .map_err(|after| Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate", "this address asks too often").retry_after(after))
+    app.asked.take(app.client(socket, headers), Moment::now()).map_err(|after| Problem::too_often("this address asks too often", after))
 }
 
 /// What this address asked took a reader of the directory so long: it may ask as much less.
@@ -178,9 +176,8 @@ pub(in crate::superhub) fn has_taken(app: &App, socket: IpAddr, headers: &Header
 fn may_write(app: &App, who: &Who, client: IpAddr) -> Result<(), Problem> {
     match who {
         Who::Operator(_) => Ok(()),
-        Who::Owner(_) => app
-            .written
-            .take(client, Moment::now())
-            .map_err(|after| Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate", "this address changes too much").retry_after(after)),
+        Who::Owner(_) => {
+            app.written.take(client, Moment::now()).map_err(|after| Problem::too_often("this address changes too much", after))
+        }
     }
 }

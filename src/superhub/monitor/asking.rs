@@ -71,7 +71,7 @@ impl From<AskError> for Problem {
     fn from(error: AskError) -> Self {
         let detail = error.to_string();
         match error {
-            AskError::TooSoon(after) => Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate", detail).retry_after(after),
+            AskError::TooSoon(after) => Problem::too_often(detail, after),
             _ => Problem::new(StatusCode::FORBIDDEN, "not-proven", detail),
         }
     }

@@ -61,9 +61,7 @@ fn of_our_page(app: &App, headers: &HeaderMap) -> bool {
 }
 
 fn may_report(app: &App, client: IpAddr) -> Result<(), Problem> {
-    app.reported
-        .take(client, Moment::now())
-        .map_err(|after| Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate", "this address reports too often").retry_after(after))
+    app.reported.take(client, Moment::now()).map_err(|after| Problem::too_often("this address reports too often", after))
 }
 
 /// Listings whose reports wait.

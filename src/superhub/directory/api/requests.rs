@@ -73,9 +73,7 @@ async fn leased(app: &App, status: StatusCode, id: ListingId) -> Answer {
 
 /// Whether this address may have the hub look at another server.
 pub(super) fn may_have_looked_at(app: &App, client: IpAddr) -> Result<(), Problem> {
-    app.registered.take(client, Moment::now()).map_err(|after| {
-        Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate", "this address has too many servers looked at").retry_after(after)
-    })
+    app.registered.take(client, Moment::now()).map_err(|after| Problem::too_often("this address has too many servers looked at", after))
 }
 
 pub(super) async fn list(State(app): Shared, Query(after): Query<After>) -> Answer {
