@@ -292,6 +292,15 @@ impl Goop {
         eventually(limit, &format!("{} sees that {id} is gone", self.name()), gone).1
     }
 
+    /// Wait until the page of `there`, whose words are `<p>site of label`, is opened.
+    pub(crate) fn opens_the_page_of(&self, there: &Self, label: &str) {
+        let fetch = || match self.get(&format!("api/v1/peers/{}/site/index.html", there.id()))? {
+            (200, body) if body == format!("<p>site of {label}").as_bytes() => Ok(()),
+            (status, body) => Err(format!("{status} {}", String::from_utf8_lossy(&body))),
+        };
+        eventually(SOON, &format!("the page of {label} is opened"), fetch);
+    }
+
     /// Wait until its chat with `peer` (`None`: with everyone) holds `content`; answers the message.
     pub(crate) fn hears(&self, peer: Option<&str>, content: &str) -> Value {
         let path = peer.map_or("chat".to_owned(), |peer| format!("chat?peer={peer}"));
