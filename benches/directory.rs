@@ -96,6 +96,7 @@ fn one(folder: &Path, count: u64) {
 fn search(folder: &Path, count: u64) {
     let hub = Hub::start(folder);
     std::thread::sleep(Duration::from_secs(8));
+    row("the index was tidied by itself, after the start, in seconds", format!("{:.0}", hub.until_idle()));
     for (how, pause) in [("a key every 100 ms", KEY), ("as fast as they can", Duration::ZERO)] {
         let mut waits: Vec<Duration> = std::thread::scope(|scope| {
             let typing = (0..CLIENTS)

@@ -9,7 +9,7 @@
 //! All public roles of a node share one listener: [`SuperHub::open`] answers the routes, and whoever has the listener merges them.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::http::HeaderMap;
@@ -24,7 +24,7 @@ use crate::http::auth::AdminDoor;
 use crate::http::auth::password::PasswordError;
 use crate::http::auth::peer_id::PeerIdServer;
 use crate::http::client_ip::TrustedProxies;
-use crate::http::limit::NetworkLimit;
+use crate::http::limit::{KeyedLimit, NetworkLimit, TABLE};
 use crate::proto::directory::target::Trust;
 use crate::proto::rate::Rate;
 use crate::shutdown::Tasks;
@@ -51,7 +51,9 @@ const ASKED_NEAR: Rate = Rate { burst: 2000, per_second: 400.0 };
 const REGISTERED: Rate = Rate { burst: 20, per_second: 0.1 };
 /// The same of one network.
 const REGISTERED_NEAR: Rate = Rate { burst: 60, per_second: 0.3 };
-/// Changes and renewals of what one address has listed itself.
+/// Changes and renewals of what one server has listed itself.
+const WRITTEN_BY: Rate = Rate { burst: 30, per_second: 0.1 };
+/// The same of whatever one address has listed.
 const WRITTEN: Rate = Rate { burst: 60, per_second: 1.0 };
 /// The same of one network.
 const WRITTEN_NEAR: Rate = Rate { burst: 240, per_second: 4.0 };
@@ -114,6 +116,8 @@ pub(crate) struct App {
     pub(crate) registered: NetworkLimit,
     /// How often an address may change what it has listed itself.
     pub(crate) written: NetworkLimit,
+    /// How often a server may.
+    pub(crate) written_by: Mutex<KeyedLimit<PeerId>>,
     /// Which tags and languages are used most.
     facets: pages::Facets,
     /// How often an address may report a listing.
@@ -170,6 +174,7 @@ impl SuperHub {
             asked: NetworkLimit::new(ASKED, ASKED_NEAR),
             registered: NetworkLimit::new(REGISTERED, REGISTERED_NEAR),
             written: NetworkLimit::new(WRITTEN, WRITTEN_NEAR),
+            written_by: Mutex::new(KeyedLimit::new(WRITTEN_BY, TABLE)),
             facets: pages::Facets::default(),
             reported: NetworkLimit::new(REPORTED, REPORTED_NEAR),
             proxies: TrustedProxies::new(options.http.trusted_proxies.clone()),

@@ -6,15 +6,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use prometheus_client::registry::Registry;
 use tracing_subscriber::EnvFilter;
 
-/// What is logged where `GOOP_LOG` and `RUST_LOG` say nothing: our own events, and errors of others, whose warnings a stranger could cause
+/// What a node logs where `GOOP_LOG` and `RUST_LOG` say nothing: our own events, and errors of others, whose warnings a stranger could cause
 /// by the thousand.
-const DEFAULT_FILTER: &str = "error,goop=info";
+pub const USUAL: &str = "error,goop=info";
+/// The same of a command that speaks for itself: what goes wrong alone.
+pub const QUIET: &str = "error,goop=warn";
 
 /// Starts logging to stderr: readable lines on a terminal, JSON elsewhere. Field values are escaped, so no foreign text can forge a
-/// line (THREATS 20). Called once; later calls change nothing.
-pub fn start() {
+/// line (THREATS 20). What is logged is for `GOOP_LOG` and `RUST_LOG` to say, and where they say nothing, as in `otherwise`. Called once; later
+/// calls change nothing.
+pub fn start(otherwise: &str) {
     let filter = ["GOOP_LOG", "RUST_LOG"].iter().find_map(|name| std::env::var(name).ok());
-    let filter = EnvFilter::new(filter.as_deref().unwrap_or(DEFAULT_FILTER));
+    let filter = EnvFilter::new(filter.as_deref().unwrap_or(otherwise));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     let _ = if std::io::stderr().is_terminal() { lines.try_init() } else { lines.json().flatten_event(true).try_init() };
 }

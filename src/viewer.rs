@@ -14,6 +14,7 @@
 //! - `site_origin`: a peer's site as its own browser origin (THREATS 24–28); `apart`: without one, where a browser finds none (THREATS 26).
 //! - `draft`: a text of one's own site before it is saved.
 //! - `first_page`: what somebody begins with who has no site yet.
+//! - `labels`: what one's own communities are called.
 //! - `range`: a part of a file of one's own.
 //! - `failure`: what a peer's or a disk's failure is called in HTTP.
 //!
@@ -44,6 +45,7 @@ mod failure;
 mod first_page;
 mod guard;
 mod hosts;
+mod labels;
 mod live;
 mod pages;
 mod range;
@@ -131,6 +133,7 @@ struct App {
     /// Held while the avatar changes, so that what is announced and what is on the disk are the same.
     avatar_changes: tokio::sync::Mutex<()>,
     drafts: draft::Drafts,
+    labels: labels::Labels,
     doctor: checkup::Doctor,
     stop: CancellationToken,
 }
@@ -166,6 +169,7 @@ impl Viewer {
             searches: tokio::sync::Semaphore::new(MAX_SEARCHES),
             avatar_changes: tokio::sync::Mutex::new(()),
             drafts: draft::Drafts::default(),
+            labels: labels::Labels::default(),
             doctor: checkup::Doctor::default(),
             stop,
             options,

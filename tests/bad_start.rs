@@ -53,6 +53,22 @@ fn a_typing_error_in_the_config_names_file_line_key_and_the_nearest_one() {
 }
 
 #[test]
+fn a_data_folder_that_is_a_file_is_said_in_one_sentence() {
+    let folder = TempDir::new().expect("make a folder");
+    let file = folder.path().join("notes.txt");
+    std::fs::write(&file, "mine").expect("write it");
+    for data in [file.clone(), file.join("deeper/still")] {
+        let data = data.to_string_lossy().into_owned();
+        for command in ["run", "peers", "id"] {
+            let output = run(&[command, "--data", &data]);
+            says(&output, USAGE, &["goop: --data: ", &format!("{} is no folder", file.display()), "name a folder"]);
+            assert_eq!(said(&output).lines().count(), 1, "{}", said(&output));
+        }
+    }
+    assert_eq!(std::fs::read_to_string(&file).expect("it is still there"), "mine");
+}
+
+#[test]
 fn an_impossible_combination_names_both_keys() {
     let plan = with_config("[presence]\nttl_seconds = 5\nheartbeat_seconds = 9\n");
     ends_with(plan, BAD_CONFIG, &["ttl_seconds", "heartbeat_seconds"]);

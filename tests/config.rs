@@ -480,7 +480,9 @@ fn exit_codes_tell_usage_from_configuration() {
     assert_eq!(code(&["config", "check", "--set", "p2p.listen_port=x"]), 4);
     assert_eq!(code(&["config", "check", "--set", "presence.admin_password=$argon2id$broken"]), 4);
     let checked = goop(&["config", "check"], dir.path());
-    assert!(String::from_utf8_lossy(&checked.stdout).contains("goop.toml, which is not there"), "{checked:?}");
+    let said = String::from_utf8_lossy(&checked.stdout).into_owned();
+    let downloads = format!("files    {}", dir.path().join(".local/share/goop/downloads").display());
+    assert!(said.contains("goop.toml, which is not there") && said.contains(&downloads), "{said}");
     assert_eq!(code(&["config", "check", "--config", "/nowhere"]), 4);
     let wrong = goop(&["config", "check", "--set", "p2p.listn_port=1"], dir.path());
     assert!(wrong.stdout.is_empty());

@@ -272,7 +272,9 @@ fn the_demo_s_hub_lists_the_server_that_its_peers_have_joined() {
     if !has("curl", "--version") {
         return;
     }
-    let mut demo = Command::new(BINARY).args(["demo", "--json"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut demo = Command::new(BINARY);
+    demo.args(["demo", "--json"]).env_remove("GOOP_LOG").env_remove("RUST_LOG");
+    let mut demo = demo.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let lines: Vec<Value> =
         BufReader::new(demo.stdout.take().unwrap()).lines().take(5).map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
     let roles: Vec<&Value> = lines.iter().map(|line| &line["roles"]).collect();
@@ -282,6 +284,8 @@ fn the_demo_s_hub_lists_the_server_that_its_peers_have_joined() {
     let found: Value = serde_json::from_slice(&found).unwrap();
     let stopped = i32::try_from(demo.id()).ok().and_then(Pid::from_raw).map(|pid| kill_process(pid, Signal::TERM));
     let ended = demo.wait().unwrap();
+    let said = std::io::read_to_string(demo.stderr.take().unwrap()).unwrap();
+    assert!(!said.contains("INFO"), "what its nodes log does not stand before its own words: {said}");
     assert!(stopped.unwrap().is_ok() && ended.success(), "{ended:?}");
     assert_eq!(roles.iter().filter(|roles| ***roles == json!(["peer"])).count(), 3, "{roles:?}");
     let square = lines.iter().find(|line| line["roles"] == json!(["rendezvous"])).unwrap();

@@ -441,7 +441,9 @@ fn files_are_sent_listed_accepted_and_declined_by_typing() {
     let arrived = || if downloads(&bob) == ["cat.jpg"] { Ok(()) } else { Err(format!("{:?}", files(&bob))) };
     eventually(SOON, "it is in the downloads", arrived);
     assert_eq!(bob.cli(&["files", "accept", &numbers[0]]).status.code(), Some(1), "what was declined is over");
-    assert_eq!(bob.cli(&["files", "accept", "4711"]).status.code(), Some(1), "there is no such file");
+    let nothing = bob.cli(&["files", "accept", "4711"]);
+    let why = String::from_utf8(nothing.stderr).expect("it is text");
+    assert!(nothing.status.code() == Some(1) && why.contains("no file has the number 4711; `goop files`"), "{why}");
     alice.stop();
     bob.stop();
 }

@@ -5,11 +5,13 @@ import { watchFiles } from "./files.js";
 
 const MOST = 200;
 const STATES = { sending: "on its way", waiting: "waits until they are back", delivered: "delivered", failed: "not sent" };
-const { me, with: open = null } = document.body.dataset;
-const [messages, form, problem, notify, earlier, audience] = ["messages", "say", "problem", "notify", "earlier", "audience"].map(byId);
+const { me, with: open = null, community = null } = document.body.dataset;
+const [messages, form, problem, notify, earlier] = ["messages", "say", "problem", "notify", "earlier"].map(byId);
 const content = form.elements.content;
-const draft = "draft " + (open || "");
+const draft = "draft " + (open || community || "");
 const names = new Map([[me, "You"]]);
+// What communities are called, as the page says it.
+const titles = new Map([...document.querySelectorAll("#conversations [data-community]")].map((link) => [link.dataset.community, link.querySelector("bdi").textContent]));
 const lines = new Map();
 // Lines on the page; more once its reader has asked for earlier ones.
 let most = MOST;
@@ -47,16 +49,9 @@ function line(message) {
   [time.dateTime, time.title, name.title] = [at.toISOString(), at.toLocaleString(), name.textContent];
   head.append(name, " ", element("code", shortId(message.from)), " ", time, " ");
   head.append(button("×", "Delete this message", () => change("DELETE", "chat/" + message.number)));
-  if (message.community) head.append(where(message.community));
   item.append(head, element("bdi", message.content, "said"));
   if (STATES[message.state]) item.append(element("p", stateOf(message), "state " + message.state));
   return item;
-}
-
-function where(community) {
-  const [mark, name] = [element("span", "in ", "to"), element("bdi", community)];
-  mark.append(name);
-  return mark;
 }
 
 function stateOf({ state, why, missed, delivered }) {
@@ -80,9 +75,11 @@ function remove(number) {
   lines.delete(number);
 }
 
+// How the API names this conversation.
+const named = open ? { peer: open } : community ? { community } : {};
+
 function page(number) {
-  const asked = new URLSearchParams();
-  if (open) asked.set("peer", open);
+  const asked = new URLSearchParams(named);
   if (number) asked.set("before", number);
   return read("chat?" + asked);
 }
@@ -116,23 +113,24 @@ function clear() {
 async function markRead() {
   const last = Math.max(...lines.keys());
   if (document.hidden || !lines.size) return;
-  await change("POST", "chat/read", open ? { peer: open, number: last } : { number: last }).catch(() => {});
+  await change("POST", "chat/read", { ...named, number: last }).catch(() => {});
 }
 
-function conversationOf({ to, from }) {
-  return to === null ? null : from === me ? to : from;
+function isHere({ to, from, community: where = null }) {
+  return to === null ? !open && where === community : open === (from === me ? to : from);
 }
 
-function ring({ from, content, number }) {
+function ring({ from, content, number, community: where }) {
   if (!document.hidden || from === me || window.Notification?.permission !== "granted") return;
-  new Notification(nameOf(from), { body: content.slice(0, 200), tag: "goop " + number, icon: "/static/icon.svg" });
+  new Notification(nameOf(from) + (where ? ` (${titles.get(where) || where})` : ""), { body: content.slice(0, 200), tag: "goop " + number, icon: "/static/icon.svg" });
 }
 
-function other({ peer, unread, last }) {
+function other({ peer, community: where = null, unread, last }) {
   const [item, link, who] = [element("li"), element("a"), element("span", undefined, "who")];
-  link.href = "/chat" + (peer ? "?with=" + peer : "");
-  if (peer === open) link.setAttribute("aria-current", "true");
-  const name = element("bdi", peer ? nameOf(peer) : "Everyone here");
+  link.href = "/chat" + (peer ? "?with=" + peer : where ? "?community=" + encodeURIComponent(where) : "");
+  if (where) link.dataset.community = where;
+  if (peer === open && where === community) link.setAttribute("aria-current", "true");
+  const name = element("bdi", peer ? nameOf(peer) : where ? titles.get(where) || where : "Everyone here");
   name.title = name.textContent;
   who.append(name, element("bdi", last ? last.content.slice(0, 80) : "", "soft"));
   if (peer) link.append(face(peer));
@@ -147,10 +145,12 @@ function other({ peer, unread, last }) {
 }
 
 function list(conversations) {
-  const everyone = conversations.find(({ peer }) => !peer) || { peer: null };
+  const everyone = conversations.find(({ peer, community: where }) => !peer && !where) || { peer: null };
   const peers = conversations.filter(({ peer }) => peer);
   if (open && !peers.some(({ peer }) => peer === open)) peers.unshift({ peer: open });
-  const [box, made] = [byId("conversations"), [everyone, ...peers].map(other)];
+  const others = conversations.filter(({ community: where }) => where && !titles.has(where));
+  const known = [...titles.keys()].map((where) => conversations.find((one) => one.community === where) || { peer: null, community: where });
+  const [box, made] = [byId("conversations"), [everyone, ...known, ...others, ...peers].map(other)];
   const focused = [...box.querySelectorAll("a")].find((link) => link === document.activeElement)?.href;
   box.replaceChildren(...made);
   if (focused) [...box.querySelectorAll("a")].find((link) => link.href === focused)?.focus();
@@ -169,13 +169,14 @@ on("snapshot", async ({ peers }) => {
 on("online update offline", ({ peer }) => learn(peer));
 on("chat delivered", ({ message, muted }) => {
   if (muted === false) ring(message);
-  if (conversationOf(message) !== open) return;
+  if (!isHere(message)) return;
   show(message);
   if (message.from !== me) markRead();
 });
-on("forgotten", ({ all, peer, number }) => {
-  if (all || (peer === open && number === null)) clear();
-  else if (peer === open) remove(number);
+on("forgotten", ({ all, peer, community: where, number }) => {
+  const here = peer === open && where === community;
+  if (all || (here && number === null)) clear();
+  else if (here) remove(number);
 });
 on("conversations", list);
 
@@ -183,7 +184,7 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   const said = content.value;
   tried(async () => {
-    const to = open ? { to: open } : audience?.value ? { community: audience.value } : {};
+    const to = open ? { to: open } : named;
     const message = await change("POST", "chat", { ...to, content: said }).catch((wrong) => {
       throw new Error("Not sent: " + wrong.message);
     });
@@ -196,13 +197,15 @@ earlier.addEventListener("click", () => tried(goBack));
 content.addEventListener("input", () => sessionStorage.setItem(draft, content.value));
 byId("forget").addEventListener("click", () => {
   if (!confirm("Delete what was said here? The others keep what they have.")) return;
-  tried(() => change("DELETE", "chat" + (open ? "?peer=" + open : "")));
+  tried(() => change("DELETE", "chat?" + new URLSearchParams(named)));
 });
 document.addEventListener("visibilitychange", markRead);
 notify.hidden = window.Notification?.permission !== "default";
 notify.addEventListener("click", async () => (notify.hidden = (await Notification.requestPermission()) !== "default"));
 
-form.hidden = false;
+form.hidden = "closed" in form.dataset;
 content.value = sessionStorage.getItem(draft) || content.value;
+// On a phone the conversations stand in one line.
+document.querySelector("#conversations [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 if (open) watchFiles(open, tried);
 begin();

@@ -118,8 +118,9 @@ async function join(button) {
 }
 
 async function leave(button) {
-  const said = await change("DELETE", "communities?" + new URLSearchParams({ name: button.dataset.leave, nth: button.dataset.nth }));
-  return `You left ${said.name}.` + later(said);
+  const name = button.closest("li").querySelector("strong").textContent;
+  const said = await change("DELETE", "communities?" + new URLSearchParams({ name: button.dataset.leave, id: button.dataset.id }));
+  return `You left ${name}.` + later(said);
 }
 
 document.addEventListener("click", ({ target }) => {

@@ -119,8 +119,7 @@ async function changed(method, path, body) {
 }
 
 byId("main").addEventListener("click", ({ target }) => {
-  const [made, asked] = [target.closest("[data-look]"), target.closest("[data-do]")];
-  if (made) tried(() => changed("POST", "site", { look: made.dataset.look }));
+  const asked = target.closest("[data-do]");
   if (!asked) return;
   const { path } = asked.closest("[data-path]").dataset;
   if (asked.dataset.do === "delete") return confirm(`Delete ${path}?`) && tried(() => changed("DELETE", address(path)));

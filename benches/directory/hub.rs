@@ -73,6 +73,27 @@ impl Hub {
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
+    /// Waits until the hub does nothing for five seconds, ten minutes at most; answers after how many seconds that began.
+    pub fn until_idle(&self) -> f64 {
+        const LOOKS: Duration = Duration::from_secs(5);
+        let (began, mut before) = (Moment::now(), self.ticks());
+        loop {
+            std::thread::sleep(LOOKS);
+            let (now, since) = (self.ticks(), Moment::now().since(began));
+            if now - before <= 5 || since > Duration::from_secs(600) {
+                return (since - LOOKS).as_secs_f64();
+            }
+            before = now;
+        }
+    }
+
+    /// Processor time that it took, in hundredths of a second.
+    fn ticks(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap();
+        let fields = stat.rsplit_once(')').unwrap().1.split_whitespace();
+        fields.skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
+    }
+
     /// How many of the first `acknowledged` listings are not there.
     pub fn missing(&self, acknowledged: u64) -> u64 {
         let look = rusqlite::Connection::open(self.folder.join("directory.db")).unwrap();

@@ -182,7 +182,7 @@ pub struct SendArgs {
 #[derive(Debug, Clone, Args)]
 #[command(
     args_conflicts_with_subcommands = true,
-    after_help = "Examples:\n  goop files                what was offered and sent, with its numbers\n  goop files accept 7       fetch it into the downloads\n  goop files decline 8"
+    after_help = "Examples:\n  goop files                what was offered and sent, with its numbers\n  goop files accept 7       fetch it into the downloads folder\n  goop files decline 8\n\nThe downloads folder is the one of paths.downloads; `goop config check` prints where it is."
 )]
 pub struct FilesArgs {
     /// Print JSON, as the viewer's API gives it
@@ -196,7 +196,7 @@ pub struct FilesArgs {
 /// What becomes of a file; its number is the one that `goop files` prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
 pub enum FileDecision {
-    /// Fetch a file that was offered, into the downloads
+    /// Fetch a file that was offered, into the downloads folder (paths.downloads)
     Accept {
         /// Its number
         number: i64,
@@ -216,7 +216,7 @@ pub enum FileDecision {
         /// Its number
         number: i64,
     },
-    /// Take back an offer of one's own, or break off
+    /// Take back an offer of yours, or break off
     Cancel {
         /// Its number
         number: i64,

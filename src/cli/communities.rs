@@ -13,6 +13,10 @@ use super::{Cli, CommunitiesArgs, Exit, JoinArgs, LeaveArgs, run::runtime};
 use crate::clients::rendezvous::Place;
 use crate::clients::rendezvous::join::{Followed, JoinError, JoinLink};
 use crate::clients::rendezvous::membership::{self, Joined, MembershipError};
+use crate::clients::superhub::kept;
+use crate::clients::superhub::names::names;
+use crate::config::Loaded;
+use crate::proto::chat::community_name;
 
 /// How long a running node may take to connect before the command ends without waiting further.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -70,6 +74,7 @@ pub fn list(cli: &Cli, args: &CommunitiesArgs, out: &mut dyn Write) -> Result<Ex
         let known = loaded.config.presence.rendezvous_wan.iter();
         known.map(|url| json!({ "name": Place::new(url.clone()).name(), "state": "not running" })).collect()
     });
+    let rows = named(rows, &loaded);
     if args.json {
         writeln!(out, "{}", json!({ "communities": rows }))?;
         return Ok(Exit::Done);
@@ -80,9 +85,22 @@ pub fn list(cli: &Cli, args: &CommunitiesArgs, out: &mut dyn Write) -> Result<Ex
     for row in rows {
         let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
         let moved = row["moved_to"].as_str().map(|to| format!("  moved to {to}"));
-        writeln!(out, "{}", escaped(&format!("{:<12}  {}{}", text("state"), text("name"), moved.unwrap_or_default())))?;
+        let place = row["community"].as_str().map_or_else(|| text("name"), |called| format!("{called} ({})", text("name")));
+        writeln!(out, "{}", escaped(&format!("{:<12}  {place}{}", text("state"), moved.unwrap_or_default())))?;
     }
     Ok(Exit::Done)
+}
+
+/// The same with what hubs call each `community`, as far as they agree.
+fn named(mut rows: Vec<Value>, loaded: &Loaded) -> Vec<Value> {
+    let address = |row: &Value| row["name"].as_str().map(|name| community_name(name).to_owned());
+    let known = names(&kept::all(&loaded.data), &rows.iter().filter_map(address).collect());
+    for row in &mut rows {
+        if let Some(called) = address(row).and_then(|address| known.get(&address)) {
+            row["community"] = json!(called);
+        }
+    }
+    rows
 }
 
 /// The servers of the running node; `None` where it cannot be asked.

@@ -60,6 +60,8 @@ fn exposure(loaded: &Loaded) -> Vec<String> {
             Some(addr) => format!("viewer   http://{addr}/, from this machine alone"),
             None => "viewer   off".to_owned(),
         });
+        lines.push(format!("site     {}, which everyone may read", loaded.data.site(config).display()));
+        lines.push(format!("files    {}, where those go that you accept", loaded.data.downloads(config).display()));
     }
     if config.presence.hosts_rendezvous() || config.superhub.enabled {
         let presence = &config.presence;

@@ -35,8 +35,11 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// Run `goop demo`; what it says on stdout goes to `out`.
 pub fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit> {
-    telemetry::start();
+    telemetry::start(telemetry::QUIET);
     let folder = Folder::create()?;
+    if !args.json {
+        writeln!(out, "Starting a super hub, a rendezvous server and three peers on this machine …\n")?;
+    }
     runtime()?.block_on(play(&folder.0, args.json, out))
 }
 

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::io::Write;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::local::LocalNode;
+use super::local::{Answered, LocalNode};
 use super::run::runtime;
 use super::terminal::{escaped, write_json};
 use super::{Cli, Exit, FileDecision, FilesArgs};
@@ -72,7 +72,13 @@ async fn decide(cli: &Cli, decision: FileDecision) -> Result<File> {
     };
     let node = LocalNode::find(cli)?;
     let request = node.request(Method::POST, &format!("files/{number}/{word}"))?.json(&json!({}));
-    node.send(request).await?.json().await.context("the answer is not understood")
+    let answer = node.send(request).await.map_err(|error| match error.downcast_ref::<Answered>() {
+        Some(Answered { status: 404, .. }) => {
+            anyhow!("no file has the number {number}; `goop files` prints those there are, with their numbers")
+        }
+        _ => error,
+    })?;
+    answer.json().await.context("the answer is not understood")
 }
 
 fn line(file: &File, names: &HashMap<String, String>) -> String {

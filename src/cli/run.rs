@@ -16,7 +16,7 @@ use crate::{shutdown, telemetry};
 /// Run `goop run`; what it says on stdout goes to `out`.
 pub fn run(cli: &Cli, args: &RunArgs, out: &mut dyn Write) -> Result<Exit> {
     let loaded = cli.load()?;
-    telemetry::start();
+    telemetry::start(telemetry::USUAL);
     let sockets = Sockets::inherited()?;
     runtime()?.block_on(serve(loaded, sockets, args.json, out))
 }
@@ -65,6 +65,7 @@ fn tell(ready: &Ready, loaded: &Loaded, out: &mut dyn Write) -> Result<()> {
     if ready.roles.iter().any(|role| role == "peer") {
         writeln!(out, "  viewer   {}", ready.viewer.as_deref().unwrap_or("off"))?;
         writeln!(out, "  site     {}", loaded.data.site(&loaded.config).display())?;
+        writeln!(out, "  files    {}, where those go that you accept", loaded.data.downloads(&loaded.config).display())?;
     }
     writeln!(out, "Press Ctrl-C to stop.")?;
     Ok(out.flush()?)

@@ -114,6 +114,8 @@ pub enum News {
 /// How it goes with a server, for display.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Status {
+    /// Which membership it is, as [`membership::id`] names it: of one's own server too, which stands in no configuration.
+    pub id: String,
     /// Its host, and where it is one of several communities there, the path.
     pub name: String,
     /// Since when it is as it is.

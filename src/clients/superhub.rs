@@ -4,7 +4,8 @@
 //! question; [`keep_listed`] asks it for as long as the node runs.
 //!
 //! A peer looks for communities: [`ask()`] is one search, [`find()`] asks several hubs at once, and [`keep_known`] keeps what they list for the day on which none of
-//! them answers ([`kept`]); [`pass_on`] tells a hub that a community it lists is elsewhere now. Hubs are strangers: every answer is bounded, no redirect is followed, and a listing that breaks the rules of
+//! them answers ([`kept`]); [`names`] says what they call one's own communities, and [`pass_on`] tells a hub that a community it lists is elsewhere now.
+//! Hubs are strangers: every answer is bounded, no redirect is followed, and a listing that breaks the rules of
 //! names and addresses is as good as none ([`listing`]).
 
 use std::time::Duration;
@@ -32,6 +33,7 @@ mod lease;
 pub mod listing;
 mod merge;
 mod moved;
+pub mod names;
 
 pub use ask::{Told, ask};
 pub use find::{Answers, find};

@@ -2,6 +2,7 @@
 //!
 //! A folder with a `goop.json` is a goop2 peer folder: its own files stay as they are to the byte, and ours live in its `.goop/`.
 
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -32,6 +33,12 @@ impl DataDir {
         let goop2 = root.join(GOOP_JSON).exists();
         let state = if goop2 { root.join(".goop") } else { root.clone() };
         Self { root, state, goop2 }
+    }
+
+    /// What stands where this folder, or one above it, would have to be: a file.
+    pub(super) fn is_no_folder(&self) -> Option<&Path> {
+        let nearest = self.root.ancestors().find_map(|place| Some((place, fs::metadata(place).ok()?)));
+        nearest.filter(|(_, found)| !found.is_dir()).map(|(place, _)| place)
     }
 
     /// Where data goes if nobody says anything: `goop` in the XDG data folder of the user.

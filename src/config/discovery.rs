@@ -9,9 +9,9 @@ pub const HUBS: &str = "discovery.hubs";
 section! {
     /// Where others are looked for.
     DiscoveryConfig in "discovery" {
-        /// Whether peers on the LAN are looked for and told that this one is here.
+        /// Whether peers on the same network (at home, at work) are looked for and told that this one is here.
         mdns: bool = true;
-        /// Super hubs that are asked for communities.
+        /// Super hubs, which are directories of communities, that are asked when you search. Empty: none.
         hubs: Vec<BaseUrl> = Vec::new();
     }
 }

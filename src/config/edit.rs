@@ -4,7 +4,7 @@
 //! file (its lock is held); its tag says which content was read, so that not even an editor's change meanwhile is overwritten.
 
 use std::fs;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -56,6 +56,18 @@ pub enum EditError {
     /// Somebody else changed the file meanwhile.
     #[error("{} was changed meanwhile, and was left as it is", .0.display())]
     Changed(PathBuf),
+    /// The file may not be written.
+    #[error(
+        "{}: nothing was saved, for this file cannot be written: {error}. Make it and its folder writable for you (chmod u+w), or name another \
+         one with --config",
+        path.display()
+    )]
+    ReadOnly {
+        /// Which file.
+        path: PathBuf,
+        /// What forbids it.
+        error: io::Error,
+    },
     /// The file could not be read or written.
     #[error("{}: {error}", path.display())]
     Io {
@@ -64,6 +76,17 @@ pub enum EditError {
         /// What happened.
         error: io::Error,
     },
+}
+
+impl EditError {
+    /// Why the file at `path` was not saved.
+    fn of_saving(path: &Path, error: io::Error) -> Self {
+        let path = path.to_owned();
+        match error.kind() {
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { path, error },
+            _ => Self::Io { path, error },
+        }
+    }
 }
 
 /// Set `key` (`section.name`) in the file at `path` to `value`, or take it out with `None`. Comments, order and other keys stay;
@@ -92,7 +115,7 @@ impl Draft {
     /// # Errors
     /// It cannot be locked or read, or is not TOML.
     pub fn open(path: &Path) -> Result<Self, EditError> {
-        let lock = FileLock::take(path).map_err(|error| EditError::Io { path: path.to_owned(), error })?;
+        let lock = FileLock::take(path).map_err(|error| EditError::of_saving(path, error))?;
         let text = text_of(path)?;
         let tag = tag_of(&text);
         let malformed = |error: toml_edit::TomlError| EditError::Malformed { path: path.to_owned(), why: error.message().to_owned() };
@@ -131,7 +154,7 @@ impl Draft {
     /// # Errors
     /// It is read-only, was changed meanwhile, would be too long, or cannot be written.
     pub fn save(&self) -> Result<String, EditError> {
-        let io = |error| EditError::Io { path: self.path.clone(), error };
+        let io = |error| EditError::of_saving(&self.path, error);
         writable(&self.path).map_err(io)?;
         if tag_of(&text_of(&self.path)?) != self.tag {
             return Err(EditError::Changed(self.path.clone()));
@@ -171,7 +194,7 @@ impl Draft {
 /// It is read-only.
 pub fn writable(path: &Path) -> io::Result<()> {
     if fs::metadata(path).is_ok_and(|found| found.permissions().readonly()) {
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "this file is read-only, and was left as it is"));
+        return Err(io::Error::new(ErrorKind::PermissionDenied, "it is read-only"));
     }
     Ok(())
 }
@@ -181,7 +204,7 @@ pub fn writable(path: &Path) -> io::Result<()> {
 /// # Errors
 /// It is read-only, or there is no room for it.
 pub fn can_be_saved(path: &Path, more: usize) -> Result<(), EditError> {
-    let io = |error| EditError::Io { path: path.to_owned(), error };
+    let io = |error| EditError::of_saving(path, error);
     writable(path).map_err(io)?;
     let _lock = FileLock::take(path).map_err(io)?;
     rehearse_write(path, text_of(path)?.len() + more).map_err(io)
@@ -198,8 +221,8 @@ pub fn file_tag(path: &Path) -> Result<String, EditError> {
 fn text_of(path: &Path) -> Result<String, EditError> {
     let io = |error| EditError::Io { path: path.to_owned(), error };
     match read_bounded(path, MAX_FILE) {
-        Ok(bytes) => String::from_utf8(bytes).map_err(|error| io(io::Error::new(io::ErrorKind::InvalidData, error))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        Ok(bytes) => String::from_utf8(bytes).map_err(|error| io(io::Error::new(ErrorKind::InvalidData, error))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
         Err(error) => Err(io(error)),
     }
 }
@@ -264,6 +287,16 @@ mod tests {
         draft.set("profile.label", Some(Value::from("Bob"))).unwrap();
         assert!(matches!(draft.save(), Err(EditError::Changed(_))));
         assert_eq!(fs::read_to_string(&path).unwrap(), saved);
+    }
+
+    #[test]
+    fn a_file_that_may_not_be_written_is_named_with_what_to_do() {
+        let path = Path::new("/etc/goop.toml");
+        for kind in [ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem] {
+            let why = EditError::of_saving(path, kind.into()).to_string();
+            assert!(["/etc/goop.toml: nothing was saved", "chmod u+w", "--config"].iter().all(|word| why.contains(word)), "{why}");
+        }
+        assert!(matches!(EditError::of_saving(path, ErrorKind::StorageFull.into()), EditError::Io { .. }));
     }
 
     #[test]

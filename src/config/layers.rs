@@ -58,6 +58,15 @@ impl Sources {
         let from_env = || self.env.get("GOOP_DATA").filter(|dir| !dir.is_empty()).map(PathBuf::from);
         self.data.clone().or_else(from_env).unwrap_or_else(|| self.default_data.clone())
     }
+
+    /// Who named it.
+    pub(super) fn data_origin(&self) -> Origin {
+        match (&self.data, self.env.get("GOOP_DATA").filter(|dir| !dir.is_empty())) {
+            (Some(_), _) => Origin::Flag("--data"),
+            (None, Some(_)) => Origin::Env("GOOP_DATA".to_owned()),
+            (None, None) => Origin::Default,
+        }
+    }
 }
 
 /// The identity key, where it is not to be read from the data folder.

@@ -78,6 +78,11 @@ impl Config {
 /// `text` stands in for the configuration file.
 fn load(sources: &Sources, text: Option<&str>) -> Result<Loaded, ConfigErrors> {
     let data = DataDir::at(sources.data_root());
+    if let Some(file) = data.is_no_folder() {
+        let message =
+            format!("{} is no folder, and goop keeps its data in one: name a folder, which is made if it is not there", file.display());
+        return Err(ConfigErrors(vec![Fault::new(sources.data_origin(), "", message)]));
+    }
     let mut building = Building::new(data, sources);
     let keys = Config::keys();
     for entry in building.entries(sources, &keys, text) {

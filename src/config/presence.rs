@@ -31,7 +31,7 @@ section! {
         rendezvous_port: u16 = 8787;
         /// The address of every public role. "0.0.0.0" lets other machines in.
         rendezvous_bind: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        /// The rendezvous server to join, or a list of them. Empty: none.
+        /// The communities that you are in, by the addresses of their rendezvous servers: one, or a list. Empty: none.
         rendezvous_wan: Vec<BaseUrl> = Vec::new();
         /// Run only the rendezvous server: no peer, no viewer. Implies rendezvous_host.
         rendezvous_only: bool = false;

@@ -9,11 +9,11 @@ use crate::identity::nameless;
 section! {
     /// What others see of the owner.
     ProfileConfig in "profile" {
-        /// The name that others see, at most 256 bytes. Empty: "goop-" and the end of the peer id.
+        /// The name that others see, at most 256 bytes. Empty: "goop-" and the last letters of the peer id.
         label: Line = Line::default();
-        /// An email address. It stays on this machine unless share_email is true.
+        /// An email address. Nobody is told it unless the next setting (share_email) says so.
         email: Line = Line::default();
-        /// Whether the email address is told to everyone who hears of this peer.
+        /// Whether everyone who sees this peer is told the email address.
         share_email: bool = false;
     }
 }

@@ -12,8 +12,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
-use axum::extract::{FromRequest, Request};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{FromRequest, Query, Request};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use bytes::{Bytes, BytesMut};
 use futures::TryStreamExt;
 use http_body_util::BodyExt;
@@ -172,4 +172,26 @@ impl<T: DeserializeOwned, S: Send + Sync, const MAX: u64> FromRequest<S> for Jso
         let bytes = read(request.into_body(), MAX).await?;
         serde_json::from_slice(&bytes).map(Self).map_err(|wrong| Problem::bad_request(format!("not the JSON expected: {wrong}")))
     }
+}
+
+/// A form of at most `MAX` bytes, as a browser sends it without a script: exactly these fields, each once.
+#[derive(Debug)]
+pub struct Form<T, const MAX: u64 = MAX_JSON>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync, const MAX: u64> FromRequest<S> for Form<T, MAX> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
+        const FORM: &str = "application/x-www-form-urlencoded";
+        if !is_of_type(request.headers(), FORM) {
+            return Err(Problem::unsupported_media(format!("the body must be {FORM}")));
+        }
+        let bytes = read(request.into_body(), MAX).await?;
+        fields(&bytes).map(Self).ok_or_else(|| Problem::bad_request("not the fields expected"))
+    }
+}
+
+fn fields<T: DeserializeOwned>(form: &[u8]) -> Option<T> {
+    let uri: Uri = format!("/?{}", std::str::from_utf8(form).ok()?).parse().ok()?;
+    Query::try_from_uri(&uri).ok().map(|Query(fields)| fields)
 }

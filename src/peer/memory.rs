@@ -15,7 +15,7 @@ use rusqlite::{Connection, Row, Transaction};
 use thiserror::Error;
 
 use crate::db::{Db, DbError};
-use crate::proto::chat::Limits;
+use crate::proto::chat::{Limits, Party};
 
 mod chats;
 mod contacts;
@@ -29,10 +29,11 @@ pub use contacts::{Contact, ContactChange, MAX_CONTACTS, MAX_FAVOURITES, MAX_KEP
 pub use conversations::Conversation;
 pub use transfers::{Outcome, Transfer};
 
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../../assets/migrations/peer-0001-memory.sql"),
     include_str!("../../assets/migrations/peer-0002-transfers.sql"),
     include_str!("../../assets/migrations/peer-0003-communities.sql"),
+    include_str!("../../assets/migrations/peer-0004-community-conversations.sql"),
 ];
 
 /// Why something is not remembered. Nothing was changed.
@@ -143,12 +144,29 @@ impl Memory {
     }
 }
 
-/// A conversation as it stands in the tables: everyone is the empty text.
-fn key(with: Option<PeerId>) -> String {
-    with.map(|peer| peer.to_base58()).unwrap_or_default()
+/// What stands before the name of a community where a conversation is named in the tables; no peer id begins so.
+const IN: &str = "in ";
+
+/// A conversation as it stands in the tables: everyone on the LAN is the empty text.
+fn key(with: &Party) -> String {
+    match with {
+        Party::Lan => String::new(),
+        Party::Community(name) => format!("{IN}{name}"),
+        Party::Peer(peer) => peer.to_base58(),
+    }
 }
 
-/// `None` for everyone, and for what is no peer id, which nobody writes.
+/// Whether many write in the conversation `key`.
+fn is_of_many(key: &str) -> bool {
+    key.is_empty() || key.starts_with(IN)
+}
+
+fn party(row: &Row, column: &str) -> rusqlite::Result<Party> {
+    let key: String = row.get(column)?;
+    Ok(key.strip_prefix(IN).map_or_else(|| key.parse().ok().into(), |name| Party::Community(name.to_owned())))
+}
+
+/// `None` for many, and for what is no peer id, which nobody writes.
 fn peer(row: &Row, column: &str) -> rusqlite::Result<Option<PeerId>> {
     Ok(row.get::<_, String>(column)?.parse().ok())
 }

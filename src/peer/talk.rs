@@ -13,7 +13,7 @@ use tokio::sync::{Notify, broadcast};
 use super::PeerEvent;
 use super::memory::{Memory, MemoryError};
 use crate::clock::Moment;
-use crate::proto::chat::{ChatMessage, Kept, State, conversation_of};
+use crate::proto::chat::{ChatMessage, Kept, Party, State};
 use crate::proto::rate::{CHAT_PEERS, CHAT_PER_PEER, RateTable};
 
 /// One message at a time goes through it.
@@ -51,7 +51,7 @@ impl Talk {
     /// # Errors
     /// It could not be kept, and must not be acknowledged.
     pub async fn receive(&self, message: ChatMessage) -> Result<(), MemoryError> {
-        let (from, with) = (message.from, conversation_of(&message, &self.memory.me()));
+        let (from, with) = (message.from, Party::of(&message, &self.memory.me()));
         if self.memory.is_blocked(&from) || !self.may_speak(from) {
             self.refused.inc();
             return Ok(());
@@ -60,7 +60,7 @@ impl Talk {
         if let Some((message, unread)) = self.memory.ask(move |memory| memory.receive(&message)).await? {
             let muted = self.memory.contact(&from).muted;
             self.tell(PeerEvent::Chat { message, muted });
-            self.tell(PeerEvent::Unread { peer: with, unread });
+            self.tell(PeerEvent::Unread { with, unread });
         }
         Ok(())
     }

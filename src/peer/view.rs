@@ -8,7 +8,7 @@ use crate::clock::UnixMillis;
 use crate::p2p::nat::Nat;
 use crate::peer::files::Listed;
 use crate::peer::memory::Contact;
-use crate::proto::chat::Kept;
+use crate::proto::chat::{Kept, Party};
 
 /// How a peer is reached, or why it is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -125,15 +125,15 @@ pub enum PeerEvent {
     },
     /// How many messages of a conversation are unread changed.
     Unread {
-        /// With whom; `None` is everyone.
-        peer: Option<PeerId>,
+        /// With whom.
+        with: Party,
         /// How many.
         unread: u64,
     },
     /// The owner forgot what was said.
     Forgotten {
         /// In which conversation; `None`: in all of them.
-        peer: Option<Option<PeerId>>,
+        with: Option<Party>,
         /// Which message; `None`: all of them.
         number: Option<i64>,
     },

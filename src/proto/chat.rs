@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use libp2p::PeerId;
 use serde::Serialize;
+use serde::ser::SerializeStruct;
 
 use crate::clock::UnixMillis;
 
@@ -28,11 +29,11 @@ const OVERHEAD: usize = 256;
 /// How much of what was said is kept. Messages that wait count, but never leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Messages of one conversation; the oldest leave first, but among messages to everyone those of whoever has most bytes.
+    /// Messages of one conversation; the oldest leave first, but among messages to many those of whoever has most bytes.
     pub messages: u32,
     /// Bytes of one conversation; as with `messages`.
     pub bytes: u32,
-    /// Conversations; the one that was quiet longest leaves first, those in which the owner wrote last of all.
+    /// Conversations; the one that was quiet longest leaves first, communities and those in which the owner wrote last of all.
     pub conversations: u32,
     /// Bytes in all; what leaves first is chosen as with `conversations`.
     pub all_bytes: u32,
@@ -77,9 +78,53 @@ fn text<S: serde::Serializer>(peer: &PeerId, out: S) -> Result<S::Ok, S::Error> 
     out.collect_str(peer)
 }
 
-/// The conversation that a message belongs to, as seen by `me`: the other peer, or `None` for everyone.
-pub fn conversation_of(message: &ChatMessage, me: &PeerId) -> Option<PeerId> {
-    message.to.map(|to| if message.from == *me { to } else { message.from })
+/// Who a conversation is with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Party {
+    /// Everyone on the LAN.
+    Lan,
+    /// The members of a community, by its name ([`community_name`]).
+    Community(String),
+    /// One peer.
+    Peer(PeerId),
+}
+
+impl Party {
+    /// The conversation that a message belongs to, as seen by `me`.
+    pub fn of(message: &ChatMessage, me: &PeerId) -> Self {
+        match (message.to, &message.community) {
+            (Some(to), _) => Self::Peer(if message.from == *me { to } else { message.from }),
+            (None, Some(name)) => Self::Community(name.clone()),
+            (None, None) => Self::Lan,
+        }
+    }
+
+    /// The peer, if it is one.
+    pub fn peer(&self) -> Option<PeerId> {
+        if let Self::Peer(peer) = self { Some(*peer) } else { None }
+    }
+
+    /// The name of the community, if it is one.
+    pub fn community(&self) -> Option<&str> {
+        if let Self::Community(name) = self { Some(name) } else { None }
+    }
+}
+
+/// Without a peer, everyone on the LAN.
+impl From<Option<PeerId>> for Party {
+    fn from(peer: Option<PeerId>) -> Self {
+        peer.map_or(Self::Lan, Self::Peer)
+    }
+}
+
+/// As `peer` and `community`; both are null for the LAN.
+impl Serialize for Party {
+    fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        let mut both = out.serialize_struct("Party", 2)?;
+        both.serialize_field("peer", &self.peer().map(|peer| peer.to_base58()))?;
+        both.serialize_field("community", &self.community())?;
+        both.end()
+    }
 }
 
 /// What a community is called wherever messages to it are shown: without scheme, login and a member's secret.
@@ -102,8 +147,7 @@ pub fn community_of(claimed: Option<&str>, sources: &[String]) -> Option<String>
     found.map(str::to_owned)
 }
 
-/// Writes a peer as base58 text, or null.
-pub fn optional_text<S: serde::Serializer>(peer: &Option<PeerId>, out: S) -> Result<S::Ok, S::Error> {
+fn optional_text<S: serde::Serializer>(peer: &Option<PeerId>, out: S) -> Result<S::Ok, S::Error> {
     match peer {
         Some(peer) => out.collect_str(peer),
         None => out.serialize_none(),
@@ -170,13 +214,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_conversation_is_named_by_the_other_side_whoever_wrote() {
+    fn a_conversation_is_named_by_the_other_side_or_the_community_whoever_wrote() {
         let (me, bob) = (PeerId::random(), PeerId::random());
         let message =
             |from, to| ChatMessage { id: "1".into(), from, to, community: None, content: "hi".into(), at: UnixMillis(1), delivered: 0 };
-        assert_eq!(conversation_of(&message(me, Some(bob)), &me), Some(bob));
-        assert_eq!(conversation_of(&message(bob, Some(me)), &me), Some(bob));
-        assert_eq!(conversation_of(&message(bob, None), &me), None);
+        assert_eq!(Party::of(&message(me, Some(bob)), &me), Party::Peer(bob));
+        assert_eq!(Party::of(&message(bob, Some(me)), &me), Party::Peer(bob));
+        assert_eq!(Party::of(&message(bob, None), &me), Party::Lan);
+        for from in [bob, me] {
+            let in_chess = ChatMessage { community: Some("rv.example/c/chess".into()), ..message(from, None) };
+            assert_eq!(Party::of(&in_chess, &me), Party::Community("rv.example/c/chess".into()));
+        }
     }
 
     #[test]

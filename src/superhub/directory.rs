@@ -15,7 +15,8 @@
 //! finding a few names among the many texts that hold the same words took most of the time. The index is changed in the transaction that
 //! changes the listing, so a crash cannot part them, the very next search sees it, a start reads nothing, and the process stays small: 1.2 KB
 //! on disk a listing with all there is of it, 76 MiB resident at a million. tantivy would have been a second store to keep in step, commits of tens of milliseconds before
-//! a change is seen, and minutes of compiling. What FTS5 lacks, typing errors, the dictionary adds.
+//! a change is seen, and minutes of compiling. What FTS5 lacks, typing errors, the dictionary adds; what many changes leave, parts that each
+//! search looks into, the caretaker joins.
 
 use std::path::PathBuf;
 use std::sync::Arc;

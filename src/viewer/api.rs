@@ -8,7 +8,7 @@ use axum::routing::{delete, get, post, put};
 use super::{App, live};
 
 mod avatar;
-mod chat;
+pub(super) mod chat;
 pub(super) mod communities;
 mod contacts;
 mod doctor;
@@ -19,7 +19,7 @@ mod site;
 mod wishes;
 
 pub(super) use peers::peer_id;
-pub(super) use site::listing as own_files;
+pub(super) use site::{listing as own_files, make_first};
 
 /// What stands under `/api/v1`.
 pub(super) fn routes() -> Router<Arc<App>> {

@@ -78,6 +78,7 @@ impl From<FileError> for Problem {
             FileError::Spool(SpoolError::Source(cause)) => SiteError::Io(cause).into(),
             FileError::Spool(SpoolError::Io(cause)) => broken_disk(&cause),
             FileError::Site(error) => error.into(),
+            FileError::Memory(MemoryError::Nothing) => Self::not_found("there is no file of this number"),
             FileError::Memory(error) => error.into(),
         }
     }
@@ -153,7 +154,7 @@ impl From<EditError> for Problem {
             EditError::Malformed { .. } => Self::new(StatusCode::CONFLICT, "bad-config", error.to_string()),
             EditError::Io { error: cause, .. } if matches!(cause.kind(), StorageFull | QuotaExceeded) => full(),
             // The file is the owner's, and its path is on the page.
-            EditError::Io { .. } => Self::new(StatusCode::CONFLICT, "not-saved", error.to_string()),
+            EditError::ReadOnly { .. } | EditError::Io { .. } => Self::new(StatusCode::CONFLICT, "not-saved", error.to_string()),
         }
     }
 }

@@ -1,13 +1,15 @@
 //! Who may ask the viewer for what; judged by the head of a request alone, before its body is read.
 //!
 //! - What changes something carries the token, which only our page and this user's `run.json` know, and comes from no other origin.
+//!   A browser that sends [`FORM`] by itself cannot put it into the head: then the body carries it, the handler looks, and that the form is
+//!   ours must be said.
 //! - What only reads comes from no other origin either: peers' sites share the machine's name, and would count as near (THREATS 24).
 //!   A visit is the exception: a user may follow a link to a page, which shows its answer to nobody else.
 //! - No answer ever carries a CORS header.
 
 use axum::http::Method;
 use axum::http::request::Parts;
-use axum::http::{HeaderName, StatusCode};
+use axum::http::{HeaderName, StatusCode, header};
 use libp2p::PeerId;
 use sha2::{Digest, Sha256};
 
@@ -15,6 +17,9 @@ use crate::http::{Problem, origin};
 
 /// The header of the token.
 pub const TOKEN_HEADER: &str = "x-goop-token";
+
+/// The form of ours that needs no script.
+pub(super) const FORM: &str = "/site/first";
 
 /// What proves that a request comes from our page or this user's programs: 32 random bytes in hex.
 pub(super) struct Token(String);
@@ -37,9 +42,13 @@ impl Token {
         hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// Whether `given` is it.
+    pub(super) fn is(&self, given: &str) -> bool {
+        origin::same_secret(given.as_bytes(), self.0.as_bytes())
+    }
+
     fn is_in(&self, parts: &Parts) -> bool {
-        let given = origin::only(&parts.headers, &HeaderName::from_static(TOKEN_HEADER));
-        given.is_some_and(|given| origin::same_secret(given.as_bytes(), self.0.as_bytes()))
+        origin::only(&parts.headers, &HeaderName::from_static(TOKEN_HEADER)).is_some_and(|given| self.is(given))
     }
 }
 
@@ -53,11 +62,15 @@ pub(super) fn admit(parts: &Parts, own: &str, token: &Token) -> Result<(), Probl
     if foreign {
         return Err(not_for_other_pages());
     }
-    if !token.is_in(parts) {
+    if !token.is_in(parts) && !is_form(parts, own) {
         let detail = "what changes something carries X-Goop-Token; it stands in the page and in run.json";
         return Err(Problem::new(StatusCode::FORBIDDEN, "token", detail));
     }
     Ok(())
+}
+
+fn is_form(parts: &Parts, own: &str) -> bool {
+    parts.method == Method::POST && parts.uri.path() == FORM && origin::only(&parts.headers, &header::ORIGIN) == Some(own)
 }
 
 fn is_page(path: &str) -> bool {

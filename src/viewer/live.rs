@@ -22,7 +22,7 @@ use super::rows::{self, Row};
 use crate::http::Problem;
 use crate::http::sse::{self, Frame};
 use crate::peer::{PeerEvent, PeerRow};
-use crate::proto::chat::Kept;
+use crate::proto::chat::{Kept, Party};
 
 /// Event streams open at the same time; the next one hears 503. A browser opens at most six connections to one origin anyway.
 pub const MAX_STREAMS: usize = 16;
@@ -85,10 +85,14 @@ impl Subscriber {
             PeerEvent::Offline { peer } => self.with_row("offline", peer),
             PeerEvent::Chat { message, muted } => frame("chat", &Said { r#type: "chat", message, muted: Some(muted) }),
             PeerEvent::Settled { message } => frame("delivered", &Said { r#type: "delivered", message, muted: None }),
-            PeerEvent::Unread { peer, unread } => frame("unread", &json!({ "type": "unread", "peer": text(peer), "unread": unread })),
-            PeerEvent::Forgotten { peer, number } => {
-                let (all, peer) = (peer.is_none(), text(peer.flatten()));
-                frame("forgotten", &json!({ "type": "forgotten", "all": all, "peer": peer, "number": number }))
+            PeerEvent::Unread { with, unread } => {
+                let said = json!({ "type": "unread", "peer": text(with.peer()), "community": with.community(), "unread": unread });
+                frame("unread", &said)
+            }
+            PeerEvent::Forgotten { with, number } => {
+                let (all, with) = (with.is_none(), with.unwrap_or(Party::Lan));
+                let (peer, community) = (text(with.peer()), with.community());
+                frame("forgotten", &json!({ "type": "forgotten", "all": all, "peer": peer, "community": community, "number": number }))
             }
             PeerEvent::File { file } => frame("file", &json!({ "type": "file", "file": file })),
             PeerEvent::Contact { contact } => frame("contact", &json!({ "type": "contact", "contact": contact })),

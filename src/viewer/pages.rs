@@ -3,7 +3,7 @@
 //! - `home`: who I am, and what is reachable (`reach`); `peers`: who is here; `peer_site`: a site, and whose it is; `chat`: what was said;
 //!   `communities`: where one meets others; `settings`: everything that one may change;
 //!   `doctor`: what does not work, and what to do about it.
-//! - `site`: the files of one's own site; `edit`: one of its texts.
+//! - `site`: the files of one's own site; `first`: a first page for who has none; `edit`: one of its texts.
 //! - `names`: how peers, ways and sizes are called on all of them.
 //!
 //! Each is whole without JavaScript; the scripts keep it live (`assets/static/live.js`: one event stream per browser).
@@ -15,11 +15,11 @@ use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::Response;
+use axum::response::{Redirect, Response};
 use axum::routing::get;
 use tokio::time::timeout;
 
-use super::App;
+use super::{App, guard};
 use crate::config::viewer::Theme;
 use crate::http::{Problem, assets, headers, metrics, page};
 
@@ -27,6 +27,7 @@ mod chat;
 mod communities;
 mod doctor;
 mod edit;
+mod first;
 mod home;
 mod names;
 mod peer_site;
@@ -85,6 +86,7 @@ pub(super) fn routes() -> Router<Arc<App>> {
         .route("/communities", get(communities::show))
         .route("/settings", get(settings::show))
         .route("/site", get(site::show))
+        .route(guard::FORM, get(async || Redirect::to("/site")).post(first::make))
         .route("/site/edit", get(edit::show))
         .route("/site/look/{look}", get(site::look))
         .route("/doctor", get(doctor::show))

@@ -178,7 +178,8 @@ async fn attack_a_page_of_another_origin_reports_nothing() {
     for (name, value) in [("origin", "https://evil.example"), ("origin", "null"), ("sec-fetch-site", "cross-site")] {
         let form = hub.ask(Method::POST, &format!("/directory/{id}/report")).header("content-type", "application/x-www-form-urlencoded");
         let json = hub.ask(Method::POST, &format!("/api/v1/communities/{id}/report")).json(&json!({ "reason": "spam" }));
-        for request in [form.body("reason=spam"), json] {
+        let look = hub.ask(Method::POST, &format!("/api/v1/communities/{id}/check"));
+        for request in [form.body("reason=spam"), json, look] {
             assert_eq!(request.header(name, value).send().await.unwrap().status(), 403, "{name}: {value}");
         }
     }

@@ -94,6 +94,21 @@ async fn attack_a_community_that_says_it_is_somebody_else_s_server_claims_nothin
     stage.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn attack_whoever_led_his_listing_to_somebody_else_s_server_does_not_renew_it_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let (stage, owner, victim) = (Stage::open(folder.path()), Keypair::generate_ed25519(), Board::start());
+    let id = registered(&stage, owner.public().to_peer_id(), "Villains", OLD).await;
+    assert!(follow(&stage, OLD, &victim.url, victim.peer()).await);
+    stage.close().await;
+    let hub = Hub::with(goop::superhub::Options { registration: Policy::Open, ..options(folder.path()) }, PASSWORD);
+    let draft = json!({ "community": "Villains", "rendezvous": victim.url, "type": "open" });
+    assert_eq!(hub.by_peer(&owner, Method::POST, "/api/v1/communities", Some(&draft)).await.status(), 403);
+    let listing = hub.get(&format!("/api/v1/communities/{id}")).await;
+    assert_eq!((&listing["rendezvous"], &listing["rendezvous_id"]), (&json!(victim.url), &json!(null)), "nor claims to be there");
+    hub.close().await;
+}
+
 #[tokio::test]
 async fn attack_nothing_moves_to_where_somebody_else_is_listed_or_was_turned_down() {
     let folder = tempfile::tempdir().unwrap();

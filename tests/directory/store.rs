@@ -132,6 +132,29 @@ async fn attack_whoever_asks_and_hangs_up_takes_nobody_s_place() {
 }
 
 #[tokio::test]
+async fn the_index_is_kept_tidy_and_says_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::open(folder.path());
+    let parts = async || {
+        let count = "SELECT count(DISTINCT segid) FROM search_idx";
+        stage.directory.read(move |look| Ok(look.query_row(count, [], |row| row.get::<_, i64>(0))?)).await.unwrap()
+    };
+    for number in 0..10 {
+        stage.list(listing(&format!("Chess {number}"))).await;
+    }
+    let (before, names) = (parts().await, stage.names("chess").await);
+    for _ in 0..20 {
+        if !stage.directory.change(0, |desk| desk.tidy()).await.unwrap() {
+            break;
+        }
+    }
+    assert!(before > 3 && parts().await < before, "{before} parts became {}", parts().await);
+    assert!(!stage.directory.change(0, |desk| desk.tidy()).await.unwrap(), "then there is nothing to do");
+    assert_eq!(stage.names("chess").await, names);
+    stage.close().await;
+}
+
+#[tokio::test]
 async fn many_changes_at_once_share_transactions_and_each_is_there() {
     let folder = tempfile::tempdir().unwrap();
     let stage = Stage::open(folder.path());

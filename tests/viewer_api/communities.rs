@@ -2,8 +2,9 @@
 
 use std::fs;
 
-use goop::clients::rendezvous::{Status, Stream};
+use goop::clients::rendezvous::{Status, Stream, membership};
 use goop::clock::UnixMillis;
+use goop::config::base_url::BaseUrl;
 use goop::config::{Config, Sources};
 use serde_json::json;
 use tokio::sync::watch;
@@ -17,6 +18,10 @@ async fn join(stage: &Stage, link: &str) -> Answer {
 
 async fn leave(stage: &Stage, name: &str) -> Answer {
     stage.write("DELETE", &format!("/api/v1/communities?name={name}"), "", b"").await
+}
+
+fn id(url: &str) -> String {
+    membership::id(&BaseUrl::parse(url).unwrap())
 }
 
 fn file(stage: &Stage) -> String {
@@ -35,7 +40,10 @@ async fn a_community_is_joined_once_listed_and_left() {
     assert_eq!(join(&stage, " https://rv.example/c/chess/ ").await.status, 200);
     assert!(file(&stage).starts_with("# mine\n") && file(&stage).contains("https://rv.example/c/chess"));
     let listed = stage.get("/api/v1/communities").await.json();
-    assert_eq!(listed, json!({ "communities": [{ "name": "rv.example/c/chess", "listed": true }], "locked": null }));
+    assert_eq!(
+        listed,
+        json!({ "communities": [{ "id": id("https://rv.example/c/chess"), "name": "rv.example/c/chess", "listed": true }], "locked": null })
+    );
     assert_problem(&leave(&stage, "rv.example").await, 404, "not-found");
     assert_eq!(leave(&stage, "rv.example/c/chess").await.status, 200);
     assert_eq!(stage.get("/api/v1/communities").await.json()["communities"], json!([]));
@@ -47,6 +55,7 @@ async fn each_of_mine_says_in_words_how_it_goes() {
     let stage = Stage::set().await;
     stage.configure("presence.rendezvous_wan = [\"https://rv.example/c/club/m/s3cret\", \"https://new.example\"]\n").await;
     let status = |name: &str, stream, refused: Option<&str>| Status {
+        id: id(&format!("https://{}", name.replace("***", "s3cret"))),
         name: name.into(),
         since: UnixMillis(1),
         stream,
@@ -72,12 +81,54 @@ async fn each_of_mine_says_in_words_how_it_goes() {
 #[tokio::test]
 async fn of_two_memberships_that_look_alike_the_one_that_is_meant_is_left() {
     let stage = Stage::set().await;
-    let url = |token| format!("https://rv.example/c/x/m/{token}");
+    let url = |token: &str| format!("https://rv.example/c/x/m/{token}");
     stage.configure(&format!("presence.rendezvous_wan = [\"{}\", \"{}\"]\n", url("ONE"), url("TWO"))).await;
+    let refused = |token: &str| Status {
+        id: id(&url(token)),
+        name: "rv.example/c/x/m/***".into(),
+        since: UnixMillis(1),
+        stream: Stream::Connecting,
+        moved_to: None,
+        refused: Some(format!("you are {token}")),
+    };
+    with(&stage, |play| play.servers = vec![refused("TWO"), refused("ONE")]);
+    let listed = stage.get("/api/v1/communities").await.json();
+    let said = |at: usize| (&listed["communities"][at]["id"], &listed["communities"][at]["status"]["refused"]);
+    assert_eq!(said(0), (&json!(id(&url("TWO"))), &json!("you are TWO")), "whatever the order");
     let page = stage.get("/communities").await.text();
-    assert!(page.contains("data-nth=\"0\"") && page.contains("data-nth=\"1\""), "{page}");
-    assert_eq!(leave(&stage, "rv.example/c/x/m/***&nth=1").await.status, 200);
+    assert!(["ONE", "TWO"].iter().all(|token| page.contains(&format!("data-id=\"{}\"", id(&url(token))))), "{page}");
+    assert_problem(&leave(&stage, "rv.example/c/x/m/***&id=0123456789abcdef").await, 404, "not-found");
+    assert_eq!(leave(&stage, &format!("rv.example/c/x/m/***&id={}", id(&url("TWO")))).await.status, 200);
     assert!(file(&stage).contains(&url("ONE")) && !file(&stage).contains("TWO"), "{}", file(&stage));
+}
+
+#[tokio::test]
+async fn one_s_own_communities_have_the_names_of_their_listings() {
+    let stage = Stage::set().await;
+    stage.configure("presence.rendezvous_wan = [\"https://rv.example/c/club/m/s3cret\", \"https://new.example\"]\n").await;
+    let listing = |number: u8, name: &str, place: &str, proven: bool| {
+        let id = goop::proto::directory::ListingId::from_bytes([number; 16]).to_string();
+        json!({ "hub": "https://hub.example/", "at": 1, "id": id, "community": name, "rendezvous": place, "type": "open", "proven": proven })
+            .to_string()
+    };
+    let kept = |lines: &[String]| fs::write(stage.home.path().join("found.ndjson"), lines.join("\n")).unwrap();
+    let club = "https://rv.example/c/club";
+    kept(&[
+        listing(1, "<b>Club</b>", club, true),
+        listing(2, "Your Bank", club, false),
+        listing(3, "Elsewhere", "https://a.example", true),
+    ]);
+    let listed = stage.get("/api/v1/communities").await.json();
+    assert_eq!(
+        (&listed["communities"][0]["community"], &listed["communities"][1]["community"]),
+        (&json!("<b>Club</b>"), &serde_json::Value::Null)
+    );
+    let page = stage.get("/communities").await.text();
+    let first = "<strong><bdi>&#60;b&#62;Club&#60;/b&#62;</bdi></strong><span class=\"soft\"><bdi>rv.example/c/club/m/***</bdi></span>";
+    assert!(page.contains(first) && page.contains("<strong><bdi>new.example</bdi></strong>"), "{page}");
+    kept(&[listing(1, "<b>Club</b>", club, true), listing(2, "Your Bank", club, true)]);
+    let page = stage.get("/communities").await.text();
+    assert!(page.contains("<strong><bdi>rv.example/c/club/m/***</bdi></strong>"), "where listings disagree nobody is believed: {page}");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::stage::{Script, Stage, new_peer, read_head};
+use crate::stage::{Answer, Script, Stage, new_peer, read_head};
 use crate::{PNG, SOON, assert_problem, with};
 
 /// THREATS 27: the headers, letter for letter.
@@ -276,6 +276,64 @@ async fn a_first_page_is_made_once_and_never_over_another() {
     let site = stage.site_host(stage.me).await;
     let shown = stage.ask(&format!("GET / HTTP/1.1\r\nHost: {site}\r\n"), b"").await.text();
     assert!(shown.contains("Dear visitor") && shown.contains("Me &#60;b&#62;myself"), "{shown}");
+}
+
+async fn send_form(stage: &Stage, heads: &str, form: &str) -> Answer {
+    let head = format!(
+        "POST /site/first HTTP/1.1\r\nHost: {}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n{heads}",
+        stage.host(),
+        form.len()
+    );
+    stage.ask(&head, form.as_bytes()).await
+}
+
+#[tokio::test]
+async fn a_first_page_without_a_name_says_so_at_the_field_and_loses_nothing() {
+    let stage = Stage::set().await;
+    let own = format!("Origin: http://{}\r\n", stage.host());
+    let form = |name: &str| format!("token={}&name={name}&look=night", stage.viewer.token());
+    assert!(stage.get("/site").await.text().contains("name=\"name\" value=\"\""), "nobody has said a name");
+    for (name, typed, words) in [("", "", "Your name is missing"), ("a%07%3Cb%3E", "a\u{7}&#60;b&#62;", "must have no control characters")]
+    {
+        let back = send_form(&stage, &own, &form(name)).await;
+        let html = back.text();
+        assert!(back.status == 422 && html.contains(words) && html.contains(&format!("value=\"{typed}\"")), "{html}");
+        assert!(html.contains("aria-invalid=\"true\"") && html.contains("Begin with a first page"), "{html}");
+    }
+    assert!(!stage.home.path().join("site/index.html").exists());
+    assert_eq!(stage.get("/site/first").await.header("location"), Some("/site"), "who comes back to the form's own address");
+    let made = send_form(&stage, &own, &form("Ann+%26+Co")).await;
+    assert_eq!((made.status, made.header("location")), (303, Some("/site")));
+    assert!(std::fs::read_to_string(stage.home.path().join("site/index.html")).unwrap().contains("Ann &#38; Co"));
+    let twice = send_form(&stage, &own, &form("Bob")).await;
+    assert!(twice.status == 412 && twice.text().contains("There is a first page already"), "{twice:?}");
+    stage.configure("[profile]\nlabel = \"Ann\"\n").await;
+    stage.write("DELETE", "/api/v1/site/index.html", "", b"").await;
+    assert!(stage.get("/site").await.text().contains("name=\"name\" value=\"Ann\""), "who has said it need not type it");
+}
+
+/// THREATS 24: the one form that needs no script, from anywhere but our own page.
+#[tokio::test]
+async fn attack_no_other_page_sends_the_form_and_none_without_the_token() {
+    let stage = Stage::set().await;
+    let (own, token) = (format!("Origin: http://{}\r\n", stage.host()), stage.viewer.token().to_owned());
+    let good = format!("token={token}&name=Eve&look=card");
+    assert_problem(&send_form(&stage, "", &good).await, 403, "token");
+    let theirs = format!("Origin: http://{}\r\n", stage.site_host(new_peer()).await);
+    for heads in ["Origin: null\r\n", "Origin: http://evil.example\r\n", &theirs, &format!("{own}Sec-Fetch-Site: same-site\r\n")] {
+        assert_problem(&send_form(&stage, heads, &good).await, 403, "foreign-origin");
+    }
+    for wrong in [String::new(), token[1..].to_owned(), format!("{token}0")] {
+        let refused = send_form(&stage, &own, &format!("token={wrong}&name=Eve&look=card")).await;
+        assert!(
+            refused.status == 403 && refused.text().contains("value=\"Eve\"") && refused.text().contains("started again"),
+            "{refused:?}"
+        );
+    }
+    for bad in [String::new(), format!("{good}&look=card"), format!("token={token}&name=Eve&look=loud"), format!("{good}&x=1")] {
+        assert_problem(&send_form(&stage, &own, &bad).await, 400, "bad-request");
+    }
+    assert!(!stage.home.path().join("site/index.html").exists());
 }
 
 /// THREATS 54: it is said before a byte of it is read.

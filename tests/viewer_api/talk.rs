@@ -66,8 +66,56 @@ async fn unread_messages_are_counted_until_they_are_read() {
     stream.next().await;
     let read = json!({ "peer": ann.to_string(), "number": kept["messages"][0]["number"] }).to_string();
     assert_eq!(stage.post_json("/api/v1/chat/read", &read).await.json(), json!({ "unread": 1 }));
-    assert_eq!(stream.next().await.unwrap(), ("unread".into(), json!({ "type": "unread", "peer": ann.to_string(), "unread": 1 })));
+    assert_eq!(
+        stream.next().await.unwrap(),
+        ("unread".into(), json!({ "type": "unread", "peer": ann.to_string(), "community": null, "unread": 1 }))
+    );
     assert_eq!(stage.get("/api/v1/conversations").await.json()["unread"], 1);
+}
+
+#[tokio::test]
+async fn each_community_is_a_conversation_with_its_name_and_apart_from_the_network() {
+    let stage = Stage::set().await;
+    stage.configure("presence.rendezvous_wan = [\"https://rv.example/c/chess\", \"https://rv.example/c/club/m/s3cret\"]\n").await;
+    let status = |name: &str| goop::clients::rendezvous::Status {
+        id: name.into(),
+        name: name.into(),
+        since: goop::clock::UnixMillis(1),
+        stream: goop::clients::rendezvous::Stream::Connecting,
+        moved_to: None,
+        refused: None,
+    };
+    with(&stage, |play| play.servers = ["rv.example/c/chess", "rv.example/c/club/m/***"].map(status).into());
+    let id = goop::proto::directory::ListingId::from_bytes([1; 16]).to_string();
+    let listing = json!({ "hub": "https://hub.example/", "at": 1, "id": id, "community": "Chess & Co", "rendezvous": "https://rv.example/c/chess", "type": "open" });
+    std::fs::write(stage.home.path().join("found.ndjson"), listing.to_string()).unwrap();
+    let memory = stage.peer.memory().clone();
+    for (id, community) in [("to the LAN", None), ("to chess", Some("rv.example/c/chess")), ("to those before", Some("old.example"))] {
+        let (from, at, community) = (new_peer(), goop::clock::UnixMillis(1), community.map(str::to_owned));
+        memory.receive(&ChatMessage { id: id.into(), from, to: None, community, content: id.into(), at, delivered: 0 }).unwrap();
+    }
+    let said = async |page: &str| stage.get(page).await.text();
+    let (lan, chess) = (said("/chat").await, said("/chat?community=rv.example%2Fc%2Fchess").await);
+    for page in [&lan, &chess] {
+        let list = [">Everyone here<", ">Chess &#38; Co<", ">rv.example/c/club<", ">old.example<"].map(|name| page.find(name));
+        assert!(list.iter().all(Option::is_some) && list.is_sorted(), "{list:?} {page}");
+        assert!(page.contains("href=\"/chat?community=rv.example%2Fc%2Fclub\"") && !page.contains("s3cret"), "{page}");
+    }
+    assert!(lan.contains("class=\"said\">to the LAN") && !lan.contains("class=\"said\">to chess"), "{lan}");
+    assert!(chess.contains("class=\"said\">to chess") && !chess.contains("class=\"said\">to the LAN"), "{chess}");
+    assert!(chess.contains("<h1 id=\"chat-title\"><bdi title=\"rv.example/c/chess\">Chess &#38; Co</bdi></h1>"), "{chess}");
+    assert!(said("/chat?community=old.example").await.contains("no longer in this community"));
+    assert_problem(&stage.get("/chat?community=nowhere.example").await, 404, "not-found");
+    assert_problem(&stage.get(&format!("/chat?community=old.example&with={}", new_peer())).await, 400, "bad-request");
+    let listed = stage.get("/api/v1/conversations").await.json();
+    assert_eq!((&listed["conversations"][1]["community"], &listed["unread"]), (&json!("rv.example/c/chess"), &json!(3)));
+    let kept = stage.get("/api/v1/chat?community=https://rv.example/c/chess/").await.json();
+    assert_eq!(kept["messages"][0]["content"], "to chess");
+    let read = json!({ "community": "rv.example/c/chess", "number": kept["messages"][0]["number"] }).to_string();
+    assert_eq!(stage.post_json("/api/v1/chat/read", &read).await.json(), json!({ "unread": 0 }));
+    assert_eq!(stage.write("DELETE", "/api/v1/chat?community=rv.example/c/chess", "", b"").await.status, 204);
+    assert_eq!(stage.get("/api/v1/chat?community=rv.example/c/chess").await.json()["messages"], json!([]));
+    assert_eq!(stage.get("/api/v1/chat").await.json()["messages"][0]["content"], "to the LAN");
 }
 
 #[tokio::test]

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use goop::clients::rendezvous::{Status, Stream};
+use goop::clients::rendezvous::{Status, Stream, membership};
 use goop::clock::UnixMillis;
+use goop::config::base_url::BaseUrl;
 use goop::peer::{OpenError, PeerEvent, PeerRow};
 use goop::proto::chat::{ChatMessage, Kept, State};
 use libp2p::PeerId;
@@ -270,9 +271,13 @@ async fn kept_communities(stage: &Stage) {
         listing(1, "Chess Club", "open", "healthy"),
         listing(2, "Club of clubs", "invite-only", "down"),
         listing(3, "Knitting club", "application", "unknown"),
+        listing(4, "Evenings at the board", "application", "healthy").replace(&"x".repeat(44), "chess"),
     ];
     std::fs::write(stage.home.path().join("found.ndjson"), lines.join("\n")).unwrap();
-    let status = |name: &str, stream| Status { name: name.into(), since: UnixMillis(1), stream, moved_to: None, refused: None };
+    let status = |name: &str, stream| {
+        let id = membership::id(&BaseUrl::parse(&format!("https://{name}")).unwrap());
+        Status { id, name: name.into(), since: UnixMillis(1), stream, moved_to: None, refused: None }
+    };
     stage.play.lock().unwrap().servers = vec![
         status("rv.example/c/chess", Stream::Connected { ours: false }),
         status("127.0.0.1:8787", Stream::Retrying { why: "Connection refused".into() }),
@@ -313,7 +318,7 @@ async fn communities_are_found_while_one_types_joined_and_left() {
     kept_communities(&stage).await;
     stage.play.lock().unwrap().servers.clear();
     open(&browser, &stage, "communities").await;
-    browser.until("document.querySelectorAll('#found li').length === 3").await;
+    browser.until("document.querySelectorAll('#found li').length === 4").await;
     tab_to(&browser, "#q").await;
     browser.press("ches").await;
     browser.until("document.querySelectorAll('#found li').length === 1").await;
@@ -347,7 +352,7 @@ async fn communities_are_found_while_one_types_joined_and_left() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_said_to_a_community_says_so_and_what_was_said_earlier_is_a_button_away() {
+async fn a_community_is_a_conversation_of_its_own_and_what_was_said_earlier_is_a_button_away() {
     let Some(browser) = Browser::open().await else { return };
     let stage = Stage::set().await;
     kept_communities(&stage).await;
@@ -363,18 +368,24 @@ async fn what_was_said_to_a_community_says_so_and_what_was_said_earlier_is_a_but
             at: UnixMillis(1),
             delivered: 0,
         };
-        memory.receive(&said((nth % 2 == 0).then_some("rv.example/c/chess"))).unwrap();
+        memory.receive(&said((nth >= 5).then_some("rv.example/c/chess"))).unwrap();
     }
     open(&browser, &stage, "chat").await;
-    browser.until("document.querySelectorAll('#messages li').length === 200").await;
-    browser.until("[...document.querySelectorAll('#messages .to')].length === 100").await;
+    browser.until("document.querySelectorAll('#messages li').length === 5").await;
+    let link = "document.querySelector('#conversations [data-community=\"rv.example/c/chess\"]')";
+    browser.until(&format!("{link}?.querySelector('.count')?.textContent === '245 new'")).await;
+    browser.run(&format!("{link}.click(); return 1"), vec![]).await;
+    browser.until("document.body.dataset.community && document.querySelectorAll('#messages li').length === 200").await;
+    browser.until(&format!("{link}.getAttribute('aria-current') === 'true' && !{link}.querySelector('.count')")).await;
     browser.run("document.getElementById('earlier').click(); return 1", vec![]).await;
-    browser.until("document.querySelectorAll('#messages li').length === 250 && document.getElementById('earlier').hidden").await;
-    browser.until("document.querySelector('#messages .said').textContent === 'word 0'").await;
-    let say = "document.getElementById('audience').value = 'rv.example/c/chess'; const form = document.getElementById('say'); form.elements.content.value = 'to chess'; form.requestSubmit(); return 1";
+    browser.until("document.querySelectorAll('#messages li').length === 245 && document.getElementById('earlier').hidden").await;
+    browser.until("document.querySelector('#messages .said').textContent === 'word 5'").await;
+    let say = "const form = document.getElementById('say'); form.elements.content.value = 'to chess'; form.requestSubmit(); return 1";
     browser.run(say, vec![]).await;
-    browser.until("document.querySelector('#messages .mine .to')?.textContent === 'in rv.example/c/chess'").await;
+    browser.until("document.querySelector('#messages .mine .said')?.textContent === 'to chess'").await;
     browser.close().await;
+    let said = stage.get("/api/v1/chat?community=rv.example/c/chess&limit=1").await.json();
+    assert_eq!((&said["messages"][0]["content"], &said["messages"][0]["community"]), (&json!("to chess"), &json!("rv.example/c/chess")));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -399,13 +410,15 @@ async fn the_pages_fit_a_phone_weigh_little_and_axe_finds_nothing() {
     stage.play.lock().unwrap().files.insert((ada, "/".into()), Script::file("text/html", page));
     kept_communities(&stage).await;
     let (theirs, chat) = (format!("peers/{ada}/site"), format!("chat?with={ada}"));
+    let nothing = format!("peers/{}/site", rows[1].peer_id);
     let pages = [
         ("home", ""),
         ("peers", "peers"),
         ("chat", &chat),
-        ("communities", "communities?q=club"),
+        ("communities", "communities?q=evenings"),
         ("settings", "settings"),
         ("peer-site", &theirs),
+        ("peer-site-empty", &nothing),
         ("site-empty", "site"),
         ("site", "site"),
         ("site-edit", "site/edit?path=index.html"),

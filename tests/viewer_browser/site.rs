@@ -45,6 +45,9 @@ async fn who_has_no_site_has_one_after_a_click_and_writes_on_it() {
     let Some(browser) = Browser::open().await else { return };
     let stage = Stage::set().await;
     open(&browser, &stage, "site").await;
+    browser.click("[data-look=night]").await;
+    browser.until("document.getElementById('name-wrong')?.textContent.includes('missing') && document.activeElement.id === 'name'").await;
+    browser.press("Ann & Co").await;
     browser.click("[data-look=letter]").await;
     browser.until(&format!("{} && !document.querySelector('[data-look]')", listed("index.html"))).await;
     shows(&browser, "Dear visitor").await;
@@ -58,7 +61,7 @@ async fn who_has_no_site_has_one_after_a_click_and_writes_on_it() {
     browser.until("document.getElementById('state').textContent === 'saved'").await;
     shows(&browser, "and more").await;
     browser.close().await;
-    assert!(before.contains("Dear visitor"), "a preview saves nothing");
+    assert!(before.contains("Dear visitor") && before.contains("Ann &#38; Co"), "a preview saves nothing");
     assert!(read(&stage, "index.html").await.starts_with("<h1>My own words</h1>"));
 }
 

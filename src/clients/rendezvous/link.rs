@@ -21,8 +21,8 @@ pub struct Link {
 impl Link {
     /// Nothing is known yet.
     pub fn new(place: Place) -> Self {
-        let (name, since) = (place.name(), UnixMillis::now());
-        let status = Status { name, since, stream: Stream::Connecting, moved_to: None, refused: None };
+        let (id, name, since) = (place.id(), place.name(), UnixMillis::now());
+        let status = Status { id, name, since, stream: Stream::Connecting, moved_to: None, refused: None };
         Self {
             place: watch::Sender::new(place),
             known: watch::Sender::new(None),
@@ -60,11 +60,11 @@ impl Link {
 
     /// The place where the server is heard now is configured from here on.
     pub fn settle(&self) {
-        let name = self.change_place(|place| {
+        let (id, name) = self.change_place(|place| {
             place.settle();
-            place.name()
+            (place.id(), place.name())
         });
-        self.status.send_modify(|status| status.name = name);
+        self.status.send_modify(|status| (status.id, status.name) = (id, name));
     }
 
     /// The server is where it came from again: its stream is to be read there.

@@ -1,6 +1,9 @@
 //! The communities that one is in: the rendezvous servers in the configuration file. Who joins is written down there and who leaves is taken
 //! out, comments kept; a node that runs is told by whoever asks for it.
 
+use std::hash::{BuildHasher, RandomState};
+use std::sync::LazyLock;
+
 use thiserror::Error;
 
 use super::Place;
@@ -35,6 +38,12 @@ pub enum MembershipError {
         /// The personal address.
         url: String,
     },
+}
+
+/// Names the membership at `url` apart from those that look alike without their secrets, and says nothing of it: another name in each process.
+pub fn id(url: &BaseUrl) -> String {
+    static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    format!("{:016x}", KEY.hash_one(url.url().as_str()))
 }
 
 /// A community that was joined.

@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use reqwest::Url;
 use thiserror::Error;
 
+use super::membership;
 use super::resolve::is_internet;
 use crate::config::base_url::BaseUrl;
 use crate::proto::signed::addrs::is_public;
@@ -66,6 +67,11 @@ impl Place {
     /// What the server is called in lists: its host (and port), and the path of a community, without any secret.
     pub fn name(&self) -> String {
         name(&self.configured)
+    }
+
+    /// Which membership it is.
+    pub fn id(&self) -> String {
+        membership::id(&self.configured)
     }
 
     /// Where the server is heard now, if it has moved there: the URL, which may hold the secret of a member.
@@ -153,7 +159,7 @@ impl Place {
         let mut target = self.endpoint(endpoint).join(to).map_err(|_| BadMove::NoUrl)?;
         target.set_query(None);
         let base = target.path().strip_suffix(endpoint).unwrap_or(target.path()).trim_end_matches('/').to_owned();
-        let token = membership(self.now.url().path()).filter(|_| membership(&base).is_none());
+        let token = token_part(self.now.url().path()).filter(|_| token_part(&base).is_none());
         target.set_path(&format!("{base}{}", token.unwrap_or_default()));
         let target = BaseUrl::parse(target.as_str()).map_err(|_| BadMove::NoUrl)?;
         if self.is_https() && target.url().scheme() != "https" {
@@ -209,7 +215,7 @@ fn name(url: &BaseUrl) -> String {
 }
 
 /// The end of a personal URL's path that makes it one.
-fn membership(path: &str) -> Option<&str> {
+fn token_part(path: &str) -> Option<&str> {
     path.find("/m/").map(|at| path[at..].trim_end_matches('/'))
 }
 

@@ -3,7 +3,9 @@
 //! Two files, so that nobody overwrites what another process learnt: what the running node lists of each hub ([`MAX_KNOWN`]), and what
 //! was found by searching ([`MAX_FOUND`]). A line that cannot be read is as good as none; a file that is longer than it may be, too.
 
+use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use serde::Serialize;
@@ -82,6 +84,17 @@ pub fn remember(data: &DataDir, found: &[Found]) -> io::Result<()> {
     let (path, most) = (data.found_communities(), MAX_FOUND);
     let before = read(&path, most);
     write(&path, found.iter().chain(&before), most)
+}
+
+/// Another one after each change of what is kept.
+pub type Stamp = [Option<(u64, u64, i64, i64)>; 2];
+
+/// See [`Stamp`].
+pub fn stamp(data: &DataDir) -> Stamp {
+    [data.found_communities(), data.known_communities()].map(|path| {
+        let found = fs::metadata(path).ok()?;
+        Some((found.ino(), found.len(), found.mtime(), found.mtime_nsec()))
+    })
 }
 
 /// Everything that is kept, each community once of each hub that says something else of it, as it was told of last.

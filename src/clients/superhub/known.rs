@@ -1,5 +1,5 @@
 //! What each hub lists is fetched now and then, so that it can be searched when no hub answers: the first [`MOST`] listings of each, page
-//! by page and unhurried. A hub that does not answer costs nothing of what it said before.
+//! by page and unhurried. A hub that does not answer costs nothing of what it said before; what it has removed is forgotten within days.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use tracing::{debug, warn};
 use super::client;
 use super::find::{MAX_HUBS, PAGE, PATIENCE, page};
 use super::kept::{Found, MAX_KNOWN, read, write};
+use crate::clock::UnixMillis;
 use crate::config::Loaded;
 use crate::config::base_url::BaseUrl;
 
@@ -24,6 +25,8 @@ const FIRST: Duration = Duration::from_secs(4);
 const EVERY: Duration = Duration::from_secs(6 * 3600);
 /// The same where no hub answered.
 const AGAIN: Duration = Duration::from_secs(600);
+/// How long what a hub no longer lists is kept, in milliseconds: a week, in which one that has lost its listings gets them back.
+const REMOVED: u64 = 7 * 86_400_000;
 /// Between two pages of one hub.
 const PAUSE: Duration = Duration::from_millis(250);
 
@@ -62,23 +65,32 @@ async fn refresh(hubs: &[BaseUrl], path: &Path) -> io::Result<bool> {
     for hub in hubs.iter().take(MAX_HUBS) {
         fetched.push((hub.to_string(), fetch(hub).await));
     }
-    let answered = fetched.iter().any(|(_, listed)| !listed.is_empty());
+    let answered = fetched.iter().any(|(_, fetched)| !fetched.listed.is_empty());
     if answered {
-        let path = path.to_owned();
-        tokio::task::spawn_blocking(move || merge(fetched, &path)).await.map_err(io::Error::other)??;
+        let (path, now) = (path.to_owned(), UnixMillis::now());
+        tokio::task::spawn_blocking(move || merge(fetched, &path, now)).await.map_err(io::Error::other)??;
     }
     Ok(answered)
 }
 
+/// What a hub said.
+#[derive(Debug, Default)]
+struct Fetched {
+    listed: Vec<Found>,
+    /// Whether that is all that it lists.
+    whole: bool,
+}
+
 /// The first listings of `hub`, as far as it answers.
-async fn fetch(hub: &BaseUrl) -> Vec<Found> {
-    let (mut listed, mut cursor) = (Vec::new(), String::new());
-    let Ok(client) = client(PATIENCE) else { return listed };
+async fn fetch(hub: &BaseUrl) -> Fetched {
+    let (mut fetched, mut cursor) = (Fetched::default(), String::new());
+    let Ok(client) = client(PATIENCE) else { return fetched };
     for _ in 0..MOST / PAGE {
         match page(&client, hub, &[("cursor", &cursor)]).await {
             Ok((found, next)) => {
-                listed.extend(found);
+                fetched.listed.extend(found);
                 cursor = next.unwrap_or_default();
+                fetched.whole = cursor.is_empty();
             }
             Err(error) => {
                 debug!(%hub, %error, "a hub does not tell what it lists");
@@ -90,18 +102,50 @@ async fn fetch(hub: &BaseUrl) -> Vec<Found> {
         }
         sleep(PAUSE).await;
     }
-    listed
+    fetched
 }
 
-/// Of each hub what it says now, then what it said before; each has the same share of the file.
-fn merge(fetched: Vec<(String, Vec<Found>)>, path: &Path) -> io::Result<()> {
+/// Of each hub what it says now, then what it said before and may still list; each has the same share of the file.
+fn merge(fetched: Vec<(String, Fetched)>, path: &Path, now: UnixMillis) -> io::Result<()> {
     let (before, mut columns) = (read(path, MAX_KNOWN), Vec::new());
-    for (hub, mut listed) in fetched {
-        listed.extend(before.iter().filter(|found| found.hub == hub).cloned());
+    for (hub, Fetched { mut listed, whole }) in fetched {
+        let counts = |found: &&Found| found.hub == hub && (!whole || now.0.saturating_sub(found.at.0) < REMOVED);
+        listed.extend(before.iter().filter(counts).cloned());
         listed.truncate(MOST);
         columns.push(listed);
     }
     let longest = columns.iter().map(Vec::len).max().unwrap_or_default();
     let by_turns = (0..longest).flat_map(|at| columns.iter().filter_map(move |column| column.get(at)));
     write(path, by_turns, MAX_KNOWN)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::listing::Listing;
+    use super::*;
+    use crate::proto::directory::ListingId;
+
+    fn found(number: u8, at: u64) -> Found {
+        let id = ListingId::from_bytes([number; 16]).to_string();
+        let said = json!({ "id": id, "community": "Club", "rendezvous": "https://rv.example", "type": "open" });
+        Found { hub: "https://hub.example/".into(), at: UnixMillis(at), listing: Listing::read(&said).unwrap() }
+    }
+
+    /// A trap that a hub's operator has removed does not stay in the search of everybody who once heard of it.
+    #[test]
+    fn attack_what_a_hub_has_removed_is_not_kept_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("communities.ndjson");
+        let now = 100 * 86_400_000;
+        let kept = |listed: Vec<Found>, whole| {
+            merge(vec![("https://hub.example/".into(), Fetched { listed, whole })], &path, UnixMillis(now)).unwrap();
+            read(&path, MAX_KNOWN).iter().map(|found| found.listing.id.as_bytes()[0]).collect::<Vec<_>>()
+        };
+        let (fresh, lately, long_ago) = (found(1, now), found(2, now - REMOVED / 2), found(3, now - REMOVED));
+        assert_eq!(kept(vec![fresh.clone(), lately, long_ago], false), [1, 2, 3]);
+        assert_eq!(kept(vec![fresh.clone()], false), [1, 2, 3], "a hub that broke off may still list it");
+        assert_eq!(kept(vec![fresh], true), [1, 2]);
+    }
 }

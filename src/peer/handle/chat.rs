@@ -13,7 +13,7 @@ use crate::peer::audience::{Audience, Sent};
 use crate::peer::memory::{Conversation, MemoryError};
 use crate::peer::streams::StreamError;
 use crate::peer::{OpenError, PeerEvent};
-use crate::proto::chat::{ChatMessage, Kept, MAX_CONTENT, State, community_name};
+use crate::proto::chat::{ChatMessage, Kept, MAX_CONTENT, Party, State, community_name};
 
 /// How long a message to a favourite is waited for before it is answered as waiting.
 const AT_ONCE: Duration = Duration::from_secs(2);
@@ -145,11 +145,12 @@ impl PeerHandle {
         noted && state == State::Delivered
     }
 
-    /// The newest kept messages with one peer, or to everyone, older than the number `before`; oldest first.
+    /// The newest kept messages of a conversation, older than the number `before`; oldest first.
     ///
     /// # Errors
     /// See [`MemoryError`].
-    pub async fn history(&self, with: Option<PeerId>, before: Option<i64>, most: u32) -> Result<Vec<Kept>, MemoryError> {
+    pub async fn history(&self, with: impl Into<Party>, before: Option<i64>, most: u32) -> Result<Vec<Kept>, MemoryError> {
+        let with = with.into();
         self.memory().ask(move |memory| memory.page(with, before, most)).await
     }
 
@@ -165,9 +166,10 @@ impl PeerHandle {
     ///
     /// # Errors
     /// See [`MemoryError`].
-    pub async fn mark_read(&self, with: Option<PeerId>, number: i64) -> Result<u64, MemoryError> {
-        let unread = self.memory().ask(move |memory| memory.mark_read(with, number)).await?;
-        self.talk.tell(PeerEvent::Unread { peer: with, unread });
+    pub async fn mark_read(&self, with: Party, number: i64) -> Result<u64, MemoryError> {
+        let read = with.clone();
+        let unread = self.memory().ask(move |memory| memory.mark_read(read, number)).await?;
+        self.talk.tell(PeerEvent::Unread { with, unread });
         Ok(unread)
     }
 
@@ -177,8 +179,8 @@ impl PeerHandle {
     /// See [`MemoryError`].
     pub async fn forget_message(&self, number: i64) -> Result<(), MemoryError> {
         let forgotten = self.memory().ask(move |memory| memory.forget_message(number)).await?;
-        let peer = crate::proto::chat::conversation_of(&forgotten.message, &self.me);
-        self.talk.tell(PeerEvent::Forgotten { peer: Some(peer), number: Some(number) });
+        let with = Some(Party::of(&forgotten.message, &self.me));
+        self.talk.tell(PeerEvent::Forgotten { with, number: Some(number) });
         Ok(())
     }
 
@@ -186,13 +188,14 @@ impl PeerHandle {
     ///
     /// # Errors
     /// See [`MemoryError`].
-    pub async fn forget_conversation(&self, which: Option<Option<PeerId>>) -> Result<(), MemoryError> {
+    pub async fn forget_conversation(&self, which: Option<Party>) -> Result<(), MemoryError> {
+        let with = which.clone();
         let forget = move |memory: &super::Memory| match which {
             Some(with) => memory.forget_conversation(with),
             None => memory.forget_all_conversations(),
         };
         self.memory().ask(forget).await?;
-        self.talk.tell(PeerEvent::Forgotten { peer: which, number: None });
+        self.talk.tell(PeerEvent::Forgotten { with, number: None });
         Ok(())
     }
 }

@@ -1,12 +1,11 @@
 //! What was said: kept, paged through, read and forgotten.
 
-use libp2p::PeerId;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-use super::{Memory, MemoryError, key, peer, room};
+use super::{Memory, MemoryError, is_of_many, key, peer, room};
 use crate::clock::UnixMillis;
 use crate::db::{millis, when};
-use crate::proto::chat::{ChatMessage, Kept, State, conversation_of};
+use crate::proto::chat::{ChatMessage, Kept, Party, State};
 
 /// Most messages of one page.
 pub const MAX_PAGE: u32 = 500;
@@ -15,6 +14,10 @@ pub const PAGE_BYTES: usize = 2 * 1024 * 1024;
 
 pub(super) const KEPT: &str = "SELECT number, peer, sender, id, content, at, mine, state, why, delivered, until, community FROM messages";
 
+const KNOWN: &str = "SELECT 1 FROM messages WHERE peer = ?1 AND sender = ?2 AND id = ?3";
+const KNOWN_AMONG_MANY: &str = "SELECT 1 FROM messages WHERE sender = ?2 AND id = ?3
+    AND peer IN (SELECT peer FROM conversations WHERE peer IN (?1, '') OR peer LIKE 'in %')";
+
 impl Memory {
     /// Keeps a message of somebody else; answers it, and how many of its conversation are unread. `None` if it is there already: same
     /// sender and id.
@@ -22,10 +25,10 @@ impl Memory {
     /// # Errors
     /// See [`MemoryError`].
     pub fn receive(&self, message: &ChatMessage) -> Result<Option<(Kept, u64)>, MemoryError> {
-        let with = conversation_of(message, &self.0.me);
+        let with = Party::of(message, &self.0.me);
         self.write(|change| {
             let Some(number) = self.insert(change, message, State::Received, None)? else { return Ok(None) };
-            Ok(Some((self.one(change, number)?, unread(change, with)?)))
+            Ok(Some((self.one(change, number)?, unread(change, &with)?)))
         })
     }
 
@@ -58,13 +61,13 @@ impl Memory {
         self.read(|look| self.one(look, number).optional())?.ok_or(MemoryError::Nothing)
     }
 
-    /// The newest messages with one peer or to everyone, at most `most`, older than the number `before`; oldest first.
+    /// The newest messages of one conversation, at most `most`, older than the number `before`; oldest first.
     ///
     /// # Errors
     /// See [`MemoryError`].
-    pub fn page(&self, with: Option<PeerId>, before: Option<i64>, most: u32) -> Result<Vec<Kept>, MemoryError> {
+    pub fn page(&self, with: impl Into<Party>, before: Option<i64>, most: u32) -> Result<Vec<Kept>, MemoryError> {
         let query = format!("{KEPT} WHERE peer = ?1 AND number < ?2 ORDER BY number DESC LIMIT ?3");
-        let given = params![key(with), before.unwrap_or(i64::MAX), most.min(MAX_PAGE)];
+        let given = params![key(&with.into()), before.unwrap_or(i64::MAX), most.min(MAX_PAGE)];
         self.read(|look| {
             let (mut page, mut bytes) = (Vec::new(), 0);
             let mut rows = look.prepare_cached(&query)?;
@@ -85,12 +88,13 @@ impl Memory {
     ///
     /// # Errors
     /// See [`MemoryError`].
-    pub fn mark_read(&self, with: Option<PeerId>, number: i64) -> Result<u64, MemoryError> {
+    pub fn mark_read(&self, with: impl Into<Party>, number: i64) -> Result<u64, MemoryError> {
+        let with = with.into();
         let unread = "(SELECT count(*) FROM messages WHERE peer = ?1 AND mine = 0 AND number > max(seen, ?2))";
         let set = format!("UPDATE conversations SET unread = {unread}, seen = max(seen, min(?2, last)) WHERE peer = ?1");
         self.write(|change| {
-            change.execute(&set, params![key(with), number])?;
-            self::unread(change, with)
+            change.execute(&set, params![key(&with), number])?;
+            self::unread(change, &with)
         })
     }
 
@@ -138,9 +142,9 @@ impl Memory {
         state: State,
         until: Option<UnixMillis>,
     ) -> rusqlite::Result<Option<i64>> {
-        let with = conversation_of(message, &self.0.me);
-        let (key, sender) = (key(with), message.from.to_base58());
-        let known = "SELECT 1 FROM messages WHERE peer = ?1 AND sender = ?2 AND id = ?3";
+        let (key, sender) = (key(&Party::of(message, &self.0.me)), message.from.to_base58());
+        // What its sender repeats may be taken for another community's, once they are known by more servers.
+        let known = if is_of_many(&key) { KNOWN_AMONG_MANY } else { KNOWN };
         if change.prepare_cached(known)?.exists(params![key, sender, message.id])? {
             return Ok(None);
         }
@@ -178,7 +182,7 @@ impl Memory {
 }
 
 /// How many messages of a conversation its owner has not read.
-pub(super) fn unread(look: &Connection, with: Option<PeerId>) -> rusqlite::Result<u64> {
+pub(super) fn unread(look: &Connection, with: &Party) -> rusqlite::Result<u64> {
     let count = "SELECT unread FROM conversations WHERE peer = ?1";
     let unread: Option<i64> = look.prepare_cached(count)?.query_row([key(with)], |row| row.get(0)).optional()?;
     Ok(unread.and_then(|count| u64::try_from(count).ok()).unwrap_or(0))

@@ -1,19 +1,18 @@
 //! The list of conversations, and how one or all of them are forgotten.
 
-use libp2p::PeerId;
 use rusqlite::params;
 use serde::Serialize;
 
 use super::chats::KEPT;
-use super::{Memory, MemoryError, all, key, peer};
-use crate::proto::chat::{Kept, optional_text};
+use super::{Memory, MemoryError, all, key, party};
+use crate::proto::chat::{Kept, Party};
 
 /// A conversation as the list shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Conversation {
-    /// With whom; `None` is everyone.
-    #[serde(serialize_with = "optional_text")]
-    pub peer: Option<PeerId>,
+    /// With whom.
+    #[serde(flatten)]
+    pub with: Party,
     /// How many messages are kept.
     pub messages: u64,
     /// How many of them the owner has not read.
@@ -33,8 +32,8 @@ impl Memory {
         self.read(|look| {
             all(look, lists, [], |row| {
                 let count = |column| Ok::<_, rusqlite::Error>(u64::try_from(row.get::<_, i64>(column)?).unwrap_or(0));
-                let peer = peer(row, "with_peer")?;
-                Ok(Conversation { peer, messages: count("messages")?, unread: count("unread")?, last: self.kept(row)? })
+                let with = party(row, "with_peer")?;
+                Ok(Conversation { with, messages: count("messages")?, unread: count("unread")?, last: self.kept(row)? })
             })
         })
     }
@@ -43,8 +42,9 @@ impl Memory {
     ///
     /// # Errors
     /// See [`MemoryError`].
-    pub fn forget_conversation(&self, with: Option<PeerId>) -> Result<Vec<Kept>, MemoryError> {
-        self.forget(&format!("{KEPT} WHERE peer = ?1 AND state = 'waiting'"), "DELETE FROM conversations WHERE peer = ?1", Some(key(with)))
+    pub fn forget_conversation(&self, with: impl Into<Party>) -> Result<Vec<Kept>, MemoryError> {
+        let key = key(&with.into());
+        self.forget(&format!("{KEPT} WHERE peer = ?1 AND state = 'waiting'"), "DELETE FROM conversations WHERE peer = ?1", Some(key))
     }
 
     /// Forgets everything that was said. Answers what waited.

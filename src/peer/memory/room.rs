@@ -2,16 +2,17 @@
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
+use super::is_of_many;
 use crate::proto::chat::Limits;
 
 const OLDEST: &str = "SELECT number FROM messages WHERE peer = ?1 AND state NOT IN ('waiting', 'sending') ORDER BY number LIMIT 1";
-/// Of the messages to everyone, the oldest of whoever has most bytes, so that one who floods flushes only themselves.
+/// Of the messages to many, the oldest of whoever has most bytes, so that one who floods flushes only themselves.
 const OLDEST_OF_THE_LOUDEST: &str = "SELECT number FROM messages WHERE peer = ?1 AND state NOT IN ('waiting', 'sending') AND sender =
     (SELECT sender FROM messages WHERE peer = ?1 GROUP BY sender ORDER BY sum(cost) DESC, min(number) LIMIT 1) ORDER BY number LIMIT 1";
-/// A conversation in which nothing waits; favourites and those in which the owner wrote come last.
+/// A conversation in which nothing waits; favourites, communities and those in which the owner wrote come last.
 const QUIETEST: &str = "SELECT c.peer FROM conversations c LEFT JOIN contacts k ON k.peer = c.peer WHERE c.peer NOT IN ('', ?1)
     AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.peer = c.peer AND m.state IN ('waiting', 'sending'))
-    ORDER BY coalesce(k.favourite, 0), c.mine, c.last LIMIT 1";
+    ORDER BY coalesce(k.favourite, c.peer LIKE 'in %'), c.mine, c.last LIMIT 1";
 
 /// Makes room for a message of `cost` bytes in the conversation `key`.
 pub(super) fn make(change: &Transaction, limits: &Limits, key: &str, cost: i64) -> rusqlite::Result<()> {
@@ -32,7 +33,7 @@ fn is_crowded(change: &Transaction, limits: &Limits, key: &str, cost: i64) -> ru
 }
 
 fn forget_oldest(change: &Transaction, key: &str) -> rusqlite::Result<bool> {
-    let query = if key.is_empty() { OLDEST_OF_THE_LOUDEST } else { OLDEST };
+    let query = if is_of_many(key) { OLDEST_OF_THE_LOUDEST } else { OLDEST };
     let oldest: Option<i64> = change.prepare_cached(query)?.query_row([key], |row| row.get(0)).optional()?;
     match oldest {
         Some(number) => Ok(change.prepare_cached("DELETE FROM messages WHERE number = ?1")?.execute([number])? > 0),

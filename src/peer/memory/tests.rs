@@ -3,7 +3,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::clock::UnixMillis;
-use crate::proto::chat::{ChatMessage, Kept, MAX_WAITING_PER_PEER, State, WAITS};
+use crate::proto::chat::{ChatMessage, Kept, MAX_WAITING_PER_PEER, Party, State, WAITS};
 
 const SMALL: Limits = Limits { messages: 20, bytes: 20_000, conversations: 8, all_bytes: 60_000 };
 
@@ -28,7 +28,17 @@ fn long(id: &str, from: PeerId, to: Option<PeerId>, length: usize) -> ChatMessag
     ChatMessage { content: "x".repeat(length), ..message(id, from, to) }
 }
 
-fn ids(memory: &Memory, with: Option<PeerId>) -> Vec<String> {
+const CHESS: &str = "rv.example/c/chess";
+
+fn in_chess(id: &str, from: PeerId) -> ChatMessage {
+    ChatMessage { community: Some(CHESS.into()), ..message(id, from, None) }
+}
+
+fn chess() -> Party {
+    Party::Community(CHESS.into())
+}
+
+fn ids(memory: &Memory, with: impl Into<Party>) -> Vec<String> {
     memory.page(with, None, MAX_PAGE).unwrap().into_iter().map(|kept| kept.message.id).collect()
 }
 
@@ -48,6 +58,47 @@ fn a_conversation_holds_both_directions_and_nothing_else() {
 }
 
 #[test]
+fn each_community_is_a_conversation_of_its_own() {
+    let (memory, me) = new_memory(Limits::default());
+    let bob = PeerId::random();
+    memory.receive(&message("1", bob, None)).unwrap();
+    memory.receive(&in_chess("2", bob)).unwrap();
+    let own = memory.begin(&in_chess("3", me)).unwrap();
+    assert_eq!((ids(&memory, None), ids(&memory, chess())), (vec!["1".to_owned()], vec!["2".to_owned(), "3".to_owned()]));
+    let listed: Vec<_> = memory.conversations().unwrap().into_iter().map(|one| (one.with, one.unread)).collect();
+    assert_eq!(listed, [(chess(), 1), (Party::Lan, 1)]);
+    assert_eq!((own.message.to, own.message.community.as_deref()), (None, Some(CHESS)));
+    assert_eq!(memory.mark_read(chess(), i64::MAX).unwrap(), 0);
+    memory.forget_conversation(None).unwrap();
+    assert_eq!(memory.conversations().unwrap().len(), 1, "one is forgotten, and the other stays");
+}
+
+#[test]
+fn what_was_said_in_a_community_before_it_had_a_conversation_of_its_own_is_there() {
+    let (folder, me) = on_disk();
+    let (path, bob) = (folder.path().join("goop.db"), PeerId::random().to_base58());
+    let before = Db::open_room(&path, "peer", &MIGRATIONS[..3]).unwrap();
+    let said = |change: &Transaction, id: &str, community: Option<&str>| {
+        let add = "INSERT INTO messages (peer, sender, id, content, at, mine, cost, state, community) VALUES ('', ?1, ?2, 'hi', 1, 0, 259, 'received', ?3)";
+        change.execute(add, rusqlite::params![bob, id, community]).map(drop)
+    };
+    let fill = |change: &Transaction| {
+        change.execute("INSERT INTO conversations (peer) VALUES ('')", [])?;
+        said(change, "1", None)?;
+        said(change, "2", Some(CHESS))?;
+        change.execute("UPDATE conversations SET unread = 0, seen = last", [])?;
+        said(change, "3", Some(CHESS))
+    };
+    before.write(fill).unwrap();
+    drop(before);
+    let memory = open(&folder, me);
+    assert_eq!((ids(&memory, None), ids(&memory, chess())), (vec!["1".to_owned()], vec!["2".to_owned(), "3".to_owned()]));
+    check(&memory).unwrap();
+    let unread: Vec<_> = memory.conversations().unwrap().into_iter().map(|one| (one.with, one.messages, one.unread)).collect();
+    assert_eq!(unread, [(chess(), 2, 1), (Party::Lan, 1, 0)]);
+}
+
+#[test]
 fn a_repeated_message_is_kept_once_even_after_a_restart() {
     let (folder, me) = on_disk();
     let bob = PeerId::random();
@@ -56,6 +107,7 @@ fn a_repeated_message_is_kept_once_even_after_a_restart() {
     assert_eq!(again.receive(&message("same", bob, Some(me))).unwrap(), None);
     assert!(matches!(again.receive(&message("same", bob, None)).unwrap(), Some((_, 1))), "another conversation");
     assert_eq!(ids(&again, Some(bob)), ["same"]);
+    assert_eq!(again.receive(&in_chess("same", bob)).unwrap(), None, "to many it is one, in whichever community it is taken to be");
 }
 
 #[test]
@@ -108,7 +160,7 @@ fn conversations_are_listed_with_the_newest_message_first() {
     memory.begin(&message("3", me, Some(bob))).unwrap();
     memory.receive(&message("4", ann, Some(me))).unwrap();
     let listed = memory.conversations().unwrap();
-    let short: Vec<_> = listed.iter().map(|one| (one.peer, one.messages, one.unread, one.last.message.id.as_str())).collect();
+    let short: Vec<_> = listed.iter().map(|one| (one.with.peer(), one.messages, one.unread, one.last.message.id.as_str())).collect();
     assert_eq!(short, [(Some(ann), 2, 2, "4"), (Some(bob), 1, 0, "3"), (None, 1, 1, "2")]);
 }
 
@@ -129,11 +181,13 @@ fn attack_strangers_cannot_flush_what_the_owner_wrote_or_whom_they_keep() {
     memory.decide(favourite, ContactChange { favourite: Some(true), ..ContactChange::default() }).unwrap();
     memory.receive(&message("kept", favourite, Some(me))).unwrap();
     memory.begin(&message("dear", me, Some(friend))).unwrap();
+    memory.receive(&in_chess("club", friend)).unwrap();
     for n in 0..50 {
         memory.receive(&long(&n.to_string(), PeerId::random(), Some(me), 9_000)).unwrap();
         assert!(memory.conversations().unwrap().len() <= SMALL.conversations as usize);
     }
     assert_eq!((ids(&memory, Some(friend)), ids(&memory, Some(favourite))), (vec!["dear".to_owned()], vec!["kept".to_owned()]));
+    assert_eq!(ids(&memory, chess()), ["club"], "nor a community");
 }
 
 #[test]
@@ -144,6 +198,10 @@ fn attack_one_who_floods_everyone_flushes_only_themselves() {
     (0..60).for_each(|n| drop(memory.receive(&long(&n.to_string(), flooder, None, 1000)).unwrap()));
     let kept = ids(&memory, None);
     assert_eq!((kept[0].as_str(), kept.last().map(String::as_str)), ("honest", Some("59")));
+    memory.receive(&in_chess("honest", PeerId::random())).unwrap();
+    let flood = |n: u32| ChatMessage { community: Some(CHESS.into()), ..long(&n.to_string(), flooder, None, 1000) };
+    (0..60).for_each(|n| drop(memory.receive(&flood(n)).unwrap()));
+    assert_eq!(ids(&memory, chess())[0], "honest", "in a community as on the LAN");
 }
 
 #[test]
@@ -316,7 +374,8 @@ proptest! {
             match act {
                 Act::Hear(who, all, length) => {
                     let to = if all { None } else { Some(me) };
-                    memory.receive(&long(&id, people[who], to, length.into())).unwrap();
+                    let community = (all && length % 2 == 0).then(|| CHESS.to_owned());
+                    memory.receive(&ChatMessage { community, ..long(&id, people[who], to, length.into()) }).unwrap();
                 }
                 Act::Say(who, length) => drop(memory.begin(&long(&id, me, Some(people[who]), length.into())).unwrap()),
                 Act::Wait(who, length) => drop(memory.wait(&long(&id, me, Some(people[who]), length.into())).unwrap()),
@@ -336,7 +395,7 @@ proptest! {
 
 fn check(memory: &Memory) -> Result<(), TestCaseError> {
     for conversation in memory.conversations().unwrap() {
-        let kept: Vec<Kept> = memory.page(conversation.peer, None, MAX_PAGE).unwrap();
+        let kept: Vec<Kept> = memory.page(conversation.with.clone(), None, MAX_PAGE).unwrap();
         prop_assert_eq!(kept.len() as u64, conversation.messages);
         let on_its_way = |kept: &Kept| matches!(kept.state, State::Waiting | State::Sending);
         let settled: Vec<_> = kept.iter().filter(|kept| !on_its_way(kept)).collect();
@@ -344,7 +403,7 @@ fn check(memory: &Memory) -> Result<(), TestCaseError> {
         let (counted, seen): (i64, i64) = memory
             .read(|look| {
                 let query = "SELECT bytes, seen FROM conversations WHERE peer = ?1";
-                look.query_row(query, [key(conversation.peer)], |row| Ok((row.get(0)?, row.get(1)?)))
+                look.query_row(query, [key(&conversation.with)], |row| Ok((row.get(0)?, row.get(1)?)))
             })
             .unwrap();
         prop_assert_eq!(kept.iter().map(|kept| kept.message.cost() as i64).sum::<i64>(), counted);

@@ -7,7 +7,7 @@ use super::chats::KEPT;
 use super::{Memory, MemoryError, all, key, peer};
 use crate::clock::UnixMillis;
 use crate::db::millis;
-use crate::proto::chat::{ChatMessage, Kept, MAX_WAITING, MAX_WAITING_PER_PEER, State, WAITS};
+use crate::proto::chat::{ChatMessage, Kept, MAX_WAITING, MAX_WAITING_PER_PEER, Party, State, WAITS};
 
 /// Why a message failed that waited for too long.
 const EXPIRED: &str = "they did not come back in time";
@@ -22,7 +22,7 @@ impl Memory {
     pub fn wait(&self, message: &ChatMessage) -> Result<Kept, MemoryError> {
         let count = "SELECT count(*), coalesce(sum(peer = ?1), 0) FROM messages WHERE state IN ('waiting', 'sending')";
         let (all, here): (u32, u32) =
-            self.read(|look| look.prepare_cached(count)?.query_row([key(message.to)], |row| Ok((row.get(0)?, row.get(1)?))))?;
+            self.read(|look| look.prepare_cached(count)?.query_row([key(&message.to.into())], |row| Ok((row.get(0)?, row.get(1)?))))?;
         if all >= MAX_WAITING || here >= MAX_WAITING_PER_PEER {
             let most = if here >= MAX_WAITING_PER_PEER { MAX_WAITING_PER_PEER } else { MAX_WAITING };
             return Err(MemoryError::TooMany { what: "messages waiting", most });
@@ -46,7 +46,7 @@ impl Memory {
     /// See [`MemoryError`].
     pub fn next_waiting(&self, peer: PeerId) -> Result<Option<Kept>, MemoryError> {
         let query = format!("{KEPT} WHERE peer = ?1 AND state = 'waiting' ORDER BY number LIMIT 1");
-        self.read(|look| look.prepare_cached(&query)?.query_row([key(Some(peer))], |row| self.kept(row)).optional())
+        self.read(|look| look.prepare_cached(&query)?.query_row([key(&Party::Peer(peer))], |row| self.kept(row)).optional())
     }
 
     /// Gives up what has waited for too long at `now`; answers it.
@@ -62,7 +62,7 @@ impl Memory {
     /// # Errors
     /// See [`MemoryError`].
     pub fn give_up_on(&self, peer: PeerId, why: &str) -> Result<Vec<Kept>, MemoryError> {
-        self.give_up("state = 'waiting' AND peer = ?1", key(Some(peer)), why)
+        self.give_up("state = 'waiting' AND peer = ?1", key(&Party::Peer(peer)), why)
     }
 
     /// What was on its way when the program ended was not sent.

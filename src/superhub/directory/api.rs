@@ -4,7 +4,7 @@
 //! auth as the server whose board he lists. Strangers hear 401, and how to be known.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -171,13 +171,11 @@ pub(in crate::superhub) fn has_taken(app: &App, socket: IpAddr, headers: &Header
     }
 }
 
-/// Whether this address may change now what it has listed itself: each change is a transaction, a statement and a row of the audit log. The
-/// operator always may.
+/// Whether this server, and this address, may change now what it has listed itself: each change is a transaction, a statement and a row of the audit
+/// log. The operator always may.
 fn may_write(app: &App, who: &Who, client: IpAddr) -> Result<(), Problem> {
-    match who {
-        Who::Operator(_) => Ok(()),
-        Who::Owner(_) => {
-            app.written.take(client, Moment::now()).map_err(|after| Problem::too_often("this address changes too much", after))
-        }
-    }
+    let Who::Owner(peer) = who else { return Ok(()) };
+    let now = Moment::now();
+    let by_peer = app.written_by.lock().unwrap_or_else(PoisonError::into_inner).take(*peer, now);
+    by_peer.and_then(|()| app.written.take(client, now)).map_err(|after| Problem::too_often("this server changes too much", after))
 }

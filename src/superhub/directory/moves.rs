@@ -38,6 +38,12 @@ impl Desk<'_> {
                 _ => false,
             };
         }
+        if went {
+            // Whoever has led his listing to another's server does not renew it there before the next look.
+            let seen = "UPDATE endpoints SET peer = ?2 WHERE address = ?1 \
+                        AND EXISTS (SELECT 1 FROM registrations WHERE address = ?1 AND peer <> ?2)";
+            self.change.prepare_cached(seen)?.execute(params![to.as_str(), peer.to_bytes()])?;
+        }
         Ok(went)
     }
 

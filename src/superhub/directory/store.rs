@@ -37,8 +37,11 @@ pub(super) use index::{ALL, BEST_ID, CLASSES, FEDERATED, MARK, facet, place_of};
 pub(super) use origins::{OURS, how_many_origins, origin_called};
 pub(super) use readers::Readers;
 
-pub(super) const MIGRATIONS: [&str; 2] =
-    [include_str!("../../../assets/migrations/directory-0001.sql"), include_str!("../../../assets/migrations/directory-0002.sql")];
+pub(super) const MIGRATIONS: [&str; 3] = [
+    include_str!("../../../assets/migrations/directory-0001.sql"),
+    include_str!("../../../assets/migrations/directory-0002.sql"),
+    include_str!("../../../assets/migrations/directory-0003.sql"),
+];
 /// Changes that wait; one more hears 503.
 const QUEUE: usize = 1024;
 /// Changes of one transaction.

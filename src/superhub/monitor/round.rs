@@ -46,9 +46,10 @@ struct Due {
     misses: u32,
 }
 
-/// Looks after the listings until `stop`: ends leases, and asks servers how they are where `probing`.
+/// Looks after the listings until `stop`: ends leases, keeps the index tidy, and asks servers how they are where `probing`.
 pub(in crate::superhub) async fn run(app: Arc<App>, probing: bool, stop: CancellationToken) {
-    let (mut tick, mut sweep) = (interval(TICK), interval(SWEEP));
+    let (mut tick, mut sweep, mut tidying, mut untidy) = (interval(TICK), interval(SWEEP), interval(TICK), true);
+    tidying.set_missed_tick_behavior(MissedTickBehavior::Delay);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (open, mut asking) = (Arc::new(Semaphore::new(OPEN)), JoinSet::new());
@@ -57,25 +58,32 @@ pub(in crate::superhub) async fn run(app: Arc<App>, probing: bool, stop: Cancell
         let done = tokio::select! {
             () = stop.cancelled() => break,
             Some(_) = asking.join_next() => Ok(()),
-            _ = sweep.tick() => clean(&app, &mut leases).await,
-            _ = tick.tick(), if probing => match due(&app, open.available_permits().min(AT_ONCE)).await {
-                Ok(due) => {
-                    for one in due {
-                        let (app, open) = (app.clone(), open.clone());
-                        asking.spawn(async move {
-                            let _place = open.acquire_owned().await;
-                            look_at(&app, one).await;
-                        });
-                    }
-                    Ok(())
-                }
-                Err(error) => Err(error),
-            },
+            _ = sweep.tick() => {
+                untidy = true;
+                clean(&app, &mut leases).await
+            }
+            _ = tidying.tick(), if untidy => {
+                let tidied = app.directory.change(0, |desk| desk.tidy()).await;
+                untidy = matches!(tidied, Ok(true));
+                tidied.map(drop)
+            }
+            _ = tick.tick(), if probing => ask_those_due(&app, &open, &mut asking).await,
         };
         if let Err(error) = done {
             warn!(%error, "the directory could not be looked after");
         }
     }
+}
+
+async fn ask_those_due(app: &Arc<App>, open: &Arc<Semaphore>, asking: &mut JoinSet<()>) -> Result<(), StoreError> {
+    for one in due(app, open.available_permits().min(AT_ONCE)).await? {
+        let (app, open) = (app.clone(), open.clone());
+        asking.spawn(async move {
+            let _place = open.acquire_owned().await;
+            look_at(&app, one).await;
+        });
+    }
+    Ok(())
 }
 
 /// Leases that ended end, old tombstones are forgotten.

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use libp2p::PeerId;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -14,7 +13,7 @@ use super::peers::peer_id;
 use crate::http::{self, Problem};
 use crate::peer::audience::{Audience, Sent};
 use crate::peer::memory::Conversation;
-use crate::proto::chat::MAX_CONTENT;
+use crate::proto::chat::{MAX_CONTENT, Party, community_name};
 use crate::viewer::App;
 
 /// Largest body: every byte of the text may be escaped in six, and there is a little around it.
@@ -22,25 +21,28 @@ const MAX_BODY: u64 = 6 * MAX_CONTENT as u64 + 1024;
 /// Messages of one page unless it says otherwise.
 const PAGE: u32 = 200;
 
-/// A conversation: with one peer, or without it with everyone.
+/// A conversation: with one peer, in a community, or without either with everyone on the LAN.
 #[derive(Debug, Deserialize)]
 pub(super) struct With {
     peer: Option<String>,
+    community: Option<String>,
 }
 
 /// The query of `GET chat`.
 #[derive(Debug, Deserialize)]
 pub(super) struct Page {
     peer: Option<String>,
+    community: Option<String>,
     before: Option<i64>,
     limit: Option<u32>,
 }
 
-/// `GET chat?peer=&before=&limit=`: the newest messages of a conversation, older than the number `before`; oldest first. `before` of the
+/// `GET chat?peer=&community=&before=&limit=`: the newest messages of a conversation, older than the number `before`; oldest first. `before` of the
 /// answer asks for the page before this one; null where there is none.
-pub(super) async fn history(State(app): State<Arc<App>>, Query(Page { peer, before, limit }): Query<Page>) -> Result<Json<Value>, Problem> {
-    let with = with(peer.as_deref())?;
-    let messages = app.peer.history(with, before, limit.unwrap_or(PAGE).max(1)).await?;
+pub(super) async fn history(State(app): State<Arc<App>>, Query(asked): Query<Page>) -> Result<Json<Value>, Problem> {
+    let Page { peer, community, before, limit } = asked;
+    let with = party(peer.as_deref(), community)?;
+    let messages = app.peer.history(with.clone(), before, limit.unwrap_or(PAGE).max(1)).await?;
     let first = messages.first().map(|message| message.number);
     let older = match first {
         Some(first) => !app.peer.history(with, Some(first), 1).await?.is_empty(),
@@ -64,7 +66,7 @@ pub(super) async fn send(
     State(app): State<Arc<App>>,
     http::body::Json(Send { to, community, content }): http::body::Json<Send, MAX_BODY>,
 ) -> Result<(StatusCode, Json<Sent>), Problem> {
-    let audience = match (with(to.as_deref())?, community) {
+    let audience = match (to.as_deref().map(peer_id).transpose()?, community) {
         (Some(_), Some(_)) => return Err(Problem::bad_request("a message goes \"to\" a peer or to a \"community\", not both")),
         (Some(peer), None) => Audience::Peer(peer),
         (None, Some(community)) => Audience::Community(community),
@@ -78,15 +80,16 @@ pub(super) async fn send(
 #[serde(deny_unknown_fields)]
 pub(super) struct Read {
     peer: Option<String>,
+    community: Option<String>,
     number: i64,
 }
 
 /// `POST chat/read`: a conversation was read up to a message.
 pub(super) async fn read(
     State(app): State<Arc<App>>,
-    http::body::Json(Read { peer, number }): http::body::Json<Read>,
+    http::body::Json(Read { peer, community, number }): http::body::Json<Read>,
 ) -> Result<Json<Value>, Problem> {
-    let unread = app.peer.mark_read(with(peer.as_deref())?, number).await?;
+    let unread = app.peer.mark_read(party(peer.as_deref(), community)?, number).await?;
     Ok(Json(json!({ "unread": unread })))
 }
 
@@ -96,9 +99,12 @@ pub(super) async fn forget(State(app): State<Arc<App>>, Path(number): Path<i64>)
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `DELETE chat?peer=`: forgets a conversation.
-pub(super) async fn forget_conversation(State(app): State<Arc<App>>, Query(With { peer }): Query<With>) -> Result<StatusCode, Problem> {
-    app.peer.forget_conversation(Some(with(peer.as_deref())?)).await?;
+/// `DELETE chat?peer=&community=`: forgets a conversation.
+pub(super) async fn forget_conversation(
+    State(app): State<Arc<App>>,
+    Query(With { peer, community }): Query<With>,
+) -> Result<StatusCode, Problem> {
+    app.peer.forget_conversation(Some(party(peer.as_deref(), community)?)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -115,6 +121,11 @@ pub(super) async fn conversations(State(app): State<Arc<App>>) -> Result<Json<Va
     Ok(Json(json!({ "conversations": conversations, "unread": unread })))
 }
 
-fn with(peer: Option<&str>) -> Result<Option<PeerId>, Problem> {
-    peer.map(peer_id).transpose()
+/// Who a conversation is with that is asked for so.
+pub(in crate::viewer) fn party(peer: Option<&str>, community: Option<String>) -> Result<Party, Problem> {
+    match (peer.map(peer_id).transpose()?, community) {
+        (Some(_), Some(_)) => Err(Problem::bad_request("a conversation is with a peer or in a community, not both")),
+        (peer, None) => Ok(peer.into()),
+        (None, Some(community)) => Ok(Party::Community(community_name(&community).to_owned())),
+    }
 }

@@ -11,7 +11,7 @@ use tokio::task::spawn_blocking;
 
 use crate::clients::rendezvous::join::JoinLink;
 use crate::clients::rendezvous::look::Looked;
-use crate::clients::rendezvous::membership::{self, Joined};
+use crate::clients::rendezvous::membership::{self, Joined, MembershipError};
 use crate::clients::rendezvous::{Place, Status};
 use crate::clients::superhub::{Told, ask};
 use crate::config::DataDir;
@@ -19,6 +19,7 @@ use crate::config::base_url::BaseUrl;
 use crate::config::presence::RENDEZVOUS_WAN;
 use crate::config::reload::Applied;
 use crate::http::{self, Problem};
+use crate::proto::chat::community_name;
 use crate::viewer::App;
 
 /// A community that one is in, or was in when the node was started.
@@ -26,38 +27,42 @@ use crate::viewer::App;
 pub(in crate::viewer) struct Mine {
     /// What it is called in lists, without any secret; by this name it is left.
     pub(in crate::viewer) name: String,
+    /// What hubs call it, as far as they agree: a label, which anybody may have claimed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::viewer) community: Option<String>,
     /// How it goes; `None` where the running node has not taken it over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::viewer) status: Option<Status>,
     /// Whether it stands in the configuration, so that it can be left; a node's own server does not.
     pub(in crate::viewer) listed: bool,
-    /// How many of the same name stand in the configuration before it: memberships of one community look alike without their secrets.
-    #[serde(skip_serializing_if = "is_first")]
-    pub(in crate::viewer) nth: usize,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-fn is_first(nth: &usize) -> bool {
-    *nth == 0
+    /// Tells it from others of the same name: memberships of one community look alike without their secrets.
+    pub(in crate::viewer) id: String,
 }
 
 /// The communities of the running node and those of the configuration, each once.
 pub(in crate::viewer) async fn mine(app: &App) -> Result<(Vec<Mine>, Option<String>), Problem> {
-    let (statuses, loaded) = (app.peer.me().await?.rendezvous, app.configuration.current());
-    let mut listed: Vec<String> = loaded.config.presence.rendezvous_wan.iter().map(name).collect();
-    let mut take = |name: &str| listed.iter().position(|one| one == name).map(|at| listed.remove(at)).is_some();
-    let mut mine: Vec<Mine> = statuses
-        .into_iter()
-        .map(|status| Mine { name: status.name.clone(), listed: take(&status.name), status: Some(status), nth: 0 })
-        .collect();
-    mine.extend(listed.into_iter().map(|name| Mine { name, status: None, listed: true, nth: 0 }));
-    for at in 0..mine.len() {
-        mine[at].nth = mine[..at].iter().filter(|one| one.listed && one.name == mine[at].name).count();
-    }
-    Ok((mine, loaded.locked_by(RENDEZVOUS_WAN).map(ToString::to_string)))
+    let statuses = app.peer.me().await?.rendezvous;
+    let (mut listed, locked) = app.configured();
+    let mut take = |id: &str| listed.iter().position(|(one, _)| one == id).map(|at| listed.remove(at)).is_some();
+    let running = statuses.into_iter().map(|status| {
+        let (id, name) = (status.id.clone(), status.name.clone());
+        Mine { listed: take(&id), status: Some(status), community: None, id, name }
+    });
+    let mut mine: Vec<Mine> = running.collect();
+    mine.extend(listed.into_iter().map(|(id, url)| Mine { name: name(&url), status: None, community: None, listed: true, id }));
+    let names = app.names(mine.iter().map(|one| community_name(&one.name).to_owned()).collect()).await;
+    mine.iter_mut().for_each(|one| one.community = names.get(community_name(&one.name)).cloned());
+    Ok((mine, locked))
 }
 
 impl App {
+    /// The communities of the configuration with their ids, and what stands above it.
+    fn configured(&self) -> (Vec<(String, BaseUrl)>, Option<String>) {
+        let current = self.configuration.current();
+        let urls = current.config.presence.rendezvous_wan.iter();
+        (urls.map(|url| (membership::id(url), url.clone())).collect(), current.locked_by(RENDEZVOUS_WAN).map(ToString::to_string))
+    }
+
     /// The hubs that are searched, and where what was found is kept.
     pub(in crate::viewer) fn hubs(&self) -> (DataDir, Vec<BaseUrl>) {
         let current = self.configuration.current();
@@ -144,16 +149,20 @@ pub(super) async fn join(
 #[derive(Debug, Deserialize)]
 pub(super) struct Which {
     name: String,
-    #[serde(default)]
-    nth: usize,
+    id: Option<String>,
 }
 
-/// `DELETE communities?name=&nth=`: leaves the community that is called so; of several, the one before which `nth` stand in the configuration.
-pub(super) async fn leave(State(app): State<Arc<App>>, Query(Which { name, nth }): Query<Which>) -> Result<Json<Value>, Problem> {
+/// `DELETE communities?name=&id=`: leaves the community that is called so; of several, the one that the list gives this `id`.
+pub(super) async fn leave(State(app): State<Arc<App>>, Query(Which { name, id }): Query<Which>) -> Result<Json<Value>, Problem> {
     let _one_at_a_time = app.configuration.change().await;
     let loaded = app.configuration.read().await?;
-    let mut alike = loaded.config.presence.rendezvous_wan.iter().filter(|url| self::name(url) == name);
-    let name = alike.nth(nth).map_or(name.clone(), |url| url.url().to_string());
+    let name = match id {
+        None => name,
+        Some(id) => {
+            let meant = loaded.config.presence.rendezvous_wan.iter().find(|url| membership::id(url) == id);
+            meant.ok_or(MembershipError::Nowhere(name))?.url().to_string()
+        }
+    };
     let left = spawn_blocking(move || membership::leave(&loaded, &name)).await.map_err(|_| Problem::internal())??;
     let (applied, refused) = became(app.configuration.apply().await);
     Ok(Json(json!({ "name": self::name(&left), "applied": applied, "refused": refused })))

@@ -50,9 +50,13 @@ pub(super) async fn begin(
     State(app): State<Arc<App>>,
     http::body::Json(First { look }): http::body::Json<First>,
 ) -> Result<Response, Problem> {
-    let html = look.page(&app.peer.me().await?.label)?;
-    let etag = app.peer.site().write("index.html", html.as_bytes(), Precondition::Absent, html.len() as u64).await?;
-    Ok(written(&etag))
+    Ok(written(&make_first(&app, look, &app.peer.me().await?.label).await?))
+}
+
+/// Makes the first page of somebody called `name`, where there is none; answers its ETag.
+pub(in crate::viewer) async fn make_first(app: &App, look: Look, name: &str) -> Result<String, Problem> {
+    let html = look.page(name)?;
+    Ok(app.peer.site().write("index.html", html.as_bytes(), Precondition::Absent, html.len() as u64).await?)
 }
 
 /// `GET site/{path}`: a download, with the ETag that a later write names.

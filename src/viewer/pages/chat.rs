@@ -1,5 +1,5 @@
-//! `/chat`: the conversations, and one of them: with everyone, or, as `/chat?with=<peer id>`, with one peer. Read without JavaScript;
-//! with it, live.
+//! `/chat`: the conversations, and one of them: with everyone on the LAN, as `/chat?community=<name>` in a community, or as
+//! `/chat?with=<peer id>` with one peer. Read without JavaScript; with it, live.
 
 use std::sync::Arc;
 
@@ -15,7 +15,8 @@ use crate::http::page::{self, Face};
 use crate::peer::PeerRow;
 use crate::peer::files::Listed;
 use crate::peer::memory::Conversation;
-use crate::proto::chat::{Kept, MAX_CONTENT, community_name};
+use crate::peer::site_root::encoded;
+use crate::proto::chat::{Kept, MAX_CONTENT, Party, community_name};
 use crate::proto::presence::label::cut_bytes;
 use crate::viewer::{App, api, rows};
 
@@ -31,12 +32,22 @@ struct Chat<'a> {
     frame: Frame<'a>,
     me: String,
     with: Option<With>,
+    /// The community of the open conversation.
+    community: Option<Community>,
     others: Vec<Other>,
     messages: Vec<Said>,
     files: Vec<File>,
     max_content: usize,
-    /// Whom a message to many can be for, besides everyone of this network.
-    communities: Vec<String>,
+}
+
+/// A community, and what its conversation is called.
+struct Community {
+    /// Its name, as [`community_name`] has it.
+    address: String,
+    /// What hubs call it, or else the same.
+    called: String,
+    /// Whether one is in it.
+    is_mine: bool,
 }
 
 /// The peer of the open conversation.
@@ -48,9 +59,12 @@ struct With {
     online: bool,
 }
 
-/// A conversation in the list; without `peer` the one with everyone.
+/// A conversation in the list.
 struct Other {
-    peer: Option<(String, Face)>,
+    href: String,
+    face: Option<Face>,
+    /// Of which community it is, if of one.
+    community: Option<String>,
     name: String,
     unread: u64,
     last: String,
@@ -63,8 +77,6 @@ struct Said {
     short: String,
     content: String,
     state: &'static str,
-    /// The community that it was said to, if not to this network.
-    community: String,
     is_mine: bool,
 }
 
@@ -78,30 +90,49 @@ struct File {
 #[derive(Debug, Deserialize)]
 pub(super) struct Asked {
     with: Option<String>,
+    community: Option<String>,
 }
 
-/// `GET /chat?with=`.
+/// `GET /chat?with=`, `GET /chat?community=`.
 pub(super) async fn show(State(app): State<Arc<App>>, Query(asked): Query<Asked>) -> Result<Response, Problem> {
-    let with = asked.with.as_deref().map(api::peer_id).transpose()?;
+    let with = api::chat::party(asked.with.as_deref(), asked.community)?;
+    let conversations = app.peer.conversations().await?;
+    let communities = communities(&app, &conversations).await?;
+    if with.community().is_some_and(|name| communities.iter().all(|one| one.address != name)) {
+        return Err(Problem::not_found("you are in no community of this name, and nothing is kept of it"));
+    }
     let who = Who { me: app.peer.peer_id(), rows: rows::listed(&app, true).await.into_iter().map(|row| row.row).collect() };
-    let messages = app.peer.history(with, None, MAX_MESSAGES).await?.into_iter().map(|kept| said(kept, &who)).collect();
-    let files = app.peer.transfers().await?.into_iter().filter(|file| Some(file.transfer.peer) == with).map(file).collect();
+    let messages = app.peer.history(with.clone(), None, MAX_MESSAGES).await?.into_iter().map(|kept| said(kept, &who)).collect();
+    let files = app.peer.transfers().await?.into_iter().filter(|file| Some(file.transfer.peer) == with.peer()).map(file).collect();
     let page = Chat {
         root: "",
         frame: Frame::of(&app, "/chat").await?,
         me: who.me.to_string(),
-        others: others(app.peer.conversations().await?, with, &who),
-        with: with.map(|peer| opened(peer, &who)),
+        others: others(&conversations, &communities, &with, &who),
+        with: with.peer().map(|peer| opened(peer, &who)),
+        community: communities.into_iter().find(|one| Some(one.address.as_str()) == with.community()),
         messages,
         files,
         max_content: MAX_CONTENT,
-        communities: communities(&app).await?,
     };
     page::answer(&page)
 }
 
-async fn communities(app: &App) -> Result<Vec<String>, Problem> {
-    Ok(app.peer.me().await?.rendezvous.iter().map(|server| community_name(&server.name).to_owned()).collect())
+/// Those that one is in, then those of which something is kept; each once.
+async fn communities(app: &App, conversations: &[Conversation]) -> Result<Vec<Community>, Problem> {
+    let mut mine: Vec<String> = Vec::new();
+    for server in app.peer.me().await?.rendezvous {
+        let address = community_name(&server.name);
+        if mine.iter().all(|known| known != address) {
+            mine.push(address.to_owned());
+        }
+    }
+    let left = conversations.iter().filter_map(|one| one.with.community()).filter(|name| mine.iter().all(|known| known != name));
+    let all: Vec<(String, bool)> = left.map(|name| (name.to_owned(), false)).collect();
+    let all: Vec<(String, bool)> = mine.into_iter().map(|address| (address, true)).chain(all).collect();
+    let names = app.names(all.iter().map(|(address, _)| address.clone()).collect()).await;
+    let called = |address: &String| names.get(address).unwrap_or(address).clone();
+    Ok(all.into_iter().map(|(address, is_mine)| Community { called: called(&address), address, is_mine }).collect())
 }
 
 /// Who is called what.
@@ -126,25 +157,34 @@ fn opened(peer: PeerId, who: &Who) -> With {
     With { face: Face::of(&peer_id), peer_id, short: names::short(&peer), name, online }
 }
 
-/// Everyone first, then those with whom something was said, the newest first; the open one is always there.
-fn others(conversations: Vec<Conversation>, open: Option<PeerId>, who: &Who) -> Vec<Other> {
-    let everyone = conversations.iter().find(|conversation| conversation.peer.is_none());
-    let mut all = vec![other(None, everyone, open, who)];
-    let peers = conversations.iter().filter_map(|conversation| Some((conversation.peer?, conversation)));
-    all.extend(peers.map(|(peer, conversation)| other(Some(peer), Some(conversation), open, who)));
-    if let Some(peer) = open.filter(|peer| conversations.iter().all(|conversation| conversation.peer != Some(*peer))) {
-        all.insert(1, other(Some(peer), None, open, who));
+/// Everyone here first, then the communities, then the peers with whom something was said, the newest first; the open one is always there.
+fn others(conversations: &[Conversation], communities: &[Community], open: &Party, who: &Who) -> Vec<Other> {
+    let of_one = |with: Party, called: &str| {
+        let conversation = conversations.iter().find(|one| one.with == with);
+        other(with, called, conversation, open)
+    };
+    let mut peers: Vec<PeerId> = conversations.iter().filter_map(|one| one.with.peer()).collect();
+    if let Some(peer) = open.peer().filter(|peer| !peers.contains(peer)) {
+        peers.insert(0, peer);
     }
-    all
+    let in_communities = communities.iter().map(|one| of_one(Party::Community(one.address.clone()), &one.called));
+    let with_peers = peers.into_iter().map(|peer| of_one(Party::Peer(peer), who.name(peer)));
+    std::iter::once(of_one(Party::Lan, "Everyone here")).chain(in_communities).chain(with_peers).collect()
 }
 
-fn other(peer: Option<PeerId>, conversation: Option<&Conversation>, open: Option<PeerId>, who: &Who) -> Other {
+fn other(with: Party, called: &str, conversation: Option<&Conversation>, open: &Party) -> Other {
     Other {
-        name: peer.map_or("Everyone here".into(), |peer| who.name(peer).into()),
-        peer: peer.map(|peer| (peer.to_string(), Face::of(&peer.to_string()))),
+        href: match &with {
+            Party::Lan => "/chat".to_owned(),
+            Party::Community(name) => format!("/chat?community={}", encoded(name)),
+            Party::Peer(peer) => format!("/chat?with={peer}"),
+        },
+        face: with.peer().map(|peer| Face::of(&peer.to_string())),
+        community: with.community().map(str::to_owned),
+        name: called.to_owned(),
         unread: conversation.map_or(0, |conversation| conversation.unread),
         last: conversation.map(|conversation| cut_bytes(&conversation.last.message.content, 80).to_owned()).unwrap_or_default(),
-        is_open: peer == open,
+        is_open: with == *open,
     }
 }
 
@@ -156,7 +196,6 @@ fn said(Kept { message, state, .. }: Kept, who: &Who) -> Said {
         is_mine: message.from == who.me,
         content: cut(message.content),
         state: state.word(),
-        community: message.community.unwrap_or_default(),
     }
 }
 

@@ -39,9 +39,17 @@ struct Communities<'a> {
 /// A community that one is in.
 struct Line {
     name: String,
-    nth: usize,
+    /// What hubs call it.
+    community: Option<String>,
+    id: String,
     listed: bool,
     finding: Finding,
+}
+
+impl Line {
+    fn called(&self) -> &str {
+        self.community.as_deref().unwrap_or(&self.name)
+    }
 }
 
 /// A community that was found.
@@ -111,7 +119,7 @@ pub(super) async fn show(State(app): State<Arc<App>>, Query(Asked { q }): Query<
 
 fn line(mine: Mine) -> Line {
     let finding = mine.status.as_ref().map_or_else(reach::not_taken_over, reach::rendezvous);
-    Line { name: mine.name, nth: mine.nth, listed: mine.listed, finding }
+    Line { name: mine.name, community: mine.community, id: mine.id, listed: mine.listed, finding }
 }
 
 /// What came of a search; of one for nothing in particular, by which the page begins, only what there is.

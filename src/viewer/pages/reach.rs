@@ -114,7 +114,7 @@ mod tests {
     }
 
     fn status(stream: Stream, refused: Option<&str>) -> Status {
-        Status { name: "there".into(), since: UnixMillis(0), stream, moved_to: None, refused: refused.map(Into::into) }
+        Status { id: String::new(), name: "there".into(), since: UnixMillis(0), stream, moved_to: None, refused: refused.map(Into::into) }
     }
 
     #[test]

@@ -17,13 +17,13 @@ use crate::viewer::api::settings::{Setting, Settings, settings};
 
 /// What stands together, and what its keys are called.
 const GROUPS: [(&str, &[(&str, &str)]); 4] = [
-    ("You", &[("profile.label", "Name"), ("profile.email", "Email"), ("profile.share_email", "Tell everybody my email")]),
+    ("You", &[("profile.label", "Name"), ("profile.email", "Email"), ("profile.share_email", "Tell everybody my email address")]),
     (
         "Where you meet others",
         &[
-            ("discovery.mdns", "Find peers of this network, and be found by them"),
-            ("presence.rendezvous_wan", "Rendezvous servers, one on each line"),
-            ("discovery.hubs", "Super hubs that are searched, one on each line"),
+            ("discovery.mdns", "Find peers on the same network, and be found by them"),
+            ("presence.rendezvous_wan", "Your communities: their addresses, one on each line"),
+            ("discovery.hubs", "Directories of communities (super hubs) that are searched, one on each line"),
         ],
     ),
     (
@@ -31,17 +31,17 @@ const GROUPS: [(&str, &[(&str, &str)]); 4] = [
         &[
             ("paths.site_root", "Folder of your site"),
             ("paths.downloads", "Folder for files that you accept"),
-            ("p2p.relay_data", "Let sites, files and chat pass through a relay where there is no direct way"),
+            ("p2p.relay_data", "Use a server in between (a relay) where two computers do not reach each other directly"),
         ],
     ),
     (
         "This program",
         &[
             ("viewer.theme", "Colours"),
-            ("viewer.http_addr", "Address of these pages"),
-            ("p2p.listen_port", "Port for other peers"),
-            ("p2p.mdns_tag", "Name of your LAN group"),
-            ("p2p.upnp", "Ask the router to let others in"),
+            ("viewer.http_addr", "Address of these pages on this computer"),
+            ("p2p.listen_port", "Port at which others reach you"),
+            ("p2p.mdns_tag", "Name of your group on the network"),
+            ("p2p.upnp", "Ask the router to let others in from the internet"),
         ],
     ),
 ];
@@ -132,6 +132,7 @@ fn field(key: &'static str, label: &'static str, all: &Settings) -> Option<Field
 mod tests {
     use super::*;
     use crate::config::Config;
+    use crate::config::section::KeyDoc;
 
     #[test]
     fn every_field_is_a_key_and_every_key_has_one_field_at_most() {
@@ -140,5 +141,15 @@ mod tests {
         assert!(fields.iter().all(|field| keys.iter().any(|key| key == field)), "{fields:?}");
         fields.sort_unstable();
         assert!(fields.windows(2).all(|two| two[0] != two[1]));
+    }
+
+    #[test]
+    fn labels_and_hints_use_no_word_of_the_trade_unexplained() {
+        let trade = ["LAN", "Rendezvous", "mDNS", "libp2p", "GossipSub", "tag", "multiaddr"];
+        let has_one = |label: &&str| label.split(|letter: char| !letter.is_alphanumeric()).any(|word| trade.contains(&word));
+        let fields = || GROUPS.iter().flat_map(|(_, keys)| keys.iter());
+        assert_eq!(fields().map(|(_, label)| *label).find(has_one), None);
+        let hints: Vec<KeyDoc> = Config::keys().into_iter().filter(|doc| fields().any(|(key, _)| *key == doc.path())).collect();
+        assert_eq!(hints.iter().flat_map(|doc| doc.doc).find(|line| line.contains("LAN")), None);
     }
 }

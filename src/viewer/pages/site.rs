@@ -32,7 +32,11 @@ struct Site<'a> {
     total: String,
     cut: bool,
     looks: &'static [Look],
-    /// What a peer without a name is called, where the owner has none.
+    /// Whose name a first page is to carry, and what is wrong with it.
+    name: String,
+    name_wrong: String,
+    told: String,
+    /// What the owner is called where they have said no name.
     nameless: Option<String>,
 }
 
@@ -45,23 +49,42 @@ struct File {
     path: String,
 }
 
+/// The form of a first page that came back.
+#[derive(Debug, Default)]
+pub(super) struct Back {
+    /// What was typed.
+    pub(super) name: Option<String>,
+    /// What is wrong with it.
+    pub(super) name_wrong: String,
+    /// Why there is no first page, whatever the name.
+    pub(super) told: String,
+}
+
 /// `GET /site`.
 pub(super) async fn show(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    let listing = api::own_files(&app).await?;
+    page(&app, Back::default()).await
+}
+
+/// The page, with the form as it is or as it came back.
+pub(super) async fn page(app: &App, back: Back) -> Result<Response, Problem> {
+    let listing = api::own_files(app).await?;
     let url = app.hosts.site_url(&app.peer.peer_id());
     let now = UnixMillis::now();
     let has_first = listing.entries.iter().any(|entry| INDEX_FILES.contains(&entry.path.as_str()));
     let me = app.peer.me().await?;
-    let has_name = !app.configuration.current().config.profile.label.as_str().trim().is_empty();
+    let label = app.configuration.current().config.profile.label.as_str().trim().to_owned();
     let page = Site {
         root: "",
-        frame: Frame::of(&app, "/site").await?,
+        frame: Frame::of(app, "/site").await?,
         count: listing.entries.len(),
         total: names::bytes(listing.entries.iter().map(|entry| entry.size).sum()),
         cut: listing.cut || listing.entries.len() > MAX_SHOWN,
         files: listing.entries.into_iter().take(MAX_SHOWN).map(|entry| file(entry, &url, now)).collect(),
         looks: if has_first { &[] } else { &Look::ALL },
-        nameless: (!has_name).then_some(me.label),
+        nameless: label.is_empty().then_some(me.label),
+        name: back.name.unwrap_or(label),
+        name_wrong: back.name_wrong,
+        told: back.told,
         url,
     };
     framing(&page, &page.url, "'self'")

@@ -10,6 +10,7 @@ use axum::{Extension, Json};
 use serde_json::json;
 
 use super::listings::shown;
+use super::moderation::of_our_page;
 use super::requests::may_have_looked_at;
 use crate::clock::UnixMillis;
 use crate::http::{Client, Problem};
@@ -25,6 +26,9 @@ pub(super) async fn check(
     headers: HeaderMap,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
+    if !of_our_page(&app, &headers) {
+        return Err(Problem::new(StatusCode::FORBIDDEN, "foreign-origin", "pages of other origins have nothing looked at here"));
+    }
     may_have_looked_at(&app, app.client(socket.ip(), &headers))?;
     let (entry, now) = (shown(&app.directory, &id).await?, UnixMillis::now());
     let looked = entry.checked.is_some_and(|checked| now.0.saturating_sub(checked.0) < FRESH.as_millis() as u64);

@@ -55,7 +55,7 @@ pub(in crate::superhub) async fn take_report(
 }
 
 /// Whether a program asks, or a page of this hub under the name that is configured or the one that was asked.
-fn of_our_page(app: &App, headers: &HeaderMap) -> bool {
+pub(super) fn of_our_page(app: &App, headers: &HeaderMap) -> bool {
     app.options.http.origin().is_some_and(|own| !origin::is_foreign(headers, &own))
         || !of_foreign_page(headers, origin::only(headers, &header::HOST).unwrap_or_default())
 }

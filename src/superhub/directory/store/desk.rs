@@ -228,6 +228,14 @@ impl<'a> Desk<'a> {
         self.forget_reports()
     }
 
+    /// Some housekeeping of the index, so that searches stay fast; answers whether there may be more.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn tidy(&mut self) -> Result<bool, StoreError> {
+        Ok(index::join_parts(self.change)?)
+    }
+
     /// Takes a listing out of the index, or puts it back where it ranks.
     pub(in crate::superhub::directory) fn set_hidden(&mut self, entry: &Entry, hidden: bool) -> Result<(), StoreError> {
         let since = hidden.then(|| millis(self.now));

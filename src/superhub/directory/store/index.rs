@@ -10,6 +10,8 @@ use crate::proto::health::Health;
 use crate::proto::names::{Lang, Tag};
 use crate::proto::search::words;
 
+/// Pages of the index that are joined at once: some fifty milliseconds.
+const JOINED: u32 = 1000;
 /// Bits of a listing's number in its place.
 const ID_BITS: u32 = 40;
 /// The largest number of a listing.
@@ -88,6 +90,14 @@ pub(super) fn add(change: &Connection, place: i64, listing: &Listing, origin: i6
 /// Words that stand in a name or are tags.
 fn marked(words: &[String]) -> String {
     words.iter().map(|word| format!("{MARK}{word}")).collect::<Vec<_>>().join(" ")
+}
+
+/// Joins parts of the index that many changes have left; answers whether there was anything to do.
+pub(super) fn join_parts(change: &Connection) -> rusqlite::Result<bool> {
+    let before = change.total_changes();
+    change.prepare_cached("INSERT INTO search (search, rank) VALUES ('merge', ?1)")?.execute([JOINED])?;
+    // The statement itself counts as one (FTS5, "the 'merge' command").
+    Ok(change.total_changes() - before > 1)
 }
 
 /// Takes a listing out of the index.
