@@ -11,7 +11,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::dictionary::Dictionary;
-use super::store::{self, ALL, CLASSES, Entry, FEDERATED, MARK, StoreError, facet, place_of};
+use super::store::{self, ALL, CLASSES, Entry, FEDERATED, MARK, OURS, StoreError, facet, how_many_origins, place_of};
 use super::{Directory, store::BEST_ID};
 use crate::clock::Moment;
 use crate::proto::community::Kind;
@@ -226,14 +226,13 @@ impl Search<'_> {
         let mut counts: HashMap<i64, usize> = HashMap::new();
         entries.iter().take(FIRST).for_each(|(_, entry)| *counts.entry(entry.origin).or_default() += 1);
         let drowning: Vec<i64> = counts.iter().filter(|(_, count)| **count > PER_ORIGIN).map(|(origin, _)| *origin).collect();
-        let origins: i64 = self.look.prepare_cached("SELECT count(*) FROM origins")?.query_row([], |row| row.get(0))?;
-        if drowning.is_empty() || origins as usize <= drowning.len() {
+        if drowning.is_empty() || how_many_origins(self.look)? as usize <= drowning.len() {
             return Ok(Vec::new());
         }
         let foreign: Vec<String> =
-            drowning.iter().filter(|origin| **origin != 1).map(|origin| format!("\"{}\"", facet::origin(*origin))).collect();
+            drowning.iter().filter(|origin| **origin != OURS).map(|origin| format!("\"{}\"", facet::origin(*origin))).collect();
         // Of our own there may be a million: what is not ours has a list of its own.
-        let ours = if drowning.contains(&1) { format!(" AND (facets : \"{FEDERATED}\")") } else { String::new() };
+        let ours = if drowning.contains(&OURS) { format!(" AND (facets : \"{FEDERATED}\")") } else { String::new() };
         let theirs = if foreign.is_empty() { String::new() } else { format!(" NOT (facets : ({}))", foreign.join(" OR ")) };
         let (mut others, _) = self.results(expressions, &format!("{ours}{theirs}"), &Cursor::default(), FIRST - PER_ORIGIN)?;
         others.retain(|(hit, _)| entries.iter().all(|(known, _)| known.place != hit.place));
