@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::registration::count;
 use super::store::StoreError;
 use crate::clock::UnixMillis;
+use crate::db::time;
 use crate::proto::directory::site::site;
 
 /// Requests that give way together at most: to find them, all that wait are read.
@@ -38,7 +39,7 @@ fn of_row(row: &Row) -> rusqlite::Result<Waiting> {
         id: row.get(0)?,
         peer_id: PeerId::from_bytes(&peer).map(|peer| peer.to_base58()).unwrap_or_default(),
         rendezvous: row.get(2)?,
-        asked: UnixMillis(row.get::<_, i64>(3)?.unsigned_abs()),
+        asked: time(row.get(3)?),
         draft: serde_json::from_str(&row.get::<_, String>(4)?).unwrap_or_default(),
     })
 }
