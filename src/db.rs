@@ -19,9 +19,11 @@ use crate::config::files::create_private;
 
 mod error;
 mod place;
+mod times;
 
 pub use error::DbError;
 use error::told;
+pub use times::{millis, time, when};
 
 /// How long a change waits for another process's.
 const PATIENCE: Duration = Duration::from_secs(2);

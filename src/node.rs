@@ -5,33 +5,29 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
 
-use bytes::Bytes;
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::clients::superhub::{keep_known, keep_listed};
-use crate::config::base_url::BaseUrl;
-use crate::config::files::read_bounded;
+use crate::clients::superhub::keep_listed;
+use crate::config::Loaded;
 use crate::config::reload::ReloadHandle;
-use crate::config::{Config, DataDir, Loaded};
 use crate::identity::{DataLock, Identity, IdentityError, LockError};
-use crate::p2p::{P2pError, nat};
-use crate::peer::files::Folders;
-use crate::peer::{self, PeerError, PeerHandle, Profile};
+use crate::p2p::P2pError;
+use crate::peer::{PeerError, PeerHandle};
 use crate::rendezvous::{Rendezvous, RendezvousError};
 use crate::shutdown::{DEADLINE, Ended, Tasks};
 use crate::superhub::SuperHubError;
 use crate::systemd::{self, Sockets};
 use crate::telemetry::Metrics;
-use crate::viewer::{self, MAX_OWN_AVATAR, Viewer, ViewerError};
+use crate::viewer::ViewerError;
 
 mod moves;
 mod numbers;
 mod open_files;
+mod private;
 mod public;
 mod relay;
 mod reload;
@@ -41,6 +37,7 @@ mod site_folder;
 mod tests;
 mod vital;
 
+use private::Private;
 use public::{House, Public};
 use reload::Reloader;
 pub use run_file::{Ready, RunFile, RunFileError};
@@ -136,41 +133,14 @@ impl Node {
         let house = House { loaded, identity: &identity, metrics: &metrics, stop: &stop };
         let public = Public::open(&house, sockets, reload.clone(), &mut tasks)?;
         numbers::tell(&house, &mut tasks)?;
-        let mut ready = Ready::of(&identity.peer_id());
-        let mut peer = None;
-        let mut token = None;
-        let guests = public.board.as_ref().map(Rendezvous::guests);
-        let relay = if loaded.config.presence.rendezvous_only {
-            let relay = relay::without_peer(loaded, &identity, guests, &mut tasks, &stop).await?;
-            if loaded.config.p2p.relay_server {
-                ready = ready.with_relay(relay.as_ref());
-            }
-            relay
-        } else {
-            let servers = rendezvous_servers(&loaded.config, public.board.as_ref());
-            let (nat, relay) = relay::of_peer(&loaded.config.p2p, &identity, guests);
-            let options = peer_options(loaded, &identity, servers, nat);
-            let handle = peer::start(options, &metrics, &mut tasks, stop.child_token()).await?;
-            tasks.spawn("moves", moves::write_down(handle.clone(), current.clone(), reload.clone(), stop.child_token()));
-            let options = viewer_options(current.clone(), reload.clone(), public.local());
-            let viewer = open_viewer(options, &handle, metrics, &mut tasks, stop.child_token())?;
-            let me = handle.me().await.map_err(|_| PeerError::Ended)?;
-            ready = ready.with_peer(&me, viewer.as_ref().map(Viewer::url));
-            token = viewer.as_ref().map(|viewer| viewer.token().to_owned());
-            peer = Some(handle);
-            relay
-        };
+        let Private { ready, peer, token, relay } = Private::open(&house, &public, &current, &reload, &mut tasks).await?;
         if let (Some(board), Some(relay)) = (&public.board, relay) {
             board.name_relay(relay);
-        }
-        if peer.is_some() {
-            tasks.spawn("communities", keep_known(current.clone(), data.known_communities(), stop.child_token()));
         }
         if let Some(board) = public.board.clone() {
             tasks.spawn("listing", keep_listed(current, move || board.url(), identity.keypair.clone(), stop.child_token()));
         }
-        ready = public.tell(ready);
-        let public = public.board;
+        let (ready, public) = (public.tell(ready), public.board);
         let run_file = RunFile::write(&data.run_json(), &ready, token.as_deref())?;
         tasks.spawn("reload", Reloader::new(told, peer.clone(), public.clone()).run(wishes, stop.child_token()));
         Ok(Self { ready, peer, public, reload, run_file, tasks, stop, _lock: lock })
@@ -223,78 +193,4 @@ impl Node {
         }
         info!("stopped");
     }
-}
-
-/// The servers that are configured, and the one of this node, which stands before them.
-fn rendezvous_servers(config: &Config, own: Option<&Rendezvous>) -> Vec<BaseUrl> {
-    let own = own.and_then(|own| BaseUrl::parse(&own.local_url()).ok());
-    own.into_iter().chain(config.presence.rendezvous_wan.iter().cloned()).collect()
-}
-
-fn peer_options(loaded: &Loaded, identity: &Identity, rendezvous: Vec<BaseUrl>, nat: nat::Options) -> peer::Options {
-    let config = &loaded.config;
-    peer::Options {
-        key: identity.keypair.clone(),
-        profile: Profile {
-            label: config.profile.label_or_id(&identity.peer_id()),
-            email: config.profile.shared_email().map(str::to_owned),
-            avatar: avatar(&loaded.data),
-        },
-        site_root: loaded.data.site(config),
-        memory: loaded.data.database(),
-        folders: Folders { downloads: loaded.data.downloads(config), spool: loaded.data.spool() },
-        listen_port: config.p2p.listen_port,
-        loopback_only: config.p2p.loopback_only,
-        mdns_tag: config.discovery.mdns.then(|| config.p2p.mdns_tag.as_str().to_owned()),
-        topic: config.presence.topic.as_str().to_owned(),
-        ttl: config.presence.ttl_seconds,
-        heartbeat: config.presence.heartbeat_seconds,
-        rendezvous,
-        nat,
-    }
-}
-
-/// The avatar on disk, one's own or goop2's; one that cannot be read is as good as none.
-fn avatar(data: &DataDir) -> Option<Bytes> {
-    let read = |path: &Path| match read_bounded(path, MAX_OWN_AVATAR) {
-        Ok(bytes) => Some(Bytes::from(bytes)),
-        Err(error) => {
-            if error.kind() != io::ErrorKind::NotFound {
-                warn!(path = %path.display(), %error, "the avatar cannot be read");
-            }
-            None
-        }
-    };
-    read(&data.avatar()).or_else(|| read(&data.goop2_avatar()?))
-}
-
-/// What a node with a viewer is called.
-fn roles(config: &Config) -> Vec<&'static str> {
-    let all = [
-        ("peer", true),
-        ("relay", config.p2p.relay_server),
-        ("rendezvous server", config.presence.rendezvous_host),
-        ("super hub", config.superhub.enabled),
-    ];
-    all.into_iter().filter_map(|(role, is_on)| is_on.then_some(role)).collect()
-}
-
-fn viewer_options(current: watch::Receiver<Loaded>, reload: ReloadHandle, local: Option<String>) -> Option<viewer::Options> {
-    let loaded = current.borrow().clone();
-    let addr = loaded.config.viewer.http_addr.get()?;
-    let (explicit, roles) = (loaded.is_explicit("viewer.http_addr"), roles(&loaded.config));
-    Some(viewer::Options { addr, explicit, roles, local, current, reload: Some(reload), ..viewer::Options::new(&loaded) })
-}
-
-fn open_viewer(
-    options: Option<viewer::Options>,
-    peer: &PeerHandle,
-    metrics: Metrics,
-    tasks: &mut Tasks,
-    stop: CancellationToken,
-) -> Result<Option<Viewer>, NodeError> {
-    let Some(options) = options else { return Ok(None) };
-    let counters = options.metrics.clone();
-    metrics.register("viewer_http", |room| counters.register(room));
-    Ok(Some(Viewer::bind(options, peer.clone(), move || metrics.text(), tasks, stop)?))
 }

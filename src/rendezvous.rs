@@ -31,7 +31,6 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Secret;
-use crate::config::base_url::BaseUrl;
 use crate::config::http::HttpConfig;
 use crate::config::reload::ReloadHandle;
 use crate::db::DbError;
@@ -200,16 +199,11 @@ impl Rendezvous {
 
     /// The URL for others: the configured one, or that for this machine.
     pub fn url(&self) -> String {
-        self.app.settings().http.external_url.as_ref().map_or_else(|| http::outward_url(self.addr), trimmed)
+        self.app.settings().http.external_url.as_ref().map_or_else(|| http::outward_url(self.addr), |url| url.bare().to_owned())
     }
 
     /// The URL for programs of this machine: that of the address; a wildcard address is told as loopback.
     pub fn local_url(&self) -> String {
         http::local_url(self.addr)
     }
-}
-
-/// A base URL without the slash at its end.
-pub(crate) fn trimmed(url: &BaseUrl) -> String {
-    url.url().as_str().trim_end_matches('/').to_owned()
 }

@@ -138,7 +138,7 @@ impl App {
 
     /// The path under which a proxy has put the hub; mostly empty.
     pub(crate) fn root(&self) -> String {
-        self.options.http.external_url.as_ref().map_or("", |url| url.url().path()).trim_end_matches('/').to_owned()
+        self.options.http.root().to_owned()
     }
 
     /// Whom a request comes from, behind every trusted proxy (THREATS 15).
@@ -165,7 +165,7 @@ impl SuperHub {
         tasks: &mut Tasks,
         stop: CancellationToken,
     ) -> Result<Self, SuperHubError> {
-        let hostname = door::hostname(&options.http, addr);
+        let hostname = options.http.hostname(addr);
         let app = Arc::new(App {
             directory: Directory::open(options.directory.clone(), tasks)?,
             door,

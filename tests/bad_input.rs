@@ -8,7 +8,7 @@ use std::time::Duration;
 use harness::foreign::Kind;
 use harness::goop_node::Plan;
 use harness::mdns_packets::{self, FakePeer};
-use harness::{Family, Foreign, Goop, Host, Lab, Lan, SOON, eventually, lab_is_possible, never};
+use harness::{Family, Foreign, Goop, Host, Lab, Lan, SOON, lab_is_possible, never};
 use serde_json::{Value, json};
 
 const SITE: &str = "/goop/site/1.0.0";
@@ -59,8 +59,8 @@ impl Street {
 
     /// The neighbour opens the victim's page, each sees the other, and the victim has not grown.
     fn is_still_good(&self) {
-        opens_the_page_of(&self.neighbour, &self.victim, "victim");
-        opens_the_page_of(&self.victim, &self.neighbour, "neighbour");
+        self.neighbour.opens_the_page_of(&self.victim, "victim");
+        self.victim.opens_the_page_of(&self.neighbour, "neighbour");
         self.victim.sees(&self.neighbour.id(), SOON);
         self.neighbour.sees(&self.victim.id(), SOON);
         let resident = self.victim.resident_kib();
@@ -73,7 +73,7 @@ impl Street {
         let newcomer = Goop::named(&host.place, "newcomer");
         newcomer.sees(&self.victim.id(), SOON);
         self.victim.sees(&newcomer.id(), SOON);
-        opens_the_page_of(&newcomer, &self.victim, "victim");
+        newcomer.opens_the_page_of(&self.victim, "victim");
     }
 
     /// `count` streams that write `text` once and stay open; answers the number of the command.
@@ -92,14 +92,6 @@ impl Street {
         streams["hold_ms"] = HOLD_MS.into();
         self.attacker.send(streams)
     }
-}
-
-fn opens_the_page_of(here: &Goop, there: &Goop, label: &str) {
-    let fetch = || match here.get(&format!("api/v1/peers/{}/site/index.html", there.id()))? {
-        (200, body) if body == format!("<p>site of {label}").as_bytes() => Ok(()),
-        (status, body) => Err(format!("{status} {}", String::from_utf8_lossy(&body))),
-    };
-    eventually(SOON, &format!("the page of {label} is opened"), fetch);
 }
 
 fn number(answer: &Value, key: &str) -> u64 {
@@ -240,13 +232,13 @@ fn a_site_folder_that_disappears_is_missed_until_it_is_back() {
     let (mut lab, lan) = Lab::with_lan();
     let (left, right) = (lab.host(lan, Family::V4), lab.host(lan, Family::V4));
     let (victim, neighbour) = (Goop::named(&left.place, "victim"), Goop::named(&right.place, "neighbour"));
-    opens_the_page_of(&neighbour, &victim, "victim");
+    neighbour.opens_the_page_of(&victim, "victim");
     let (site, away) = (victim.data().join("site"), victim.data().join("away"));
     std::fs::rename(&site, &away).expect("move the folder");
     let (status, body) = neighbour.get(&format!("api/v1/peers/{}/site/index.html", victim.id())).expect("the viewer answers");
     assert!((400..600).contains(&status), "{status} {}", String::from_utf8_lossy(&body));
     std::fs::rename(&away, &site).expect("move it back");
-    opens_the_page_of(&neighbour, &victim, "victim");
+    neighbour.opens_the_page_of(&victim, "victim");
 }
 
 #[test]
@@ -262,7 +254,7 @@ fn a_disk_that_fills_up_stops_neither_serving_nor_stopping() {
     let neighbour = Goop::named(&right.place, "neighbour");
     neighbour.sees(&victim.id(), SOON);
     disk.fill();
-    opens_the_page_of(&neighbour, &victim, "victim");
+    neighbour.opens_the_page_of(&victim, "victim");
     let (status, answer) = victim.post("chat", &json!({ "to": neighbour.id(), "content": "no room here" })).expect("it answers");
     assert_eq!(status, 507, "{answer}");
     let (status, answer) = neighbour.post("chat", &json!({ "to": victim.id(), "content": "nor here" })).expect("it answers");

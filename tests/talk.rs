@@ -26,16 +26,6 @@ fn free_port() -> u16 {
     ports.find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("one is free")
 }
 
-fn meet(one: &Goop, other: &Goop) {
-    let dial = || match one.post("peers", &json!({ "addr": other.tcp_address("127.0.0.1") }))? {
-        (200, _) => Ok(()),
-        (_, answer) => Err(answer),
-    };
-    eventually(SOON, "a connection stands", dial);
-    one.sees(&other.id(), SOON);
-    other.sees(&one.id(), SOON);
-}
-
 fn decide(node: &Goop, peer: &str, what: Value) {
     let (status, answer) = node.put(&format!("contacts/{peer}"), &what).expect("it answers");
     assert_eq!(status, 200, "{answer}");
@@ -64,7 +54,7 @@ fn a_message_waits_for_an_absent_favourite_and_arrives_once_and_in_order_whoever
         return;
     }
     let (alice, bob) = (plan("alice").start(), plan("bob").start());
-    meet(&alice, &bob);
+    alice.meets(&bob);
     decide(&alice, &bob.id(), json!({ "favourite": true }));
     let known = || match alice.api("contacts")?["contacts"][0]["label"] == "bob" {
         true => Ok(()),
@@ -101,7 +91,7 @@ fn what_was_answered_survives_a_crash_and_what_was_forgotten_does_not() {
         return;
     }
     let (alice, bob) = (plan("alice").start(), plan("bob").start());
-    meet(&alice, &bob);
+    alice.meets(&bob);
     let (id, me) = (bob.id(), alice.id());
     let contents: Vec<String> = (0..15).map(|n| format!("message {n}")).collect();
     contents.iter().for_each(|content| drop(say(&alice, &id, content)));
@@ -123,7 +113,7 @@ fn a_block_really_blocks_and_ends_when_it_is_lifted() {
     }
     let alice = plan("alice").file("index.html", "<p>site of alice").start();
     let eve = plan("eve").file("index.html", "<p>site of eve").start();
-    meet(&alice, &eve);
+    alice.meets(&eve);
     let (id, me) = (eve.id(), alice.id());
     say(&eve, &me, "before");
     decide(&alice, &id, json!({ "blocked": true }));
@@ -144,7 +134,7 @@ fn a_block_really_blocks_and_ends_when_it_is_lifted() {
     });
 
     decide(&alice, &id, json!({ "blocked": false }));
-    meet(&eve, &alice);
+    eve.meets(&alice);
     say(&eve, &me, "after");
     assert_eq!(heard(&alice, &id), ["before", "after"]);
 }
@@ -155,7 +145,7 @@ fn a_muted_peer_is_kept_and_nobody_is_notified() {
         return;
     }
     let (alice, bob) = (plan("alice").start(), plan("bob").start());
-    meet(&alice, &bob);
+    alice.meets(&bob);
     decide(&alice, &bob.id(), json!({ "muted": true }));
     let events = alice.listen();
     say(&bob, &alice.id(), "psst");
@@ -173,7 +163,7 @@ fn a_full_disk_is_told_and_loses_nothing_that_was_answered() {
     }
     let disk = harness::disk::SmallDisk::new("2m");
     let (alice, bob) = (plan("alice").data(disk.path()).start(), plan("bob").start());
-    meet(&alice, &bob);
+    alice.meets(&bob);
     let id = bob.id();
     say(&alice, &id, "before");
     disk.fill();
@@ -254,7 +244,7 @@ fn a_file_arrives_once_it_is_accepted_and_is_no_program_and_replaces_nothing() {
         return;
     }
     let (alice, bob) = (plan("alice").start(), plan("bob").start());
-    meet(&alice, &bob);
+    alice.meets(&bob);
     let content = bytes(3_000_001, 1);
     for expected in ["photo.jpg", "photo (2).jpg"] {
         let sent = offer(&alice, &bob.id(), "..%2F..%2Fphoto.jpg", &content);
@@ -285,7 +275,7 @@ fn a_large_file_arrives_whole_through_crashes_of_both_sides() {
         return;
     }
     let (mut alice, mut bob) = (plan("alice").start(), plan("bob").start());
-    meet(&alice, &bob);
+    alice.meets(&bob);
     let (a, b) = (alice.id(), bob.id());
     decide(&bob, &a, json!({ "favourite": true }));
     decide(&alice, &b, json!({ "favourite": true }));
@@ -329,7 +319,7 @@ fn a_changed_byte_is_refused_and_nothing_gets_the_name() {
         return;
     }
     let (alice, bob) = (plan("alice").start(), plan("bob").start());
-    meet(&alice, &bob);
+    alice.meets(&bob);
     let content = bytes(2_000_000, 3);
     offer(&alice, &bob.id(), "honest.bin", &content);
     let spool = std::fs::read_dir(alice.data().join("spool")).expect("there is a spool").flatten().next().expect("a copy");
@@ -350,7 +340,7 @@ fn a_file_can_be_declined_paused_resumed_and_cancelled() {
         return;
     }
     let (alice, bob) = (plan("alice").start(), plan("bob").start());
-    meet(&alice, &bob);
+    alice.meets(&bob);
     let content = bytes(20_000_000, 4);
     offer(&alice, &bob.id(), "no.bin", &content);
     decide_file(&bob, &file_is(&bob, "offered")["number"], "decline");
@@ -385,7 +375,7 @@ fn attack_a_flood_of_offers_is_bounded_and_a_block_ends_it() {
         return;
     }
     let (alice, eve) = (plan("alice").start(), plan("eve").start());
-    meet(&alice, &eve);
+    alice.meets(&eve);
     let (mut taken, mut refused) = (0, 0);
     std::fs::write(eve.data().join("spam"), b"spam").expect("write a file");
     let data = format!("@{}", eve.data().join("spam").display());
@@ -414,7 +404,7 @@ fn a_disk_without_room_is_told_on_both_sides_and_the_file_comes_later() {
     let elsewhere = tempfile::TempDir::new().expect("make a folder");
     let small = format!("paths.downloads=\"{}\"", disk.path().join("in").display());
     let (alice, bob) = (plan("alice").start(), plan("bob").data(elsewhere.path()).arg("--set").arg(&small).start());
-    meet(&alice, &bob);
+    alice.meets(&bob);
     let content = bytes(30_000_000, 5);
     offer(&alice, &bob.id(), "big.bin", &content);
     let number = file_is(&bob, "offered")["number"].clone();
@@ -434,7 +424,7 @@ fn files_are_sent_listed_accepted_and_declined_by_typing() {
         return;
     }
     let (alice, bob) = (plan("Alice").start(), plan("Bob").start());
-    meet(&alice, &bob);
+    alice.meets(&bob);
     let file = alice.data().join("cat.jpg");
     std::fs::write(&file, b"a cat").expect("the file is written");
     for _ in 0..2 {

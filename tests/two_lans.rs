@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use harness::foreign::Kind;
 use harness::goop_node::Plan;
-use harness::{Family, Foreign, Goop, Host, Lab, SOON, eventually, lab_is_possible, never};
+use harness::{Family, Foreign, Goop, Host, Lab, SOON, lab_is_possible, never};
 use serde_json::json;
 
 /// Long enough for several heartbeats of two seconds to cross, if they could.
@@ -21,14 +21,6 @@ fn peer(host: &Host, label: &str) -> Goop {
 
 fn known(goop: &Goop) -> Result<BTreeSet<String>, String> {
     Ok(goop.peers()?.iter().filter_map(|row| Some(row["peer_id"].as_str()?.to_owned())).collect())
-}
-
-fn opens_the_page_of(here: &Goop, there: &Goop, label: &str) {
-    let fetch = || match here.get(&format!("api/v1/peers/{}/site/index.html", there.id()))? {
-        (200, body) if body == format!("<p>site of {label}").as_bytes() => Ok(()),
-        (status, body) => Err(format!("{status} {}", String::from_utf8_lossy(&body))),
-    };
-    eventually(SOON, &format!("the page of {label} is opened"), fetch);
 }
 
 /// `addr` is dialled as a person who was told it would; the answer names the peer.
@@ -55,8 +47,8 @@ fn one_wan_connection_carries_sites_but_no_gossip_from_lan_to_lan() {
     }
 
     dial(&anna, &berta.tcp_address(&b1.address(south, Family::V4)));
-    opens_the_page_of(&anna, &berta, "berta");
-    opens_the_page_of(&berta, &anna, "anna");
+    anna.opens_the_page_of(&berta, "berta");
+    berta.opens_the_page_of(&anna, "anna");
 
     never(SEVERAL_HEARTBEATS, "presence crossed the WAN connection", || {
         only(&albert, &[&anna])?;
@@ -65,7 +57,7 @@ fn one_wan_connection_carries_sites_but_no_gossip_from_lan_to_lan() {
         only(&berta, &[&boris, &anna])
     });
     assert_ne!(anna.row(&berta.id()).map_or(json!("direct"), |row| row["path"].clone()), "lan");
-    opens_the_page_of(&anna, &berta, "berta");
+    anna.opens_the_page_of(&berta, "berta");
 }
 
 /// Nobody but these is in the table.

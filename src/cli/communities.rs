@@ -11,7 +11,7 @@ use super::local::{Answered, LocalNode, tell_running};
 use super::terminal::escaped;
 use super::{Cli, CommunitiesArgs, Exit, JoinArgs, LeaveArgs, run::runtime};
 use crate::clients::rendezvous::Place;
-use crate::clients::rendezvous::join::{Followed, JoinError, Link};
+use crate::clients::rendezvous::join::{Followed, JoinError, JoinLink};
 use crate::clients::rendezvous::membership::{self, Joined, MembershipError};
 use crate::clients::superhub::kept;
 use crate::clients::superhub::names::names;
@@ -27,7 +27,7 @@ const LOOK: Duration = Duration::from_millis(100);
 pub fn join(cli: &Cli, args: &JoinArgs, out: &mut dyn Write) -> Result<Exit> {
     let loaded = cli.load()?;
     membership::is_ours_to_change(&loaded)?;
-    let link = Link::parse(&args.link)?;
+    let link = JoinLink::parse(&args.link)?;
     let Followed { url, answers } = runtime()?.block_on(link.follow()).map_err(refused)?;
     let Joined { url, already } = membership::join(&loaded, url)?;
     if already {

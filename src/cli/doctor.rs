@@ -1,7 +1,7 @@
 //! `goop doctor`: what does not work here, and what to do about it. Asks the running node where there is one, since only it knows what
 //! others told it; else it looks for itself.
 
-use std::io::{IsTerminal, Write, stdout};
+use std::io::Write;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::local::{self, LocalNode};
 use super::run::runtime;
-use super::terminal::{escaped, escaped_json};
+use super::terminal::{escaped, write_json};
 use super::{Cli, DoctorArgs, Exit};
 use crate::config::Loaded;
 use crate::doctor::{Finding, Look, PATIENCE, Patient, Report, Running, examine};
@@ -24,8 +24,7 @@ pub fn run(cli: &Cli, args: &DoctorArgs, out: &mut dyn Write) -> Result<Exit> {
     let loaded = cli.load()?;
     let report = runtime()?.block_on(report(cli, loaded));
     if args.json {
-        let json = serde_json::to_string(&report)?;
-        writeln!(out, "{}", if stdout().is_terminal() { escaped_json(&json) } else { json })?;
+        write_json(out, &serde_json::to_string(&report)?)?;
     } else {
         write!(out, "{}", escaped(&words(&report)))?;
     }

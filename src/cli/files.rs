@@ -1,7 +1,7 @@
 //! `goop files`: what was offered and sent, and a word about one of them, through the running node.
 
 use std::collections::HashMap;
-use std::io::{IsTerminal, Write, stdout};
+use std::io::Write;
 
 use anyhow::{Context, Result, anyhow};
 use reqwest::Method;
@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::local::{Answered, LocalNode};
 use super::run::runtime;
-use super::terminal::{escaped, escaped_json};
+use super::terminal::{escaped, write_json};
 use super::{Cli, Exit, FileDecision, FilesArgs};
 
 /// The list of the API, as far as the command line reads it.
@@ -41,7 +41,7 @@ pub fn run(cli: &Cli, args: &FilesArgs, out: &mut dyn Write) -> Result<Exit> {
     }
     let (json, names) = runtime()?.block_on(list(cli))?;
     if args.json {
-        writeln!(out, "{}", if stdout().is_terminal() { escaped_json(&json) } else { json })?;
+        write_json(out, &json)?;
         return Ok(Exit::Done);
     }
     let listed: Listed = serde_json::from_str(&json).context("the list of files is not understood")?;

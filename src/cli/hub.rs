@@ -94,8 +94,7 @@ fn board(args: &RegisterArgs, loaded: &Loaded) -> Result<String> {
     let running = || RunFile::read(&loaded.data.run_json()).ok().and_then(|ready| ready.public);
     let url = args.url.clone().or(configured).or_else(running);
     let url = url.context("nobody knows where others reach this server: set http.external_url, or name it with --url")?;
-    let url = BaseUrl::parse(&url).map_err(anyhow::Error::msg)?;
-    Ok(url.url().as_str().trim_end_matches('/').to_owned())
+    Ok(BaseUrl::parse(&url).map_err(anyhow::Error::msg)?.bare().to_owned())
 }
 
 /// Writes `[listing]`, and lets a server that runs read it.

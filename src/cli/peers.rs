@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::local::{Listed, LocalNode, PeerList};
 use super::status::servers_in_trouble;
-use super::terminal::{escaped, escaped_json};
+use super::terminal::{escaped, write_json};
 use super::{Cli, Exit, PeersArgs, run::runtime};
 
 /// Run `goop peers`, writing to `out`.
@@ -16,13 +16,13 @@ pub fn run(cli: &Cli, args: &PeersArgs, out: &mut dyn Write) -> Result<Exit> {
         tokio::try_join!(node.peers(), node.me())
     })?;
     if args.json {
-        writeln!(out, "{}", if stdout().is_terminal() { escaped_json(&json) } else { json })?;
+        write_json(out, &json)?;
         return Ok(Exit::Done);
     }
     let list = PeerList::read(&json)?;
     if list.peers.is_empty() {
         writeln!(out, "Nobody else is here yet.")?;
-    } else if std::io::stdout().is_terminal() {
+    } else if stdout().is_terminal() {
         line("PEER ID", "REACHED", "NAME", out)?;
     }
     for peer in &list.peers {

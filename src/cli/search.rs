@@ -1,10 +1,10 @@
 //! `goop search`: communities, from the configured super hubs; where none of them answers, from what is kept on this machine.
 
-use std::io::{IsTerminal, Write, stdout};
+use std::io::Write;
 
 use anyhow::Result;
 
-use super::terminal::{escaped, escaped_json};
+use super::terminal::{escaped, write_json};
 use super::{Cli, Exit, SearchArgs, run::runtime};
 use crate::clients::superhub::kept::Found;
 use crate::clients::superhub::{Told, ask};
@@ -16,8 +16,7 @@ pub fn run(cli: &Cli, args: &SearchArgs, out: &mut dyn Write) -> Result<Exit> {
     let text = args.query.join(" ");
     let told = runtime()?.block_on(ask(&loaded.data, hubs, &text))?;
     if args.json {
-        let json = serde_json::to_string(&told)?;
-        writeln!(out, "{}", if stdout().is_terminal() { escaped_json(&json) } else { json })?;
+        write_json(out, &serde_json::to_string(&told)?)?;
         return Ok(Exit::Done);
     }
     write!(out, "{}", escaped(&words(&told, hubs.is_empty())))?;

@@ -1,12 +1,12 @@
 //! `goop status`: is it ready, who is there, what is wrong. Scripts and health checks go by the exit code.
 
-use std::io::{IsTerminal, Write, stdout};
+use std::io::Write;
 
 use anyhow::Result;
 
 use super::local::{self, LocalNode};
 use super::run::runtime;
-use super::terminal::escaped_json;
+use super::terminal::write_json;
 use super::{Cli, Exit, StatusArgs};
 use crate::config::base_url::BaseUrl;
 
@@ -23,8 +23,7 @@ pub fn run(cli: &Cli, args: &StatusArgs, out: &mut dyn Write) -> Result<Exit> {
         None => runtime()?.block_on(of_running(cli))?,
     };
     if args.json {
-        let json = serde_json::to_string(&report)?;
-        writeln!(out, "{}", if stdout().is_terminal() { escaped_json(&json) } else { json })?;
+        write_json(out, &serde_json::to_string(&report)?)?;
     } else {
         report.write(out)?;
     }

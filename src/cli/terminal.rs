@@ -1,5 +1,7 @@
 //! Foreign text on a terminal: what would move the cursor, reorder or hide is shown as an escape (THREATS 20).
 
+use std::io::{self, IsTerminal, Write, stdout};
+
 use crate::proto::presence::label::is_invisible;
 
 /// `text` with every control, bidirectional and invisible character as `\u{…}`; line ends stay.
@@ -9,9 +11,14 @@ pub(super) fn escaped(text: &str) -> String {
 }
 
 /// JSON that means the same, with those characters as `\uXXXX`: outside its strings there are none.
-pub(super) fn escaped_json(json: &str) -> String {
+fn escaped_json(json: &str) -> String {
     let units = |c: char| c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
     json.chars().map(|c| if is_raw(c) { units(c) } else { c.to_string() }).collect()
+}
+
+/// Writes JSON as a line: as it is for programs, and on a terminal so that it cannot drive that.
+pub(super) fn write_json(out: &mut dyn Write, json: &str) -> io::Result<()> {
+    if stdout().is_terminal() { writeln!(out, "{}", escaped_json(json)) } else { writeln!(out, "{json}") }
 }
 
 fn is_raw(c: char) -> bool {

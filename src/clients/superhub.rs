@@ -13,10 +13,12 @@ use std::time::Duration;
 use libp2p::PeerId;
 use libp2p::identity::Keypair;
 use reqwest::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
-use reqwest::{Client, Response, StatusCode, Url, redirect};
+use reqwest::{Client, Response, StatusCode, redirect};
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::clients::USER_AGENT;
+use crate::clients::answer::{self, ReadError, innermost};
 use crate::config::base_url::BaseUrl;
 use crate::config::listing::ListingConfig;
 use crate::http::auth::peer_id::{ClientError, PeerIdClient, is_ours};
@@ -107,7 +109,7 @@ impl HubClient {
     /// # Errors
     /// See [`HubError`].
     pub async fn register(&self, draft: &Value) -> Result<Registered, HubError> {
-        let (hub, communities) = (self.who().await?, self.endpoint("api/v1/communities"));
+        let (hub, communities) = (self.who().await?, self.hub.below("api/v1/communities"));
         let hostname = self.hub.url().host_str().unwrap_or_default().to_owned();
         let mut proof = PeerIdClient::new(self.key.clone(), hub, hostname, rand::random());
         let asked = self.client.post(communities.clone()).header(AUTHORIZATION, proof.ask()).send().await.map_err(unreachable)?;
@@ -130,30 +132,19 @@ impl HubClient {
 
     /// Who the hub says that it is; it proves that before anything is sent to it.
     async fn who(&self) -> Result<PeerId, HubError> {
-        let answer = self.client.get(self.endpoint(".well-known/goop")).send().await.map_err(unreachable)?;
+        let answer = self.client.get(self.hub.below(".well-known/goop")).send().await.map_err(unreachable)?;
         let described: Value =
             read(answer).await.map_err(|error| if matches!(error, HubError::Unreachable(_)) { error } else { HubError::NoHub })?;
         let is_hub = described["roles"].as_array().is_some_and(|roles| roles.iter().any(|role| role == "superhub"));
         let peer = described["peer_id"].as_str().and_then(|peer| peer_id_from_text(peer).ok());
         peer.filter(|_| is_hub).ok_or(HubError::NoHub)
     }
-
-    fn endpoint(&self, path: &str) -> Url {
-        endpoint(&self.hub, path)
-    }
 }
 
 /// What asks hubs: no redirect is followed, and no answer takes longer than `patience`.
 fn client(patience: Duration) -> Result<Client, HubError> {
-    let builder = Client::builder().user_agent(concat!("goop/", env!("CARGO_PKG_VERSION")));
+    let builder = Client::builder().user_agent(USER_AGENT);
     builder.redirect(redirect::Policy::none()).timeout(patience).build().map_err(unreachable)
-}
-
-fn endpoint(hub: &BaseUrl, endpoint: &str) -> Url {
-    let mut url = hub.url().clone();
-    let path = format!("{}/{endpoint}", url.path().trim_end_matches('/'));
-    url.set_path(&path);
-    url
 }
 
 /// What `[listing]` says, as a hub takes it; `None` where nothing is to be listed. `board` is the base URL of the open board.
@@ -178,14 +169,11 @@ async fn read(answer: Response) -> Result<Value, HubError> {
 }
 
 /// The JSON of an answer of at most `most` bytes.
-async fn read_at_most(mut answer: Response, most: usize) -> Result<Value, HubError> {
-    let mut body = Vec::new();
-    while let Some(piece) = answer.chunk().await.map_err(unreachable)? {
-        if body.len() + piece.len() > most {
-            return Err(HubError::NoHub);
-        }
-        body.extend_from_slice(&piece);
-    }
+async fn read_at_most(answer: Response, most: usize) -> Result<Value, HubError> {
+    let body = answer::read(answer, most).await.map_err(|error| match error {
+        ReadError::Broken(error) => unreachable(error),
+        ReadError::TooLong => HubError::NoHub,
+    })?;
     serde_json::from_slice(&body).map_err(|_| HubError::NoHub)
 }
 
@@ -197,11 +185,7 @@ async fn refusal(answer: Response) -> HubError {
 }
 
 fn unreachable(error: reqwest::Error) -> HubError {
-    let mut cause: &dyn std::error::Error = &error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    HubError::Unreachable(cause.to_string())
+    HubError::Unreachable(innermost(&error).to_string())
 }
 
 #[cfg(test)]

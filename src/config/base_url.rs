@@ -1,6 +1,7 @@
 //! The base URL of a rendezvous server or super hub.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use reqwest::Url;
 use toml_edit::Value;
@@ -20,6 +21,41 @@ impl BaseUrl {
     /// The URL with its secrets, for requests.
     pub fn url(&self) -> &Url {
         &self.0
+    }
+
+    /// The same as text, without a slash at its end.
+    pub fn bare(&self) -> &str {
+        self.0.as_str().trim_end_matches('/')
+    }
+
+    /// Its path without a slash at its end: where a proxy has put the server, or which community is meant; mostly empty.
+    pub fn root(&self) -> &str {
+        self.0.path().trim_end_matches('/')
+    }
+
+    /// The URL of `path`, as in `api/v1/events`, below this one.
+    pub fn below(&self, path: &str) -> Url {
+        let mut url = self.0.clone();
+        url.set_path(&format!("{}/{path}", self.root()));
+        url
+    }
+
+    /// Scheme, host and port, as in `https://rv.example.org`: the name by which browsers and signed messages go.
+    pub fn origin(&self) -> String {
+        self.0.origin().ascii_serialization()
+    }
+
+    /// The address that stands in it; `localhost` is one too, every other name is none.
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self.0.host_str()? {
+            "localhost" => Some(IpAddr::from([127, 0, 0, 1])),
+            host => host.trim_matches(['[', ']']).parse().ok(),
+        }
+    }
+
+    /// Whether the server is on this machine.
+    pub fn is_loopback(&self) -> bool {
+        self.ip().is_some_and(|ip| ip.is_loopback())
     }
 
     /// Read a URL; the error says what is wrong.
@@ -88,6 +124,24 @@ impl Setting for BaseUrl {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_prefix_is_kept_below_it_and_a_slash_at_its_end_is_none() {
+        for text in ["https://rv.example/c/chess", "https://rv.example/c/chess/"] {
+            let url = BaseUrl::parse(text).unwrap();
+            assert_eq!((url.bare(), url.root(), url.origin().as_str()), ("https://rv.example/c/chess", "/c/chess", "https://rv.example"));
+            assert_eq!(url.below("api/v1/events").as_str(), "https://rv.example/c/chess/api/v1/events");
+        }
+        let url = BaseUrl::parse("http://rv.example:8787").unwrap();
+        assert_eq!((url.bare(), url.root(), url.below("join").as_str()), ("http://rv.example:8787", "", "http://rv.example:8787/join"));
+    }
+
+    #[test]
+    fn only_addresses_and_localhost_are_on_this_machine() {
+        let is_loopback = |text: &str| BaseUrl::parse(text).unwrap().is_loopback();
+        assert!(["http://localhost:1", "http://127.0.0.2", "http://[::1]:1"].into_iter().all(is_loopback));
+        assert!(!["http://rv.example", "http://192.168.1.1", "http://[fd00::1]", "http://127.0.0.1.example"].into_iter().any(is_loopback));
+    }
 
     #[test]
     fn the_link_of_an_invitation_says_what_to_do_with_it_and_stays_secret() {

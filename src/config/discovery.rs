@@ -3,6 +3,9 @@
 use super::base_url::BaseUrl;
 use super::section::section;
 
+/// The key of the super hubs that are searched.
+pub const HUBS: &str = "discovery.hubs";
+
 section! {
     /// Where others are looked for.
     DiscoveryConfig in "discovery" {

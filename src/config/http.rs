@@ -30,3 +30,25 @@ section! {
         publish_burst: u32 = 20, in 1..=u32::MAX;
     }
 }
+
+impl HttpConfig {
+    /// The path under which a proxy has put the public roles, without a slash at its end; mostly empty.
+    pub fn root(&self) -> &str {
+        self.external_url.as_ref().map_or("", BaseUrl::root)
+    }
+
+    /// The origin of the pages that are ours, where that is configured.
+    pub fn origin(&self) -> Option<String> {
+        self.external_url.as_ref().map(BaseUrl::origin)
+    }
+
+    /// The host under which others reach the public roles, where that is configured.
+    pub fn host(&self) -> Option<&str> {
+        self.external_url.as_ref().and_then(|url| url.url().host_str())
+    }
+
+    /// The host that clients of a listener at `addr` ask for, and have it prove itself for (FEDERATION B.10).
+    pub fn hostname(&self, addr: SocketAddr) -> String {
+        self.host().map_or_else(|| addr.ip().to_string(), str::to_owned)
+    }
+}

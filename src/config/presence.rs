@@ -13,6 +13,9 @@ use super::text::Topic;
 const DAY: Duration = Duration::from_secs(86_400);
 const SECOND: Duration = Duration::from_secs(1);
 
+/// The key of the servers that one is a member at, which joining, leaving and moving change.
+pub const RENDEZVOUS_WAN: &str = "presence.rendezvous_wan";
+
 section! {
     /// Who is here, on the LAN and by rendezvous servers.
     PresenceConfig in "presence" {

@@ -1,6 +1,5 @@
 //! Asks a server over HTTP, within bounds, and finds out where it fails when it does.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use reqwest::header::{DATE, HeaderMap, LOCATION};
@@ -9,6 +8,8 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
 use super::{Finding, Look, clock};
+use crate::clients::USER_AGENT;
+use crate::clients::answer::{self, innermost};
 use crate::clock::{Moment, UnixMillis};
 use crate::config::base_url::BaseUrl;
 use crate::proto::shell::quoted;
@@ -25,7 +26,7 @@ const MAX_ANSWER: usize = 256 * 1024;
 /// Asks one server.
 pub(super) struct Asker {
     client: Client,
-    base: Url,
+    base: BaseUrl,
 }
 
 /// What it answered.
@@ -42,17 +43,14 @@ pub(super) struct Answer {
 impl Asker {
     /// Of the server at `url`, whose redirects are not followed.
     pub(super) fn of(url: &BaseUrl) -> Result<Self, String> {
-        let base = url.url().clone();
-        let builder = Client::builder().user_agent(concat!("goop/", env!("CARGO_PKG_VERSION"))).redirect(redirect::Policy::none());
-        let builder = if is_loopback(&base) { builder.no_proxy() } else { builder };
-        Ok(Self { client: builder.build().map_err(|error| innermost(&error))?, base })
+        let builder = Client::builder().user_agent(USER_AGENT).redirect(redirect::Policy::none());
+        let builder = if url.is_loopback() { builder.no_proxy() } else { builder };
+        Ok(Self { client: builder.build().map_err(|error| innermost(&error).to_string())?, base: url.clone() })
     }
 
     /// A request for `path` below the base.
     fn request(&self, path: &str) -> RequestBuilder {
-        let mut url = self.base.clone();
-        url.set_path(&format!("{}/{path}", self.base.path().trim_end_matches('/')));
-        self.client.get(url)
+        self.client.get(self.base.below(path))
     }
 
     /// What it answers to `path`.
@@ -88,36 +86,16 @@ impl Asker {
     }
 }
 
-async fn read(mut response: Response) -> Result<Vec<u8>, String> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| why(&error))? {
-        if body.len() + chunk.len() > MAX_ANSWER {
-            return Err("its answer is too long".into());
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
+async fn read(response: Response) -> Result<Vec<u8>, String> {
+    answer::read(response, MAX_ANSWER).await.map_err(|error| error.why(PATIENCE))
 }
 
 fn why(error: &reqwest::Error) -> String {
-    if error.is_timeout() { format!("no answer within {} s", PATIENCE.as_secs()) } else { innermost(error) }
-}
-
-/// The last cause says it best: `Connection refused`, `invalid peer certificate: Expired`.
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
+    answer::why(error, PATIENCE)
 }
 
 fn host(url: &Url) -> &str {
     url.host_str().unwrap_or_default().trim_matches(['[', ']'])
-}
-
-fn is_loopback(url: &Url) -> bool {
-    host(url) == "localhost" || host(url).parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
 }
 
 /// Where a request that failed got stuck.

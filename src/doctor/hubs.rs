@@ -5,10 +5,10 @@ use super::{Finding, Look, MAX_SERVERS, Patient, together};
 use crate::clients::superhub::{HubError, find};
 use crate::clock::Moment;
 use crate::config::base_url::BaseUrl;
+use crate::config::discovery::HUBS;
 use crate::proto::shell::quoted;
 
 const CHECK: &str = "hub";
-const KEY: &str = "discovery.hubs";
 
 /// Asks all of them.
 pub(super) async fn examine(patient: Patient) -> Vec<Finding> {
@@ -30,10 +30,10 @@ async fn one(what: &str, hub: &BaseUrl) -> Finding {
         Some(failed) if failed.why.contains(&HubError::NoHub.to_string()) || failed.why.contains("there is nothing here") => {
             Finding::of(CHECK, what, Look::Bad, "no super hub")
                 .said("Something answers there, but this is no super hub.")
-                .todo(format!("Look for a typing error in {KEY}; a community is joined, and does not stand there:"))
+                .todo(format!("Look for a typing error in {HUBS}; a community is joined, and does not stand there:"))
                 .copy(format!("goop status {}", quoted(&hub.to_string())))
         }
         None => Finding::of(CHECK, what, Look::Good, "answers").said(format!("It answers within {took} ms.")),
-        Some(failed) => diagnosis(CHECK, what, hub, KEY, &failed.why).await,
+        Some(failed) => diagnosis(CHECK, what, hub, HUBS, &failed.why).await,
     }
 }

@@ -9,6 +9,7 @@ use super::asking::{Asker, FIRST_BYTES, diagnosis};
 use super::{Finding, Look, MAX_SERVERS, Patient, clock, together};
 use crate::clients::rendezvous::standing::{Standing, standing};
 use crate::config::base_url::BaseUrl;
+use crate::config::presence::RENDEZVOUS_WAN;
 use crate::proto::directory::Endpoint;
 use crate::proto::shell::quoted;
 use crate::proto::signed::addrs::is_public;
@@ -16,7 +17,6 @@ use crate::proto::signed::addrs::is_public;
 /// Names of private networks (RFC 6761, 6762, 8375), besides those without a dot.
 const PRIVATE_NAMES: [&str; 4] = [".localhost", ".local", ".internal", ".home.arpa"];
 const CHECK: &str = "rendezvous";
-const KEY: &str = "presence.rendezvous_wan";
 
 /// Asks all of them, and what their clocks say.
 pub(super) async fn examine(patient: Patient) -> Vec<Finding> {
@@ -39,14 +39,14 @@ async fn one(what: &str, server: &BaseUrl) -> (Finding, Option<i64>) {
     };
     let health = match asker.get("healthz").await {
         Ok(health) => health,
-        Err(why) => return (diagnosis(CHECK, what, server, KEY, &why).await, None),
+        Err(why) => return (diagnosis(CHECK, what, server, RENDEZVOUS_WAN, &why).await, None),
     };
     let took = health.took.as_millis();
     let standing = if health.status == 200 { standing(server).await } else { Standing::Silent };
     let finding = match (health.status, &health.elsewhere) {
         (200, _) if standing == Standing::NoCommunity => Finding::of(CHECK, what, Look::Bad, "no such community")
             .said("A server answers, but there is no such community here (404), or it is closed to strangers.")
-            .todo(format!("Look for a typing error in {KEY}; into a closed community leads the link of an invitation."))
+            .todo(format!("Look for a typing error in {RENDEZVOUS_WAN}; into a closed community leads the link of an invitation."))
             .copy(format!("goop status {}", quoted(&server.to_string()))),
         (200, _) if standing == Standing::SomethingElse => something_else(what, server, "What answers there is no rendezvous server."),
         (200, _) => {
@@ -64,7 +64,7 @@ async fn one(what: &str, server: &BaseUrl) -> (Finding, Option<i64>) {
 fn something_else(what: &str, server: &BaseUrl, said: &str) -> Finding {
     Finding::of(CHECK, what, Look::Bad, "something else")
         .said(said)
-        .todo(format!("Look for a typing error in {KEY}; the address of a community is whole only with its /c/…"))
+        .todo(format!("Look for a typing error in {RENDEZVOUS_WAN}; the address of a community is whole only with its /c/…"))
         .copy(format!("goop status {}", quoted(&server.to_string())))
 }
 

@@ -97,6 +97,11 @@ impl Problem {
         Self::new(StatusCode::MISDIRECTED_REQUEST, "misdirected", "this server does not answer to that Host")
     }
 
+    /// 429: asked too often; what is counted has room again after so long.
+    pub fn too_often(detail: impl Into<String>, after: Duration) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate", detail).retry_after(after)
+    }
+
     /// 500: our own fault; the cause is in the log.
     pub fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something went wrong here; the log says what")

@@ -1,6 +1,7 @@
 //! What a browser is told with every answer: what the page may load, who may frame it, that types are not guessed.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::response::Response;
 
 /// Sensors and devices that no page of ours or of a peer gets.
 const NO_DEVICES: &str = "accelerometer=(), bluetooth=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), hid=(), \
@@ -12,6 +13,15 @@ pub const OWN_PAGE: &str = "default-src 'none'; script-src 'self'; style-src 'se
                             form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 /// Bytes that others wrote, where they must never render.
 pub const ATTACHMENT: &str = "sandbox; default-src 'none'; frame-ancestors 'none'";
+
+/// Adds what every answer of ours carries; a handler that is stricter about loading or caching keeps its word.
+pub fn dressed(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    let csp = headers.remove(header::CONTENT_SECURITY_POLICY).unwrap_or(HeaderValue::from_static(OWN_PAGE));
+    secure(headers, csp);
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
 
 /// The headers of every answer; `csp` says what the page may load.
 pub fn secure(headers: &mut HeaderMap, csp: HeaderValue) {

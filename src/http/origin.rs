@@ -31,7 +31,7 @@ pub fn of_urls(external_url: Option<&BaseUrl>, headers: &HeaderMap) -> String {
         let host = only(headers, &header::HOST).filter(|host| !host.contains(['/', '\\', '@']))?;
         Endpoint::parse(&format!("http://{host}")).ok().map(|place| place.as_str().to_owned())
     };
-    external_url.map(|url| url.url().as_str().trim_end_matches('/').to_owned()).or_else(asked).unwrap_or_default()
+    external_url.map(|url| url.bare().to_owned()).or_else(asked).unwrap_or_default()
 }
 
 /// Whether a page of another origin asks. `own` is the origin that the request was sent to, as `http://host:port`.

@@ -21,7 +21,7 @@ mod state;
 pub use face::Face;
 pub use plot::Plot;
 pub use qr::Qr;
-pub use span::span;
+pub use span::{ago, clock_time, span};
 pub use state::state;
 
 /// The page as an answer.

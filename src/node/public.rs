@@ -138,9 +138,11 @@ impl House<'_> {
 
     fn hub(&self) -> Option<superhub::Options> {
         let (config, http, data) = (&self.loaded.config.superhub, &self.loaded.config.http, &self.loaded.data);
-        let host = http.external_url.as_ref().and_then(|url| url.url().host_str()).map(str::to_owned);
-        let name =
-            if config.name.is_empty() { host.unwrap_or_else(|| self.identity.peer_id().to_base58()) } else { config.name.to_string() };
+        let name = match http.host() {
+            _ if !config.name.is_empty() => config.name.to_string(),
+            Some(host) => host.to_owned(),
+            None => self.identity.peer_id().to_base58(),
+        };
         config.enabled.then(|| superhub::Options {
             directory: superhub::directory::Options {
                 database: data.directory(),

@@ -7,7 +7,9 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::rendezvous_servers;
+use super::private::rendezvous_servers;
+use crate::config::discovery::HUBS;
+use crate::config::presence::RENDEZVOUS_WAN;
 use crate::config::reload::{Reloaded, Wish};
 use crate::config::{Config, Loaded};
 use crate::peer::PeerHandle;
@@ -15,12 +17,7 @@ use crate::rendezvous::{Fresh, LIVE, Rendezvous};
 use crate::systemd;
 
 /// Keys whose change a peer applies at once.
-const LIVE_IN_PEER: [&str; 6] = ["profile.label", "profile.email", "profile.share_email", SERVERS, HUBS, "viewer.theme"];
-/// Which hubs a peer asks.
-const HUBS: &str = "discovery.hubs";
-/// Which servers a peer is on.
-const SERVERS: &str = "presence.rendezvous_wan";
-
+const LIVE_IN_PEER: [&str; 6] = ["profile.label", "profile.email", "profile.share_email", RENDEZVOUS_WAN, HUBS, "viewer.theme"];
 /// What a hub beside the board takes over at a restart only.
 const KEPT_BY_HUB: [&str; 2] = ["http.external_url", "http.trusted_proxies"];
 /// The section of what others see of the owner.
@@ -103,7 +100,7 @@ impl Reloader {
             reloaded.needs_restart.extend(partly.into_iter().map(str::to_owned));
         }
         if let Some(peer) = &self.peer {
-            if reloaded.applied.iter().any(|key| key == SERVERS) {
+            if reloaded.applied.iter().any(|key| key == RENDEZVOUS_WAN) {
                 peer.rendezvous_changed(rendezvous_servers(fresh, self.public.as_ref())).await;
             }
             if reloaded.applied.iter().any(|key| key.starts_with(PROFILE)) {

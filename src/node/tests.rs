@@ -1,9 +1,10 @@
 //! A node of which a part dies (THREATS 57).
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::*;
-use crate::config::Sources;
+use crate::config::{Config, Sources};
 
 /// With every role that a node can have, on loopback.
 fn whole(folder: &Path) -> Loaded {

@@ -21,7 +21,7 @@ use libp2p::swarm::{
 use prometheus_client::metrics::counter::Counter;
 use thiserror::Error;
 
-use super::same_link::ip_of;
+use crate::proto::signed::addrs::ip_of;
 
 /// Inbound connections of one address whose handshake is under way.
 pub const MAX_PENDING: u32 = 16;

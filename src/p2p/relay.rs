@@ -16,9 +16,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
-use super::same_link::ip_of;
 use super::wary::Wary;
 use super::{MAX_MEMORY_SHARE, P2pError, PING_TIMEOUT, ip_limit, nat};
+use crate::proto::signed::addrs::ip_of;
 use crate::shutdown::Tasks;
 
 mod announcement;

@@ -24,7 +24,6 @@ use libp2p::PeerId;
 use libp2p::core::transport::PortUse;
 use libp2p::core::{ConnectedPoint, Endpoint, Multiaddr};
 use libp2p::gossipsub;
-use libp2p::multiaddr::Protocol;
 use libp2p::swarm::behaviour::{ConnectionClosed, ConnectionEstablished};
 use libp2p::swarm::{
     ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, NotifyHandler, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
@@ -36,6 +35,7 @@ mod handler;
 use super::gossip::Gossip;
 use super::streams::is_relayed;
 use crate::clock::Moment;
+use crate::proto::signed::addrs::ip_of;
 use handler::{Command, KeptOpen, Told};
 
 /// A neighbour from whom nothing has come for so long is told again what we subscribe to; whoever shares our topic says something every five
@@ -62,15 +62,6 @@ impl Links {
     pub fn contains(&self, addr: &Multiaddr) -> bool {
         ip_of(addr).is_some_and(|ip| !is_relayed(addr) && (self.own_subnet)(ip))
     }
-}
-
-/// The IP address that a multiaddr starts with; IPv4 in IPv6 clothes counts as IPv4.
-pub fn ip_of(addr: &Multiaddr) -> Option<IpAddr> {
-    addr.iter().find_map(|part| match part {
-        Protocol::Ip4(ip) => Some(IpAddr::V4(ip)),
-        Protocol::Ip6(ip) => Some(IpAddr::V6(ip).to_canonical()),
-        _ => None,
-    })
 }
 
 /// A connection that gossipsub sees.

@@ -14,11 +14,10 @@ use libp2p::core::{Endpoint, Multiaddr};
 use libp2p::swarm::{ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm};
 use thiserror::Error;
 
-use super::same_link::ip_of;
 use super::streams::is_relayed;
 use crate::clock::Moment;
 use crate::proto::rate::{Rate, RateTable, TokenBucket};
-use crate::proto::signed::addrs::is_public;
+use crate::proto::signed::addrs::{ip_of, is_public};
 
 /// Addresses that one request may make us dial. DCUtR of this library offers up to twenty of its own.
 pub const MAX_DIALLED: usize = 20;

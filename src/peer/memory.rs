@@ -14,7 +14,6 @@ use libp2p::PeerId;
 use rusqlite::{Connection, Row, Transaction};
 use thiserror::Error;
 
-use crate::clock::UnixMillis;
 use crate::db::{Db, DbError};
 use crate::proto::chat::{Limits, Party};
 
@@ -165,15 +164,6 @@ fn is_of_many(key: &str) -> bool {
 fn party(row: &Row, column: &str) -> rusqlite::Result<Party> {
     let key: String = row.get(column)?;
     Ok(key.strip_prefix(IN).map_or_else(|| key.parse().ok().into(), |name| Party::Community(name.to_owned())))
-}
-
-/// SQLite's integers are signed; a time beyond the year 292 million counts as that.
-fn millis(at: UnixMillis) -> i64 {
-    i64::try_from(at.0).unwrap_or(i64::MAX)
-}
-
-fn when(row: &Row, column: &str) -> rusqlite::Result<Option<UnixMillis>> {
-    Ok(row.get::<_, Option<i64>>(column)?.map(|at| UnixMillis(u64::try_from(at).unwrap_or(0))))
 }
 
 /// `None` for many, and for what is no peer id, which nobody writes.

@@ -17,7 +17,6 @@ use sha2::{Digest, Sha256};
 use super::{App, Options, RendezvousError, settings};
 use crate::clock::Moment;
 use crate::config::Secret;
-use crate::config::http::HttpConfig;
 use crate::http::auth::password::Password;
 use crate::http::auth::peer_id::PeerIdServer;
 use crate::http::auth::{AdminDoor, Denied, Operator, login};
@@ -30,30 +29,15 @@ mod page;
 /// The door of a server with these options that listens on `addr`, in this epoch.
 pub(super) fn door(options: &Options, addr: SocketAddr, epoch: Epoch) -> Result<AdminDoor, RendezvousError> {
     let doors = &options.doors;
-    let (password, Place { origin, hostname }) = (password(&doors.password)?, place(&options.http, addr));
+    let (password, http) = (password(&doors.password)?, &options.http);
     let key = doors.key.clone().unwrap_or_else(Keypair::generate_ed25519);
     let secret = doors.shared.then(|| secret_of(&key, epoch)).flatten().unwrap_or_else(rand::random);
-    Ok(AdminDoor::new(password, doors.peers.clone(), origin, PeerIdServer::new(key, hostname, secret)))
+    Ok(AdminDoor::new(password, doors.peers.clone(), http.origin(), PeerIdServer::new(key, http.hostname(addr), secret)))
 }
 
 /// The password that is meant; an empty one is none.
 pub(super) fn password(secret: &Secret) -> Result<Option<Password>, RendezvousError> {
     Ok(if secret.is_empty() { None } else { Some(Password::new(secret)?) })
-}
-
-/// What the server is called by those who operate it.
-pub(super) struct Place {
-    /// The origin of its own pages, where that is configured.
-    pub(super) origin: Option<String>,
-    /// The host name that it proves itself for.
-    pub(super) hostname: String,
-}
-
-/// The place of a server with this configuration that listens on `addr`.
-pub(super) fn place(http: &HttpConfig, addr: SocketAddr) -> Place {
-    let url = http.external_url.as_ref().map(|url| url.url());
-    let hostname = url.and_then(|url| url.host_str()).map_or_else(|| addr.ip().to_string(), str::to_owned);
-    Place { origin: url.map(|url| url.origin().ascii_serialization()), hostname }
 }
 
 /// What only instances of one server know in this epoch, so that each takes what another has given: an Ed25519 signature is the same

@@ -8,8 +8,8 @@ use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::App;
 use super::base::Base;
-use super::{App, trimmed};
 use crate::config::base_url::BaseUrl;
 use crate::http::Problem;
 
@@ -56,8 +56,9 @@ impl App {
         if !url.url().username().is_empty() || url.url().password().is_some() {
             return Err(Problem::bad_request("\"to\" is told to everybody, so it may carry no login"));
         }
-        let (place, here) = (trimmed(&url), self.settings().http.external_url.as_ref().map(trimmed));
-        let here = here.map(|here| slug.map_or(here.clone(), |slug| format!("{here}/c/{slug}")));
-        if here.as_ref() == Some(&place) { Err(Problem::bad_request("it is there already")) } else { Ok(place) }
+        let settings = self.settings();
+        let here = settings.http.external_url.as_ref().map(BaseUrl::bare);
+        let here = here.map(|here| slug.map_or_else(|| here.to_owned(), |slug| format!("{here}/c/{slug}")));
+        if here.as_deref() == Some(url.bare()) { Err(Problem::bad_request("it is there already")) } else { Ok(url.bare().to_owned()) }
     }
 }

@@ -24,7 +24,7 @@ pub struct Names {
 impl Names {
     /// The names of a server that others reach at `external_url`.
     pub fn new(external_url: Option<&BaseUrl>) -> Self {
-        Self { origin: external_url.map(|url| url.url().origin().ascii_serialization()) }
+        Self { origin: external_url.map(BaseUrl::origin) }
     }
 
     /// The name that is configured.

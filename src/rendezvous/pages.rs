@@ -142,7 +142,7 @@ fn show(app: &App, base: &Base, visitor: &Visitor, headers: &HeaderMap) -> Resul
         count,
         peers,
         most: MAX_SHOWN,
-        at: clock_time(UnixMillis::now()),
+        at: page::clock_time(UnixMillis::now()),
     };
     page::answer(&page)
 }
@@ -155,7 +155,7 @@ async fn pulse(State(app): State<Arc<App>>, visitor: Visitor) -> Result<Response
 impl App {
     /// The path under which a proxy has put the server; mostly empty.
     pub(super) fn root(&self) -> String {
-        self.settings().http.external_url.as_ref().map_or("", |url| url.url().path()).trim_end_matches('/').to_owned()
+        self.settings().http.root().to_owned()
     }
 
     /// Whether a super hub stands beside this server, at the same door.
@@ -199,10 +199,4 @@ fn line(row: &Row) -> Line {
     let id = presence.peer.to_string();
     let short = id[id.len().saturating_sub(8)..].to_owned();
     Line { face: Face::of(&id), short, label: presence.display_label(), signed: row.signed, id }
-}
-
-/// The time of day in UTC; a browser does not tell its own.
-pub(super) fn clock_time(at: UnixMillis) -> String {
-    let minute = at.0 / 60_000;
-    format!("{:02}:{:02} UTC", minute / 60 % 24, minute % 60)
 }

@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
 use tower::{Service, service_fn};
 
 use super::base::Base;
 use super::{App, admin, communities, health, pages, publish, relay, subscribe, wellknown};
-use crate::http::{Answers, Problem, error, headers};
+use crate::http::headers::dressed;
+use crate::http::{Answers, Problem, error};
 
 /// Everything the server answers.
 pub(super) fn answers(app: Arc<App>) -> impl Answers {
@@ -44,10 +45,5 @@ async fn enter(app: Arc<App>, mut table: Router, request: Request) -> Result<Res
     if response.status() == StatusCode::NO_CONTENT {
         return Ok(response);
     }
-    let mut response = error::as_problem(response).await;
-    let answer = response.headers_mut();
-    let csp = answer.remove(header::CONTENT_SECURITY_POLICY).unwrap_or(HeaderValue::from_static(headers::OWN_PAGE));
-    headers::secure(answer, csp);
-    answer.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    Ok(response)
+    Ok(dressed(error::as_problem(response).await))
 }

@@ -99,8 +99,7 @@ impl App {
         if let Some(password) = password {
             self.door.change(password, fresh.peers.clone());
         }
-        let place = admin::place(&fresh.http, addr);
-        self.door.moved(place.origin, place.hostname);
+        self.door.moved(fresh.http.origin(), fresh.http.hostname(addr));
     }
 
     /// Whoever has a stream keeps it.

@@ -14,7 +14,6 @@ use rusqlite::Connection;
 use thiserror::Error;
 
 use super::locked;
-use crate::clock::UnixMillis;
 use crate::db::{Db, DbError};
 use crate::http::Problem;
 use crate::proto::community::Register;
@@ -242,11 +241,6 @@ impl Store {
 }
 
 const DOORS: &str = "SELECT doors, standby FROM server";
-
-/// SQLite's integers are signed; a time beyond the year 292 million counts as that.
-fn millis(at: UnixMillis) -> i64 {
-    i64::try_from(at.0).unwrap_or(i64::MAX)
-}
 
 #[cfg(test)]
 mod tests;

@@ -44,6 +44,7 @@ pub use moderation::{MAX_CONTACT, MAX_WORDS, MOST_REPORTED, MOST_SAID, Reason, R
 pub use registration::{MOST_OF_HOST, MOST_OF_SITE, MOST_WAITING, RegistrationState, Request, Waiting};
 pub(super) use search::MOST as MOST_OF_PAGE;
 pub use search::{Cursor, Filter, Found, Least, Sort};
+pub(super) use store::{Audited, audited, most_used};
 pub use store::{Desk, Entry, Listed, Observed, StoreError, Version};
 
 use dictionary::Dictionary;

@@ -16,7 +16,6 @@ use tokio_util::sync::CancellationToken;
 use super::{Options, ROLE, SuperHub, SuperHubError};
 use crate::clock::Moment;
 use crate::config::Secret;
-use crate::config::http::HttpConfig;
 use crate::http::auth::password::Password;
 use crate::http::auth::peer_id::PeerIdServer;
 use crate::http::auth::{AdminDoor, login};
@@ -66,7 +65,7 @@ impl Alone {
         }
         let addr = listeners[0].local_addr().map_err(refused)?;
         let admin = Arc::new(admin_door(&door, &options, addr)?);
-        let external = options.http.external_url.as_ref().map(|url| url.url().as_str().trim_end_matches('/').to_owned());
+        let external = options.http.external_url.as_ref().map(|url| url.bare().to_owned());
         let common = common(&options, admin.clone(), metrics.clone());
         let per_address = if options.http.trusted_proxies.is_empty() { CONNECTIONS / 4 } else { CONNECTIONS };
         let hub = SuperHub::open(options, admin, addr, metrics, tasks, stop.clone())?;
@@ -93,17 +92,10 @@ impl Alone {
     }
 }
 
-/// The host that clients ask for (FEDERATION B.10).
-pub(super) fn hostname(http: &HttpConfig, addr: SocketAddr) -> String {
-    let external = http.external_url.as_ref().and_then(|url| url.url().host_str());
-    external.map_or_else(|| addr.ip().to_string(), str::to_owned)
-}
-
 fn admin_door(door: &DoorOptions, options: &Options, addr: SocketAddr) -> Result<AdminDoor, SuperHubError> {
     let password = if door.password.is_empty() { None } else { Some(Password::new(&door.password)?) };
-    let origin = options.http.external_url.as_ref().map(|url| url.url().origin().ascii_serialization());
-    let peer_id = PeerIdServer::new(options.directory.key.clone(), hostname(&options.http, addr), rand::random());
-    Ok(AdminDoor::new(password, options.peers.clone(), origin, peer_id))
+    let peer_id = PeerIdServer::new(options.directory.key.clone(), options.http.hostname(addr), rand::random());
+    Ok(AdminDoor::new(password, options.peers.clone(), options.http.origin(), peer_id))
 }
 
 /// What every public server answers.
@@ -123,7 +115,7 @@ fn common(options: &Options, door: Arc<AdminDoor>, metrics: Metrics) -> Router {
         http::metrics::page(metrics.text())
     };
     let metrics = Arc::new(metrics);
-    let root = options.http.external_url.as_ref().map_or("", |url| url.url().path()).trim_end_matches('/').to_owned();
+    let root = options.http.root();
     let (directory, operating) = (format!("{root}/directory"), format!("{root}/admin/directory"));
     Router::new()
         .route("/.well-known/goop", get(async move || Json(described)))

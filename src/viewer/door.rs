@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderValue, Method, header};
+use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
 use tower::ServiceExt;
 
 use super::hosts::Place;
 use super::site_origin::SiteOf;
 use super::{App, apart, api, guard, pages, site_origin};
-use crate::http::{Problem, error, headers, origin};
+use crate::http::headers::dressed;
+use crate::http::{Problem, error, origin};
 
 /// Everything the viewer answers.
 pub(super) fn router(app: Arc<App>) -> Router {
@@ -61,13 +62,4 @@ impl Worlds {
             }
         }
     }
-}
-
-/// Adds what every answer of the viewer carries; a handler that is stricter about loading or caching keeps its word.
-fn dressed(mut response: Response) -> Response {
-    let headers = response.headers_mut();
-    let csp = headers.remove(header::CONTENT_SECURITY_POLICY).unwrap_or(HeaderValue::from_static(headers::OWN_PAGE));
-    headers::secure(headers, csp);
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    response
 }

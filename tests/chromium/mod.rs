@@ -109,6 +109,12 @@ impl Browser {
         self.command("Emulation.setEmulatedMedia", json!({ "features": features })).await;
     }
 
+    /// Clicks on what `selector` names, as soon as it is there.
+    pub(crate) async fn click(&self, selector: &str) {
+        self.until(&format!("document.querySelector({})", json!(selector))).await;
+        self.run("document.querySelector(given[0]).click(); return 1", vec![json!(selector)]).await;
+    }
+
     /// Presses keys, wherever the focus is.
     pub(crate) async fn press(&self, keys: impl Into<TypingData>) {
         self.driver.action_chain().send_keys(keys).perform().await.unwrap();

@@ -13,14 +13,9 @@ async fn log_in(browser: &Browser, hub: &Hub) {
     browser.until("document.getElementById('listings')").await;
 }
 
-async fn press(browser: &Browser, selector: &str) {
-    browser.until(&format!("document.querySelector(`{selector}`)")).await;
-    browser.run("document.querySelector(given[0]).click(); return 1", vec![json!(selector)]).await;
-}
-
 async fn agree(browser: &Browser) {
     browser.until("document.getElementById('confirm').open").await;
-    press(browser, "#confirm [value=yes]").await;
+    browser.click("#confirm [value=yes]").await;
 }
 
 fn told(words: &str) -> String {
@@ -46,9 +41,9 @@ async fn the_operator_lists_changes_hides_removes_and_lets_servers_in() {
     browser.driver.find(By::Id("f-name")).await.unwrap().send_keys(Key::Enter + "").await.unwrap();
     browser.until(&told("It is listed.")).await;
     browser.until("document.getElementById('listings').textContent.includes('Chess Club')").await;
-    press(&browser, "[aria-label='List Asks 0']").await;
+    browser.click("[aria-label='List Asks 0']").await;
     browser.until("document.getElementById('listings').textContent.includes('Asks 0')").await;
-    press(&browser, "[aria-label='Refuse Asks 1']").await;
+    browser.click("[aria-label='Refuse Asks 1']").await;
     agree(&browser).await;
     browser.until(&told("It was refused.")).await;
     let found = hub.get("/api/v1/communities?q=chess").await;
@@ -59,10 +54,10 @@ async fn the_operator_lists_changes_hides_removes_and_lets_servers_in() {
     browser.until("document.getElementById('reports').textContent.includes('Buy my hats!')").await;
     browser.picture("hub-admin", &["light", "phone-dark"]).await;
     let mut looks = vec![(browser.too_wide().await, browser.findings().await.unwrap_or_default())];
-    press(&browser, "[aria-label='Hide Chess Club']").await;
+    browser.click("[aria-label='Hide Chess Club']").await;
     browser.until("document.getElementById('hidden').textContent.includes('Chess Club')").await;
     let while_hidden = hub.names("q=chess").await;
-    press(&browser, "[aria-label='Show Chess Club again']").await;
+    browser.click("[aria-label='Show Chess Club again']").await;
     browser.until("document.getElementById('listings').textContent.includes('Chess Club')").await;
 
     browser.go(&format!("{}/admin/directory/{id}", hub.url)).await;
@@ -73,10 +68,10 @@ async fn the_operator_lists_changes_hides_removes_and_lets_servers_in() {
     browser.until("location.pathname === '/admin/directory' && document.getElementById('listings').textContent.includes('Go Club')").await;
     let changed = hub.get(&format!("/api/v1/communities/{id}")).await;
     browser.go(&format!("{}/admin/directory/{id}", hub.url)).await;
-    press(&browser, "[data-method=DELETE] button").await;
+    browser.click("[data-method=DELETE] button").await;
     agree(&browser).await;
     browser.until("location.pathname === '/admin/directory' && !document.getElementById('listings').textContent.includes('Go Club')").await;
-    press(&browser, "[data-leave] button").await;
+    browser.click("[data-leave] button").await;
     browser.until("document.getElementById('login')").await;
     browser.close().await;
 

@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 use goop::clock::Moment;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::lines::Lines;
@@ -267,6 +267,17 @@ impl Goop {
         peers.iter().find(|row| row["peer_id"] == id).cloned().ok_or_else(|| format!("no row of {id} in {peers:?}"))
     }
 
+    /// Dial `other`, on this machine as it is, until each shows the other as online: without mDNS nobody finds anybody.
+    pub(crate) fn meets(&self, other: &Self) {
+        let dial = || match self.post("peers", &json!({ "addr": other.tcp_address("127.0.0.1") }))? {
+            (200, _) => Ok(()),
+            (_, answer) => Err(answer),
+        };
+        eventually(SOON, "a connection stands", dial);
+        self.sees(&other.id(), SOON);
+        other.sees(&self.id(), SOON);
+    }
+
     /// Wait until it shows `id` as online; answers the row and how long it took.
     pub(crate) fn sees(&self, id: &str, limit: Duration) -> (Value, Duration) {
         eventually(limit, &format!("{} sees {id} online", self.name()), || self.row(id).and_then(|row| online(row, true)))
@@ -279,6 +290,15 @@ impl Goop {
             None => Ok(()),
         };
         eventually(limit, &format!("{} sees that {id} is gone", self.name()), gone).1
+    }
+
+    /// Wait until the page of `there`, whose words are `<p>site of label`, is opened.
+    pub(crate) fn opens_the_page_of(&self, there: &Self, label: &str) {
+        let fetch = || match self.get(&format!("api/v1/peers/{}/site/index.html", there.id()))? {
+            (200, body) if body == format!("<p>site of {label}").as_bytes() => Ok(()),
+            (status, body) => Err(format!("{status} {}", String::from_utf8_lossy(&body))),
+        };
+        eventually(SOON, &format!("the page of {label} is opened"), fetch);
     }
 
     /// Wait until its chat with `peer` (`None`: with everyone) holds `content`; answers the message.

@@ -175,11 +175,11 @@ impl Host {
     }
 }
 
-fn ip(args: &[&str]) {
+pub(super) fn ip(args: &[&str]) {
     run(Command::new("ip").args(args));
 }
 
-fn run(command: &mut Command) {
+pub(super) fn run(command: &mut Command) {
     let done = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     assert!(done.status.success(), "{command:?}: {}", String::from_utf8_lossy(&done.stderr));
 }

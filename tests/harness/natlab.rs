@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tempfile::NamedTempFile;
 
+use super::lab::{ip, run};
 use super::{Place, has, lab_is_possible};
 
 static LABS: AtomicUsize = AtomicUsize::new(0);
@@ -133,15 +134,6 @@ fn plug(net: &str, namespace: &str, interface: &str, address: &str) {
     ip(&["-n", namespace, "addr", "add", &format!("{address}/32"), "dev", interface]);
     ip(&["-n", namespace, "link", "set", interface, "up"]);
     ip(&["-n", namespace, "route", "add", "45.45.45.0/24", "dev", interface]);
-}
-
-fn ip(args: &[&str]) {
-    run(Command::new("ip").args(args));
-}
-
-fn run(command: &mut Command) {
-    let done = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    assert!(done.status.success(), "{command:?}: {}", String::from_utf8_lossy(&done.stderr));
 }
 
 /// A running miniupnpd; ended when dropped.

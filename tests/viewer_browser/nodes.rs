@@ -5,25 +5,10 @@ use thirtyfour::{By, Key};
 
 use crate::chromium::Browser;
 use crate::harness::goop_node::Plan;
-use crate::harness::{Goop, Place, SOON, eventually, has};
+use crate::harness::{Goop, Place, has};
 
 fn start(label: &str) -> Goop {
     Plan::new(&Place::Here).label(label).set("p2p.loopback_only=true").start()
-}
-
-fn meet(one: &Goop, other: &Goop) {
-    let dial = || match one.post("peers", &json!({ "addr": other.tcp_address("127.0.0.1") }))? {
-        (200, _) => Ok(()),
-        (_, answer) => Err(answer),
-    };
-    eventually(SOON, "a connection stands", dial);
-    one.sees(&other.id(), SOON);
-    other.sees(&one.id(), SOON);
-}
-
-async fn click(browser: &Browser, selector: &str) {
-    browser.until(&format!("document.querySelector(\"{selector}\")")).await;
-    browser.run("document.querySelector(given[0]).click(); return 1", vec![json!(selector)]).await;
 }
 
 async fn say(browser: &Browser, words: &str) {
@@ -43,16 +28,16 @@ async fn from_the_first_run_to_a_chat_a_file_and_a_block() {
     let (ann, bob) = (start("ann"), start("bob"));
     at_ann.go(&ann.url("peers")).await;
     at_bob.go(&bob.url("")).await;
-    meet(&ann, &bob);
+    ann.meets(&bob);
     let row = format!("[data-peer='{}']", bob.id());
     at_ann.until(&format!("document.querySelector(\"{row}\")?.textContent.includes('bob')")).await;
-    click(&at_ann, &format!("{row} .chat")).await;
+    at_ann.click(&format!("{row} .chat")).await;
     at_ann.until("document.body.dataset.live === 'yes' && document.body.dataset.with").await;
     say(&at_ann, "hello Bob").await;
     at_ann.until("document.querySelector('#messages .state')?.textContent === 'delivered'").await;
     at_bob.until("document.getElementById('unread')?.textContent === '1 new'").await;
-    click(&at_bob, "nav a[href='/chat']").await;
-    click(&at_bob, &format!("#conversations a[href*='{}']", ann.id())).await;
+    at_bob.click("nav a[href='/chat']").await;
+    at_bob.click(&format!("#conversations a[href*='{}']", ann.id())).await;
     at_bob.until(&format!("document.body.dataset.with && {}", hears("hello Bob"))).await;
     say(&at_bob, "hello Ann").await;
     at_ann.until(&hears("hello Ann")).await;
@@ -61,15 +46,15 @@ async fn from_the_first_run_to_a_chat_a_file_and_a_block() {
         held.items.add(new File(['x'.repeat(300000)], 'picture.png', { type: 'image/png' }));
         input.files = held.files; input.dispatchEvent(new Event('change')); return 1";
     at_bob.run(drop, vec![]).await;
-    click(&at_ann, "#files button.first").await;
+    at_ann.click("#files button.first").await;
     at_ann.until("document.querySelector('#files a')?.textContent === 'Save'").await;
     at_bob.until("document.getElementById('files').textContent.includes('done')").await;
     let size = "return (await (await fetch(document.querySelector('#files a').href)).arrayBuffer()).byteLength";
     let arrived = at_ann.run(size, vec![]).await;
 
-    click(&at_ann, "nav a[href='/peers']").await;
+    at_ann.click("nav a[href='/peers']").await;
     at_ann.until("document.body.dataset.live === 'yes' && location.pathname === '/peers'").await;
-    click(&at_ann, &format!("{row} [data-set='blocked']")).await;
+    at_ann.click(&format!("{row} [data-set='blocked']")).await;
     at_ann.until(&format!("document.querySelector(\"#blocked {row} [data-set='blocked'][aria-pressed='true']\")")).await;
     let blocked = ann.api("contacts").unwrap()["contacts"][0]["blocked"].clone();
     say(&at_bob, "still there?").await;

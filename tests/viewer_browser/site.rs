@@ -12,11 +12,6 @@ fn listed(path: &str) -> String {
     format!("document.querySelector('[data-path=\"{path}\"]')")
 }
 
-async fn click(browser: &Browser, selector: &str) {
-    browser.until(&format!("document.querySelector('{selector}')")).await;
-    browser.run("document.querySelector(given[0]).click(); return 1", vec![json!(selector)]).await;
-}
-
 async fn write(browser: &Browser, text: &str) {
     let script = "const text = document.getElementById('text'); text.value = given[0]; text.dispatchEvent(new Event('input')); return 1";
     browser.run(script, vec![json!(text)]).await;
@@ -50,19 +45,19 @@ async fn who_has_no_site_has_one_after_a_click_and_writes_on_it() {
     let Some(browser) = Browser::open().await else { return };
     let stage = Stage::set().await;
     open(&browser, &stage, "site").await;
-    click(&browser, "[data-look=night]").await;
+    browser.click("[data-look=night]").await;
     browser.until("document.getElementById('name-wrong')?.textContent.includes('missing') && document.activeElement.id === 'name'").await;
     browser.press("Ann & Co").await;
-    click(&browser, "[data-look=letter]").await;
+    browser.click("[data-look=letter]").await;
     browser.until(&format!("{} && !document.querySelector('[data-look]')", listed("index.html"))).await;
     shows(&browser, "Dear visitor").await;
-    click(&browser, "[data-path] a[href*=edit]").await;
+    browser.click("[data-path] a[href*=edit]").await;
     browser.until("location.pathname === '/site/edit' && document.body.dataset.live === 'yes'").await;
     write(&browser, "<h1>My own words</h1><script>document.body.append('and more')</script>").await;
-    click(&browser, "#preview").await;
+    browser.click("#preview").await;
     shows(&browser, "My own words").await;
     let before = read(&stage, "index.html").await;
-    click(&browser, "#edit .first").await;
+    browser.click("#edit .first").await;
     browser.until("document.getElementById('state').textContent === 'saved'").await;
     shows(&browser, "and more").await;
     browser.close().await;
@@ -77,7 +72,7 @@ async fn two_tabs_that_edit_one_file_lose_nothing() {
     stage.write("PUT", "/api/v1/site/a.html", "", b"first").await;
     let save = async |text: &str| {
         write(&browser, text).await;
-        click(&browser, "#edit .first").await;
+        browser.click("#edit .first").await;
     };
     let conflict = "!document.getElementById('conflict').hidden";
     let saved = "document.getElementById('state').textContent === 'saved'";
@@ -89,7 +84,7 @@ async fn two_tabs_that_edit_one_file_lose_nothing() {
     let both = "return [document.getElementById('text').value, document.getElementById('theirs').value]";
     let compared = browser.run(both, vec![]).await;
     let kept = read(&stage, "a.html").await;
-    click(&browser, "#take").await;
+    browser.click("#take").await;
     let swapped = browser.run(both, vec![]).await;
     save("theirs and mine").await;
     browser.until(saved).await;
@@ -98,14 +93,14 @@ async fn two_tabs_that_edit_one_file_lose_nothing() {
     stage.write("PUT", "/api/v1/site/a.html", "", b"theirs again").await;
     save("mine again").await;
     browser.until(conflict).await;
-    click(&browser, "#both").await;
+    browser.click("#both").await;
     browser.until("location.search.includes('mine') && document.body.dataset.live === 'yes'").await;
     let beside = (read(&stage, "a.html").await, read(&stage, "a%20(mine).html").await);
 
     stage.write("DELETE", "/api/v1/site/a%20(mine).html", "", b"").await;
     save("anew").await;
     browser.until(&format!("{conflict} && document.getElementById('conflict-title').textContent.includes('deleted')")).await;
-    click(&browser, "#mine").await;
+    browser.click("#mine").await;
     browser.until(saved).await;
     browser.close().await;
     assert_eq!((compared, kept.as_str()), (json!(["mine", "theirs"]), "theirs"));
@@ -142,9 +137,9 @@ async fn files_are_added_renamed_and_deleted_and_what_is_not_says_why() {
     let replaced = read(&stage, "b.txt").await;
     browser.run(CHOOSE, vec![json!([["c.bin", 500_000]])]).await;
     browser.until(&told("That is 500 kB, and there is room for 400 kB. Nothing was added.")).await;
-    click(&browser, "[data-path=\"a.jpg\"] [data-do=rename]").await;
+    browser.click("[data-path=\"a.jpg\"] [data-do=rename]").await;
     browser.until(&listed("pictures/b c.jpg")).await;
-    click(&browser, "[data-path=\"b.txt\"] [data-do=delete]").await;
+    browser.click("[data-path=\"b.txt\"] [data-do=delete]").await;
     browser.until(&format!("!{}", listed("b.txt"))).await;
     let focused = browser.run("return document.activeElement.id", vec![]).await;
     browser.close().await;

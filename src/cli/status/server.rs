@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, Response, Url};
+use reqwest::{Client, Response};
 use serde_json::Value;
 
 use super::report::{Community, Report};
+use crate::clients::USER_AGENT;
+use crate::clients::answer::{self, innermost};
 use crate::config::base_url::BaseUrl;
 
 /// How long an answer may take, its body included.
@@ -91,50 +93,29 @@ fn words(status: u16, body: &[u8]) -> String {
 
 struct Asker {
     client: Client,
-    base: Url,
+    base: BaseUrl,
 }
 
 impl Asker {
     fn of(url: &BaseUrl) -> Result<Self, String> {
-        let base = url.url().clone();
-        let host = base.host_str().unwrap_or_default();
-        let own = host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
-        let builder = Client::builder().user_agent(concat!("goop/", env!("CARGO_PKG_VERSION"))).timeout(PATIENCE);
-        let builder = if own { builder.no_proxy() } else { builder };
-        Ok(Self { client: builder.build().map_err(|error| innermost(&error))?, base })
+        let builder = Client::builder().user_agent(USER_AGENT).timeout(PATIENCE);
+        let builder = if url.is_loopback() { builder.no_proxy() } else { builder };
+        Ok(Self { client: builder.build().map_err(|error| innermost(&error).to_string())?, base: url.clone() })
     }
 
     /// Status and body of `path` below the base.
     async fn get(&self, path: &str) -> Result<(u16, Vec<u8>), String> {
-        let mut url = self.base.clone();
-        url.set_path(&format!("{}/{path}", self.base.path().trim_end_matches('/')));
-        let response = self.client.get(url).send().await.map_err(|error| why(&error))?;
+        let response = self.client.get(self.base.below(path)).send().await.map_err(|error| why(&error))?;
         Ok((response.status().as_u16(), read(response).await?))
     }
 }
 
-async fn read(mut response: Response) -> Result<Vec<u8>, String> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| why(&error))? {
-        if body.len() + chunk.len() > MAX_ANSWER {
-            return Err("its answer is too long".into());
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
+async fn read(response: Response) -> Result<Vec<u8>, String> {
+    answer::read(response, MAX_ANSWER).await.map_err(|error| error.why(PATIENCE))
 }
 
 fn why(error: &reqwest::Error) -> String {
-    if error.is_timeout() { format!("no answer within {} s", PATIENCE.as_secs()) } else { innermost(error) }
-}
-
-/// The last cause says it best: `Connection refused`, `invalid peer certificate: Expired`.
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
+    answer::why(error, PATIENCE)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::join::JoinError;
 use super::place::is_home;
 use super::request::innermost;
 use super::resolve::HomeOnly;
+use crate::clients::USER_AGENT;
 use crate::config::base_url::BaseUrl;
 use crate::proto::presence::label;
 
@@ -99,7 +100,7 @@ pub(super) fn client(loopback: bool) -> Result<Client, JoinError> {
 }
 
 fn builder() -> ClientBuilder {
-    Client::builder().user_agent(concat!("goop/", env!("CARGO_PKG_VERSION"))).redirect(redirect::Policy::none()).timeout(PATIENCE)
+    Client::builder().user_agent(USER_AGENT).redirect(redirect::Policy::none()).timeout(PATIENCE)
 }
 
 fn built(builder: ClientBuilder) -> Result<Client, JoinError> {
@@ -149,13 +150,7 @@ async fn post(client: &Client, place: &BaseUrl, pass: &Pass) -> reqwest::Result<
         Pass::Invite(token) => json!({ "invite": token }),
         Pass::Ticket(ticket) => json!({ "ticket": ticket }),
     };
-    let mut url = place.url().clone();
-    url.set_path(&format!("{}/join", base(place)));
-    client.post(url).json(&wish).send().await
-}
-
-fn base(place: &BaseUrl) -> &str {
-    place.url().path().trim_end_matches('/')
+    client.post(place.below("join")).json(&wish).send().await
 }
 
 /// Of the URL that the server answers the path alone counts: an invitation leads to the server that gave it, and nowhere else.
@@ -170,7 +165,7 @@ async fn taken(place: &BaseUrl, answer: Response) -> Result<BaseUrl, JoinError> 
         return Err(JoinError::Refused { status: status.as_u16(), detail });
     }
     let personal = said["url"].as_str().and_then(|url| Url::parse(url).ok());
-    let path = personal.map(|url| url.path().to_owned()).filter(|path| path.starts_with(&format!("{}/", base(place))));
+    let path = personal.map(|url| url.path().to_owned()).filter(|path| path.starts_with(&format!("{}/", place.root())));
     let mut url = place.url().clone();
     url.set_path(&path.ok_or_else(|| JoinError::NoServer(place.to_string()))?);
     BaseUrl::parse(url.as_str()).map_err(JoinError::Link)
@@ -185,7 +180,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
-    use super::super::join::Link;
+    use super::super::join::JoinLink;
     use super::*;
 
     /// A server that is asked by https and by http at the same port: answers `tls` to the one, and lets in whoever comes by the other.
@@ -218,10 +213,10 @@ mod tests {
     async fn attack_an_invitation_is_not_sent_in_the_clear_where_somebody_answers_by_https() {
         let (addr, let_in) = server(ALERT).await;
         for link in [format!("at={addr}"), format!("at=https://{addr}&at=http://{addr}")] {
-            let why = Link::parse(&format!("goop:join?{link}&invite=abc")).unwrap().follow().await.unwrap_err();
+            let why = JoinLink::parse(&format!("goop:join?{link}&invite=abc")).unwrap().follow().await.unwrap_err();
             assert!(matches!(&why, JoinError::Withheld(place, _) if *place == format!("http://{addr}/")), "{why}");
         }
-        let why = Link::parse(&format!("https://{addr}/join#abc")).unwrap().follow().await.unwrap_err();
+        let why = JoinLink::parse(&format!("https://{addr}/join#abc")).unwrap().follow().await.unwrap_err();
         assert!(matches!(why, JoinError::Unreachable(..)), "{why}");
         assert_eq!(let_in.load(Ordering::SeqCst), 0);
     }
@@ -230,11 +225,11 @@ mod tests {
     async fn at_home_an_invitation_may_go_without_encryption_where_there_is_none() {
         for nothing in [&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], b""] {
             let (addr, let_in) = server(nothing).await;
-            let joined = Link::parse(&format!("goop:join?at={addr}&invite=abc")).unwrap().follow().await.unwrap();
+            let joined = JoinLink::parse(&format!("goop:join?at={addr}&invite=abc")).unwrap().follow().await.unwrap();
             assert_eq!((joined.url.url().as_str(), let_in.load(Ordering::SeqCst)), (format!("http://{addr}/m/s3cret").as_str(), 1));
         }
         let (addr, _) = server(ALERT).await;
-        assert!(Link::parse(&format!("http://{addr}/join#abc")).unwrap().follow().await.is_ok(), "who writes http:// means it");
+        assert!(JoinLink::parse(&format!("http://{addr}/join#abc")).unwrap().follow().await.is_ok(), "who writes http:// means it");
     }
 
     /// THREATS 75.
@@ -243,10 +238,10 @@ mod tests {
         for (at, home) in
             [("127.0.0.1:1", true), ("[::1]:1", true), ("localhost:1", true), ("192.168.1.5:1", true), ("45.45.45.45:1", false)]
         {
-            let link = Link::parse(&format!("goop:join?at={at}&invite=abc")).unwrap();
+            let link = JoinLink::parse(&format!("goop:join?at={at}&invite=abc")).unwrap();
             let [https, http] = link.places() else { panic!("{at}") };
             assert_eq!((https.guessed, http.guessed, http.is_at_home().await), (false, true, home), "{at}");
         }
-        assert!(!Link::parse("http://45.45.45.45/join#abc").unwrap().places()[0].guessed);
+        assert!(!JoinLink::parse("http://45.45.45.45/join#abc").unwrap().places()[0].guessed);
     }
 }

@@ -58,7 +58,7 @@ pub enum JoinError {
 
 /// A link, read.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Link {
+pub struct JoinLink {
     /// Where the community is met, at least one place; the first is tried first.
     places: Vec<Candidate>,
     /// What is shown there to come in.
@@ -74,7 +74,7 @@ pub struct Followed {
     pub answers: bool,
 }
 
-impl Link {
+impl JoinLink {
     /// Reads a link.
     ///
     /// # Errors
@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Option<(Vec<String>, Option<String>)> {
-        let link = Link::parse(text).ok()?;
+        let link = JoinLink::parse(text).ok()?;
         let pass = link.pass.map(|pass| match pass {
             Pass::Invite(token) => token,
             Pass::Ticket(ticket) => format!("ticket {ticket}"),
@@ -218,15 +218,15 @@ mod tests {
             "join#",
         ];
         for text in bad {
-            assert!(Link::parse(text).is_err(), "{text}");
+            assert!(JoinLink::parse(text).is_err(), "{text}");
         }
-        assert!(Link::parse(&format!("https://rv.example/{}", "x".repeat(MAX_LINK))).is_err());
+        assert!(JoinLink::parse(&format!("https://rv.example/{}", "x".repeat(MAX_LINK))).is_err());
     }
 
     proptest! {
         #[test]
         fn any_text_is_read_without_panic_and_names_few_places(text in "(goop:join\\?)?(at=a:1&|\\PC){0,60}") {
-            if let Ok(link) = Link::parse(&text) {
+            if let Ok(link) = JoinLink::parse(&text) {
                 prop_assert!(!link.places.is_empty() && link.places.len() <= 2 * MAX_PLACES);
             }
         }

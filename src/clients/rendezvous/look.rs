@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Place;
 use super::exchange::{client, read};
-use super::join::{JoinError, Link};
+use super::join::{JoinError, JoinLink};
 use crate::config::base_url::BaseUrl;
 use crate::proto::presence::label;
 
@@ -41,7 +41,7 @@ pub struct Beside {
     pub url: String,
 }
 
-impl Link {
+impl JoinLink {
     /// Asks the places of this link what they are, in their order; the first that answers is told of, else the first.
     ///
     /// # Errors
@@ -64,10 +64,7 @@ fn nothing_of(place: &BaseUrl) -> Looked {
 }
 
 async fn describe(client: &Client, place: &BaseUrl) -> Option<Looked> {
-    let mut url = place.url().clone();
-    let base = url.path().trim_end_matches('/').to_owned();
-    url.set_path(&format!("{base}/.well-known/goop"));
-    let answer = client.get(url).send().await.ok()?;
+    let answer = client.get(place.below(".well-known/goop")).send().await.ok()?;
     let status = answer.status();
     if status == StatusCode::PERMANENT_REDIRECT {
         let to = answer.headers().get(reqwest::header::LOCATION).and_then(|to| to.to_str().ok()).and_then(|to| Url::parse(to).ok());

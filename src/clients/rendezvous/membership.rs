@@ -9,18 +9,17 @@ use thiserror::Error;
 use super::Place;
 use super::join::MAX_LINK;
 use crate::config::base_url::BaseUrl;
+use crate::config::presence::RENDEZVOUS_WAN;
 use crate::config::{ConfigErrors, Draft, EditError, Loaded, Origin, can_be_saved};
 
 /// Room that the file must have left before an invitation is used up, in bytes: the longest address, and what stands around it.
 const ROOM: usize = 2 * MAX_LINK;
-/// The key that is changed.
-pub const KEY: &str = "presence.rendezvous_wan";
 
 /// Why nobody joined or left; the file is as it was.
 #[derive(Debug, Error)]
 pub enum MembershipError {
     /// What stands on a command line or in the environment is not changed by changing the file.
-    #[error("{KEY} is set by {0}, which stands above the configuration file: change it there")]
+    #[error("{RENDEZVOUS_WAN} is set by {0}, which stands above the configuration file: change it there")]
     Elsewhere(Origin),
     /// None of the communities is called that.
     #[error("{0} is none of your communities")]
@@ -61,7 +60,7 @@ pub struct Joined {
 /// # Errors
 /// [`MembershipError::Elsewhere`], the file is read-only, or the disk is full.
 pub fn is_ours_to_change(loaded: &Loaded) -> Result<(), MembershipError> {
-    if let Some(origin) = loaded.locked_by(KEY) {
+    if let Some(origin) = loaded.locked_by(RENDEZVOUS_WAN) {
         return Err(MembershipError::Elsewhere(origin.clone()));
     }
     Ok(can_be_saved(&loaded.config_file, ROOM)?)
@@ -71,25 +70,25 @@ pub fn is_ours_to_change(loaded: &Loaded) -> Result<(), MembershipError> {
 fn change<T>(loaded: &Loaded, edit: impl FnOnce(&mut Vec<BaseUrl>) -> Result<T, MembershipError>) -> Result<T, MembershipError> {
     let mut draft = Draft::open(&loaded.config_file)?;
     let now = loaded.as_if(&draft.text())?;
-    if let Some(origin) = now.locked_by(KEY) {
+    if let Some(origin) = now.locked_by(RENDEZVOUS_WAN) {
         return Err(MembershipError::Elsewhere(origin.clone()));
     }
     let mut servers = now.config.presence.rendezvous_wan.clone();
     let done = edit(&mut servers)?;
     if servers != now.config.presence.rendezvous_wan {
-        draft.set_urls(KEY, &servers)?;
+        draft.set_urls(RENDEZVOUS_WAN, &servers)?;
         draft.save()?;
     }
     Ok(done)
 }
 
-/// Writes down that one is a member at `url`, to which a link led ([`super::join::Link::follow`]).
+/// Writes down that one is a member at `url`, to which a link led ([`super::join::JoinLink::follow`]).
 ///
 /// # Errors
 /// See [`MembershipError`].
 pub fn join(loaded: &Loaded, url: BaseUrl) -> Result<Joined, MembershipError> {
     let joined = change(loaded, |servers| {
-        let already = servers.iter().any(|known| bare(known) == bare(&url));
+        let already = servers.iter().any(|known| known.bare() == url.bare());
         if !already {
             servers.push(url.clone());
         }
@@ -135,11 +134,7 @@ pub fn is_called(server: &BaseUrl, name: &str) -> bool {
     let name = name.trim().trim_end_matches('/');
     let called = name.split_once("://").map_or(name, |(_, rest)| rest);
     let shown = Place::new(server.clone()).name();
-    bare(server) == name || shown == called || shown.split_once("/m/").is_some_and(|(base, _)| base == called)
-}
-
-fn bare(url: &BaseUrl) -> &str {
-    url.url().as_str().trim_end_matches('/')
+    server.bare() == name || shown == called || shown.split_once("/m/").is_some_and(|(base, _)| base == called)
 }
 
 #[cfg(test)]

@@ -126,15 +126,12 @@ impl Place {
 
     /// The URL of an endpoint such as `publish`; the base URL's path stands before it.
     pub fn endpoint(&self, endpoint: &str) -> Url {
-        let mut url = self.now.url().clone();
-        let path = format!("{}/{endpoint}", url.path().trim_end_matches('/'));
-        url.set_path(&path);
-        url
+        self.now.below(endpoint)
     }
 
     /// The name of the server as it is reached: scheme, host and port, as in `https://rv.example.org`.
     pub fn origin(&self) -> String {
-        self.now.url().origin().ascii_serialization()
+        self.now.origin()
     }
 
     /// Whether the server is reached with encryption.
@@ -144,7 +141,7 @@ impl Place {
 
     /// Whether the server is on this machine.
     pub fn is_loopback(&self) -> bool {
-        host_ip(self.now.url()).is_some_and(|ip| ip.is_loopback())
+        self.now.is_loopback()
     }
 
     /// Whether names must lead into the internet here.
@@ -168,11 +165,11 @@ impl Place {
         if self.is_https() && target.url().scheme() != "https" {
             return Err(BadMove::Insecure);
         }
-        let speaker = by.or_else(|| host_ip(self.now.url()));
+        let speaker = by.or_else(|| self.now.ip());
         let at_home = speaker.is_some_and(is_home);
         let outward = self.is_outward() || !at_home;
         let vouched = self.is_vouched_for() && (self.is_https() || at_home);
-        if outward && is_inward(target.url()) {
+        if outward && is_inward(&target) {
             return Err(BadMove::Inward);
         }
         if self.moves >= MOST_MOVES {
@@ -222,16 +219,9 @@ fn token_part(path: &str) -> Option<&str> {
     path.find("/m/").map(|at| path[at..].trim_end_matches('/'))
 }
 
-fn host_ip(url: &Url) -> Option<IpAddr> {
-    match url.host_str()? {
-        "localhost" => Some(IpAddr::from([127, 0, 0, 1])),
-        host => host.trim_matches(['[', ']']).parse().ok(),
-    }
-}
-
 /// An address that is not the internet's, as text; what a name leads to is for the resolver.
-fn is_inward(url: &Url) -> bool {
-    host_ip(url).is_some_and(|ip| !is_public(ip))
+fn is_inward(url: &BaseUrl) -> bool {
+    url.ip().is_some_and(|ip| !is_public(ip))
 }
 
 /// An address of this machine, or of the network that it is in: nothing in between (a translator, a tunnel) can be the internet's.

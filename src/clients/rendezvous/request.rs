@@ -14,6 +14,8 @@ use super::Known;
 use super::link::Link;
 use super::place::{BadMove, Place};
 use super::resolve::PublicOnly;
+use crate::clients::USER_AGENT;
+use crate::clients::answer::{self, ReadError};
 use crate::proto::presence::label;
 use crate::proto::signed::{Epoch, MAX_NUMBER};
 
@@ -130,11 +132,8 @@ impl Manners {
 
 /// A client for servers that are reached like this. Redirects are not followed by it; certificates are verified by the system's list.
 pub fn client(manners: Manners) -> Result<reqwest::Client, Failure> {
-    let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("goop/", env!("CARGO_PKG_VERSION")))
-        .redirect(redirect::Policy::none())
-        .connect_timeout(CONNECT)
-        .http1_only();
+    let mut builder =
+        reqwest::Client::builder().user_agent(USER_AGENT).redirect(redirect::Policy::none()).connect_timeout(CONNECT).http1_only();
     if !manners.https {
         builder = builder.tls_certs_only(std::iter::empty::<Certificate>());
     }
@@ -182,19 +181,12 @@ fn names_proxy(variable: impl Fn(&str) -> Option<OsString>) -> bool {
 }
 
 /// The body of an answer, at most [`MAX_BODY`] bytes of it.
-pub async fn body(mut response: Response) -> Result<Vec<u8>, Failure> {
-    let mut body = Vec::new();
-    let reading = async {
-        while let Some(chunk) = response.chunk().await.map_err(|error| Failure::Unreachable(innermost(&error)))? {
-            if body.len() + chunk.len() > MAX_BODY {
-                return Err(Failure::Strange("it is too long"));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(())
-    };
-    tokio::time::timeout(ANSWER, reading).await.map_err(|_| Failure::TimedOut)??;
-    Ok(body)
+pub async fn body(response: Response) -> Result<Vec<u8>, Failure> {
+    let read = tokio::time::timeout(ANSWER, answer::read(response, MAX_BODY)).await.map_err(|_| Failure::TimedOut)?;
+    read.map_err(|error| match error {
+        ReadError::Broken(error) => Failure::Unreachable(innermost(&error)),
+        ReadError::TooLong => Failure::Strange("it is too long"),
+    })
 }
 
 /// What kind of server answers at `place`.
@@ -224,13 +216,9 @@ fn words(body: &[u8]) -> Option<String> {
     Some(label::clean(&text, MAX_WORDS)).filter(|words| !words.is_empty() && !words.starts_with('<'))
 }
 
-/// The last cause is the one that says something: a refused connection, an unknown host, a certificate.
-pub(super) fn innermost(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    label::clean(&cause.to_string(), MAX_WORDS)
+/// The last cause as one line.
+pub(super) fn innermost(error: &reqwest::Error) -> String {
+    label::clean(&answer::innermost(error).to_string(), MAX_WORDS)
 }
 
 #[cfg(test)]

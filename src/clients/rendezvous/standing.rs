@@ -1,10 +1,9 @@
 //! Whether a rendezvous server serves at a base URL, asked once, before anybody joins there or wonders why nothing comes from it.
 
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Client, Response, StatusCode, Url};
+use reqwest::{Client, Response, StatusCode};
 use serde_json::Value;
 
-use super::Place;
 use super::exchange::{client, read};
 use crate::config::base_url::BaseUrl;
 
@@ -24,7 +23,7 @@ pub enum Standing {
 /// Asks at `place`: ours tells of itself at `/.well-known/goop`, goop2's has the stream `/events` alone. Takes
 /// [`super::exchange::PATIENCE`] for each.
 pub async fn standing(place: &BaseUrl) -> Standing {
-    let Ok(client) = client(Place::new(place.clone()).is_loopback()) else { return Standing::Silent };
+    let Ok(client) = client(place.is_loopback()) else { return Standing::Silent };
     let Some(answer) = get(&client, place, ".well-known/goop").await else { return Standing::Silent };
     match answer.status() {
         StatusCode::OK => match read(answer).await {
@@ -65,9 +64,7 @@ fn of_status(status: StatusCode) -> Standing {
 }
 
 async fn get(client: &Client, place: &BaseUrl, path: &str) -> Option<Response> {
-    let mut url: Url = place.url().clone();
-    url.set_path(&format!("{}/{path}", place.url().path().trim_end_matches('/')));
-    client.get(url).send().await.ok()
+    client.get(place.below(path)).send().await.ok()
 }
 
 #[cfg(test)]

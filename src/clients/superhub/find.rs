@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, StatusCode, Url};
+use reqwest::{Client, StatusCode};
 use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use super::kept::Found;
 use super::listing::Listing;
 use super::merge::{Once, by_turns};
-use super::{HubError, client, endpoint, read_at_most, refusal, unreachable};
+use super::{HubError, client, read_at_most, refusal, unreachable};
 use crate::clock::UnixMillis;
 use crate::config::base_url::BaseUrl;
 
@@ -86,7 +86,7 @@ async fn ask(hub: &BaseUrl, query: &str) -> Result<Vec<Found>, HubError> {
 
 /// One page of what `hub` lists, and the cursor of the next.
 pub(super) async fn page(client: &Client, hub: &BaseUrl, asked: &[(&str, &str)]) -> Result<(Vec<Found>, Option<String>), HubError> {
-    let mut url: Url = endpoint(hub, "api/v1/communities");
+    let mut url = hub.below("api/v1/communities");
     url.query_pairs_mut().extend_pairs(asked).append_pair("limit", &PAGE.to_string());
     let answer = client.get(url).send().await.map_err(unreachable)?;
     if answer.status() != StatusCode::OK {

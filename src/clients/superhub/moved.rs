@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use tracing::debug;
 
 use super::kept::{Found, all};
-use super::{HubError, client, endpoint, refusal, unreachable};
+use super::{HubError, client, refusal, unreachable};
 use crate::config::DataDir;
 use crate::config::base_url::BaseUrl;
 
@@ -40,7 +40,7 @@ fn is_at(found: &Found, place: &BaseUrl) -> bool {
 }
 
 async fn tell(hub: &BaseUrl, found: &Found) -> Result<(), HubError> {
-    let look = endpoint(hub, &format!("api/v1/communities/{}/check", found.listing.id));
+    let look = hub.below(&format!("api/v1/communities/{}/check", found.listing.id));
     let answer = client(PATIENCE)?.post(look).send().await.map_err(unreachable)?;
     if answer.status().is_success() { Ok(()) } else { Err(refusal(answer).await) }
 }

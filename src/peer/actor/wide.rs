@@ -6,10 +6,10 @@ use super::Actor;
 use crate::clients::rendezvous::News;
 use crate::clock::Moment;
 use crate::config::base_url::BaseUrl;
-use crate::p2p::same_link::ip_of;
 use crate::peer::OpenError;
 use crate::peer::wan::Wan;
 use crate::proto::presence::table::{Row, Source};
+use crate::proto::signed::addrs::ip_of;
 
 impl Actor {
     /// Presence from servers is shown, and goes no further: neither gossip nor the choice of neighbours hears of it (THREATS 70).

@@ -2,8 +2,9 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-use super::{Memory, MemoryError, is_of_many, key, millis, peer, room, when};
+use super::{Memory, MemoryError, is_of_many, key, peer, room};
 use crate::clock::UnixMillis;
+use crate::db::{millis, when};
 use crate::proto::chat::{ChatMessage, Kept, Party, State};
 
 /// Most messages of one page.

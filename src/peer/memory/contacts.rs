@@ -12,9 +12,9 @@ use libp2p::{Multiaddr, PeerId};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
 
-use super::{Memory, MemoryError, all, millis, peer, when};
+use super::{Memory, MemoryError, all, peer};
 use crate::clock::UnixMillis;
-use crate::db::DbError;
+use crate::db::{DbError, millis, when};
 
 /// Favourites; one more is refused.
 pub const MAX_FAVOURITES: u32 = 256;

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
+use crate::clock::UnixMillis;
 use crate::proto::chat::{ChatMessage, Kept, MAX_WAITING_PER_PEER, Party, State, WAITS};
 
 const SMALL: Limits = Limits { messages: 20, bytes: 20_000, conversations: 8, all_bytes: 60_000 };

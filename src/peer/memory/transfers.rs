@@ -4,8 +4,9 @@ use libp2p::PeerId;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
 
-use super::{Memory, MemoryError, all, millis, peer, when};
+use super::{Memory, MemoryError, all, peer};
 use crate::clock::UnixMillis;
+use crate::db::{millis, when};
 use crate::proto::transfer::{
     Direction, LASTS, MAX_CLOSED, MAX_CLOSED_OF_STRANGERS, MAX_OFFERS_OF_A_PEER, MAX_OFFERS_OF_A_STRANGER, MAX_OFFERS_OF_STRANGERS,
     MAX_OPEN, Offer, State, Step,

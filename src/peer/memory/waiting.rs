@@ -4,8 +4,9 @@ use libp2p::PeerId;
 use rusqlite::OptionalExtension;
 
 use super::chats::KEPT;
-use super::{Memory, MemoryError, all, key, millis, peer};
+use super::{Memory, MemoryError, all, key, peer};
 use crate::clock::UnixMillis;
+use crate::db::millis;
 use crate::proto::chat::{ChatMessage, Kept, MAX_WAITING, MAX_WAITING_PER_PEER, Party, State, WAITS};
 
 /// Why a message failed that waited for too long.

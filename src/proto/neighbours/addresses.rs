@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 
+use crate::proto::signed::addrs::ip_of;
+
 /// Addresses kept for one peer.
 pub(super) const KEPT: usize = 8;
 /// Addresses of one peer that are dialled at once; the next dial tries others (THREATS 4).
@@ -90,12 +92,7 @@ pub(super) fn on_the_lan(addrs: &[Multiaddr], peer: &PeerId, ours: impl Fn(IpAdd
 
 /// Whom a dial of the address burdens; nobody, where it is loopback, which only this host can name.
 pub(super) fn host_of(addr: &Multiaddr) -> Option<IpAddr> {
-    let ip = addr.iter().find_map(|part| match part {
-        Protocol::Ip4(ip) => Some(IpAddr::V4(ip)),
-        Protocol::Ip6(ip) => Some(IpAddr::V6(ip).to_canonical()),
-        _ => None,
-    });
-    ip.filter(|ip| !ip.is_loopback())
+    ip_of(addr).filter(|ip| !ip.is_loopback())
 }
 
 fn without_peer(addr: &Multiaddr) -> Multiaddr {

@@ -47,6 +47,11 @@ pub fn published(ours: impl IntoIterator<Item = Multiaddr>, me: &PeerId) -> Vec<
     places.into_iter().filter(|(rank, _)| *rank != LOOPBACK || best_is_loopback).map(|(_, addr)| addr).take(KEPT_ADDRS).collect()
 }
 
+/// The IP address that a multiaddr starts with; IPv4 in IPv6 clothes counts as IPv4.
+pub fn ip_of(addr: &Multiaddr) -> Option<IpAddr> {
+    addr.iter().find_map(|part| ip_of_part(&part))
+}
+
 /// Whether packets to `ip` go to the internet, to one machine: global unicast, and none of the special ranges (RFC 6890).
 pub fn is_public(ip: IpAddr) -> bool {
     match ip.to_canonical() {
@@ -99,7 +104,7 @@ impl Place {
         let whole: Vec<Protocol<'_>> = addr.iter().collect();
         let parts = whole.strip_suffix(&[Protocol::P2p(*peer)]).unwrap_or(&whole);
         let (ip, rest) = match parts {
-            [ip, Protocol::Tcp(1..), rest @ ..] | [ip, Protocol::Udp(1..), Protocol::QuicV1, rest @ ..] => (ip_of(ip)?, rest),
+            [ip, Protocol::Tcp(1..), rest @ ..] | [ip, Protocol::Udp(1..), Protocol::QuicV1, rest @ ..] => (ip_of_part(ip)?, rest),
             _ => return None,
         };
         let relayed = match rest {
@@ -121,7 +126,7 @@ impl Place {
     }
 }
 
-fn ip_of(part: &Protocol<'_>) -> Option<IpAddr> {
+fn ip_of_part(part: &Protocol<'_>) -> Option<IpAddr> {
     match part {
         Protocol::Ip4(ip) => Some(IpAddr::V4(*ip)),
         Protocol::Ip6(ip) => Some(IpAddr::V6(*ip).to_canonical()),

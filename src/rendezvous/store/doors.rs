@@ -4,8 +4,9 @@ use std::net::IpAddr;
 
 use rusqlite::{Connection, params};
 
-use super::{MOST, Store, StoreError, millis};
+use super::{MOST, Store, StoreError};
 use crate::clock::UnixMillis;
+use crate::db::millis;
 use crate::proto::community::{Ban, Community, Kind};
 
 impl Store {

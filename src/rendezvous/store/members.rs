@@ -7,8 +7,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::doors::{is_full, something};
 use super::rows::{self, Application};
-use super::{MOST_ASKED, Store, StoreError, millis};
+use super::{MOST_ASKED, Store, StoreError};
 use crate::clock::UnixMillis;
+use crate::db::millis;
 use crate::http::client_ip::host_key;
 use crate::proto::invite::{Invitation, Token};
 

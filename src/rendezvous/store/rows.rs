@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{Store, StoreError};
 use crate::clock::UnixMillis;
+use crate::db::when;
 use crate::proto::community::{Ban, Community, Kind, Member, Register};
 use crate::proto::invite::Invitation;
 
@@ -118,10 +119,6 @@ fn ban(row: &Row) -> rusqlite::Result<Ban> {
 
 fn peer(row: &Row, column: usize) -> rusqlite::Result<Option<PeerId>> {
     Ok(row.get::<_, Option<String>>(column)?.and_then(|text| text.parse().ok()))
-}
-
-fn when(row: &Row, column: usize) -> rusqlite::Result<Option<UnixMillis>> {
-    Ok(row.get::<_, Option<i64>>(column)?.map(|at| UnixMillis(u64::try_from(at).unwrap_or(0))))
 }
 
 fn peer_text<S: serde::Serializer>(peer: &Option<PeerId>, to: S) -> Result<S::Ok, S::Error> {

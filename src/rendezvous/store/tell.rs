@@ -9,8 +9,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::news::{Asked, Farewell, Heard};
 use super::server::micros;
-use super::{Store, StoreError, millis};
+use super::{Store, StoreError};
 use crate::clock::{MachineMicros, Moment, UnixMillis};
+use crate::db::millis;
 use crate::proto::binding::{MAX_BOUND, place};
 use crate::proto::board::Publication;
 

@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use libp2p::PeerId;
 
 use super::*;
-use crate::clock::{MachineMicros, Moment};
+use crate::clock::{MachineMicros, Moment, UnixMillis};
 use crate::proto::board::{Message, Publication};
 use crate::proto::community::{Ban, Community, Kind};
 use crate::proto::invite::{Invitation, Token};

@@ -19,7 +19,8 @@ use libp2p::PeerId;
 use crate::clock::Moment;
 use crate::http::auth::peer_id::{PeerIdAnswer, is_ours};
 use crate::http::auth::{Denied, Operator};
-use crate::http::{Client, Problem, error, headers, origin};
+use crate::http::headers::dressed;
+use crate::http::{Client, Problem, error, origin};
 use crate::superhub::App;
 
 mod check;
@@ -35,7 +36,6 @@ pub(in crate::superhub) use docs::asset;
 pub use draft::Draft;
 pub(in crate::superhub) use listings::{Asked, find, id_of, shown};
 pub(in crate::superhub) use moderation::take_report;
-pub(in crate::superhub) use requests::{Audited, audited};
 pub use view::rfc3339;
 
 /// How long one search may take a reader; a longer one counts as several.
@@ -87,12 +87,7 @@ pub(in crate::superhub) fn routes(app: &Arc<App>) -> Router<Arc<App>> {
 
 /// What every answer has: the one format of errors, and its headers.
 pub(in crate::superhub) async fn finish(response: Response) -> Response {
-    let mut response = error::as_problem(response).await;
-    let answer = response.headers_mut();
-    let csp = answer.remove(header::CONTENT_SECURITY_POLICY).unwrap_or(HeaderValue::from_static(headers::OWN_PAGE));
-    headers::secure(answer, csp);
-    answer.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    response
+    dressed(error::as_problem(response).await)
 }
 
 async fn owner_or_operator(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
@@ -165,9 +160,7 @@ fn unauthorized(app: &App, mut challenges: Vec<HeaderValue>) -> Denied {
 
 /// Whether this address may ask at all, now.
 pub(in crate::superhub) fn may_ask(app: &App, socket: IpAddr, headers: &HeaderMap) -> Result<(), Problem> {
-    app.asked
-        .take(app.client(socket, headers), Moment::now())
-        .map_err(|after| Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate", "this address asks too often").retry_after(after))
+    app.asked.take(app.client(socket, headers), Moment::now()).map_err(|after| Problem::too_often("this address asks too often", after))
 }
 
 /// What this address asked took a reader of the directory so long: it may ask as much less.
@@ -184,7 +177,5 @@ fn may_write(app: &App, who: &Who, client: IpAddr) -> Result<(), Problem> {
     let Who::Owner(peer) = who else { return Ok(()) };
     let now = Moment::now();
     let by_peer = app.written_by.lock().unwrap_or_else(PoisonError::into_inner).take(*peer, now);
-    by_peer
-        .and_then(|()| app.written.take(client, now))
-        .map_err(|after| Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate", "this server changes too much").retry_after(after))
+    by_peer.and_then(|()| app.written.take(client, now)).map_err(|after| Problem::too_often("this server changes too much", after))
 }

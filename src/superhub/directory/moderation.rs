@@ -13,8 +13,9 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
 use super::registration::{Waiting, waiting_by_turns};
-use super::store::{Desk, Entry, StoreError, by_public, stored};
+use super::store::{Desk, Entry, StoreError, by_public};
 use crate::clock::UnixMillis;
+use crate::db::{millis, time};
 use crate::proto::directory::ListingId;
 use crate::proto::presence::label;
 
@@ -135,14 +136,14 @@ impl Desk<'_> {
         }
         let noted = "INSERT INTO reported (listing, count, first, last) VALUES (?1, 1, ?2, ?2) \
                      ON CONFLICT (listing) DO UPDATE SET count = count + 1, last = ?2";
-        self.change.prepare_cached(noted)?.execute((entry.number, stored(self.now)))?;
+        self.change.prepare_cached(noted)?.execute((entry.number, millis(self.now)))?;
         if known.unwrap_or(0) >= MOST_SAID {
             let oldest = "DELETE FROM reports WHERE id = (SELECT id FROM reports WHERE listing = ?1 ORDER BY id LIMIT 1 OFFSET ?2)";
             self.change.prepare_cached(oldest)?.execute((entry.number, FIRST))?;
         }
         let said = "INSERT INTO reports (listing, at, reason, words, contact) VALUES (?1, ?2, ?3, ?4, ?5)";
         let (words, contact) = (short(&report.words, MAX_WORDS), short(&report.contact, MAX_CONTACT));
-        self.change.prepare_cached(said)?.execute(params![entry.number, stored(self.now), report.reason.word(), words, contact])?;
+        self.change.prepare_cached(said)?.execute(params![entry.number, millis(self.now), report.reason.word(), words, contact])?;
         Ok(())
     }
 
@@ -165,7 +166,7 @@ impl Desk<'_> {
         let entry = by_public(self.change, id)?.ok_or(StoreError::Nothing)?;
         let last = "SELECT last FROM reported WHERE listing = ?1";
         let last: Option<i64> = self.change.prepare_cached(last)?.query_row([entry.number], |row| row.get(0)).optional()?;
-        if last.zip(seen).is_some_and(|(last, seen)| last != stored(seen)) {
+        if last.zip(seen).is_some_and(|(last, seen)| last != millis(seen)) {
             return Err(StoreError::Unseen);
         }
         match self.close_reports(entry.number)? {
@@ -202,7 +203,7 @@ impl Desk<'_> {
         let numbers: Vec<i64> = self
             .change
             .prepare_cached(old)?
-            .query_map([stored(self.now).saturating_sub(KEPT)], |row| row.get(0))?
+            .query_map([millis(self.now).saturating_sub(KEPT)], |row| row.get(0))?
             .collect::<rusqlite::Result<_>>()?;
         numbers.into_iter().try_for_each(|number| self.close_reports(number).map(drop))
     }
@@ -225,7 +226,7 @@ fn most_reported(look: &Connection, most: usize) -> Result<(Vec<Reported>, i64),
 fn read_reported(look: &Connection, query: &str, values: impl rusqlite::Params) -> Result<(Vec<Reported>, i64), StoreError> {
     let row = |row: &Row| {
         let public: [u8; 16] = row.get(4)?;
-        Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, at(row.get(2)?), at(row.get(3)?), ListingId::from_bytes(public)))
+        Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, time(row.get(2)?), time(row.get(3)?), ListingId::from_bytes(public)))
     };
     let rows: Vec<_> = look.prepare_cached(query)?.query_map(values, row)?.collect::<rusqlite::Result<_>>()?;
     let mut found = Vec::with_capacity(rows.len());
@@ -241,7 +242,7 @@ fn read_reported(look: &Connection, query: &str, values: impl rusqlite::Params) 
 
 fn said(look: &Connection, listing: i64) -> Result<Vec<Said>, StoreError> {
     let query = "SELECT at, reason, words, contact FROM reports WHERE listing = ?1 ORDER BY id";
-    let row = |row: &Row| Ok(Said { at: at(row.get(0)?), reason: row.get(1)?, words: row.get(2)?, contact: row.get(3)? });
+    let row = |row: &Row| Ok(Said { at: time(row.get(0)?), reason: row.get(1)?, words: row.get(2)?, contact: row.get(3)? });
     Ok(look.prepare_cached(query)?.query_map([listing], row)?.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -271,8 +272,4 @@ pub(in crate::superhub) fn moderated(look: &Connection, most: usize) -> Result<M
 /// What somebody wrote, on one line and within bounds.
 fn short(text: &str, max_chars: usize) -> String {
     label::cut_bytes(&label::clean(text, max_chars), 2 * max_chars).to_owned()
-}
-
-fn at(millis: i64) -> UnixMillis {
-    UnixMillis(millis.unsigned_abs())
 }

@@ -9,7 +9,7 @@
 use libp2p::PeerId;
 use rusqlite::params;
 
-use super::store::{Desk, Entry, StoreError, by_public};
+use super::store::{Desk, Entry, OURS, StoreError, by_public};
 use crate::proto::directory::target::Trust;
 use crate::proto::directory::{Endpoint, Listing, ListingId};
 
@@ -73,10 +73,10 @@ impl Desk<'_> {
     /// Live listings of this hub whose first endpoint this is, the oldest first.
     fn listed_at(&self, endpoint: &Endpoint) -> Result<Vec<Entry>, StoreError> {
         let query = "SELECT l.public FROM listings l JOIN endpoints e ON e.id = l.endpoint \
-                     WHERE e.address = ?1 AND l.origin = 1 AND l.deleted IS NULL ORDER BY l.id LIMIT ?2";
+                     WHERE e.address = ?1 AND l.origin = ?3 AND l.deleted IS NULL ORDER BY l.id LIMIT ?2";
         let row = |row: &rusqlite::Row| row.get(0).map(ListingId::from_bytes);
         let mut query = self.change.prepare_cached(query)?;
-        let ids: Vec<ListingId> = query.query_map((endpoint.as_str(), FOLLOWERS as i64), row)?.collect::<rusqlite::Result<_>>()?;
+        let ids: Vec<ListingId> = query.query_map((endpoint.as_str(), FOLLOWERS as i64, OURS), row)?.collect::<rusqlite::Result<_>>()?;
         ids.iter().filter_map(|id| by_public(self.change, id).transpose()).collect()
     }
 

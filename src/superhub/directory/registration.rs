@@ -16,9 +16,10 @@ use serde::Serialize;
 
 use super::api::{Draft, Who};
 use super::crowd::{by_turns, make_room};
-use super::store::{Desk, Entry, Listed, StoreError, Version, by_public, stored};
+use super::store::{Desk, Entry, Listed, StoreError, Version, by_public};
 use crate::clock::UnixMillis;
 use crate::config::superhub::Policy;
+use crate::db::{millis, time};
 use crate::proto::directory::site::{behind, site, standing};
 use crate::proto::directory::target::Trust;
 use crate::proto::directory::{Listing, ListingId};
@@ -107,7 +108,7 @@ fn of_row(row: &Row) -> rusqlite::Result<Waiting> {
         id: row.get(0)?,
         peer_id: PeerId::from_bytes(&peer).map(|peer| peer.to_base58()).unwrap_or_default(),
         rendezvous: row.get(2)?,
-        asked: UnixMillis(row.get::<_, i64>(3)?.unsigned_abs()),
+        asked: time(row.get(3)?),
         draft: serde_json::from_str(&row.get::<_, String>(4)?).unwrap_or_default(),
     })
 }
@@ -199,14 +200,14 @@ impl Desk<'_> {
         let query = "SELECT l.public FROM registrations r JOIN listings l ON l.id = r.listing WHERE r.lapses < ?1 LIMIT ?2";
         let row = |row: &Row| row.get(0).map(ListingId::from_bytes);
         let over: Vec<ListingId> =
-            self.change.prepare_cached(query)?.query_map((stored(self.now), LAPSES as i64), row)?.collect::<rusqlite::Result<_>>()?;
+            self.change.prepare_cached(query)?.query_map((millis(self.now), LAPSES as i64), row)?.collect::<rusqlite::Result<_>>()?;
         for id in &over {
             if let Some(entry) = by_public(self.change, id)?.filter(|entry| entry.record.listing().is_some()) {
                 self.remove(&entry, "the lease lapsed", "hub")?;
             }
         }
         let old = "DELETE FROM registrations WHERE id IN (SELECT id FROM registrations WHERE state = 'waiting' AND asked < ?1 LIMIT 1000)";
-        self.change.prepare_cached(old)?.execute([stored(self.now) - PATIENCE])?;
+        self.change.prepare_cached(old)?.execute([millis(self.now) - PATIENCE])?;
         Ok(over.len() == LAPSES)
     }
 
@@ -252,7 +253,7 @@ impl Desk<'_> {
         let draft = written(&request.listing)?;
         if let Some(known) = found {
             let set = "UPDATE registrations SET draft = ?2, asked = ?3 WHERE id = ?1";
-            self.change.prepare_cached(set)?.execute(params![known.id, draft, stored(self.now)])?;
+            self.change.prepare_cached(set)?.execute(params![known.id, draft, millis(self.now)])?;
             return Ok(known.id);
         }
         let host = standing(&request.host);
@@ -263,7 +264,7 @@ impl Desk<'_> {
             return Err(StoreError::TooMany("as many requests wait for the operator as may"));
         }
         let added = "INSERT INTO registrations (peer, address, host, state, draft, asked) VALUES (?1, ?2, ?3, 'waiting', ?4, ?5)";
-        self.change.prepare_cached(added)?.execute(params![request.peer.to_bytes(), address, host, draft, stored(self.now)])?;
+        self.change.prepare_cached(added)?.execute(params![request.peer.to_bytes(), address, host, draft, millis(self.now)])?;
         Ok(self.change.last_insert_rowid())
     }
 
@@ -299,7 +300,7 @@ impl Desk<'_> {
     fn lease(&mut self, id: i64, listed: &Listed, lease: u64) -> Result<(), StoreError> {
         let set = "UPDATE registrations SET state = 'listed', listing = ?2, lapses = ?3, asked = ?4 WHERE id = ?1";
         let lapses = UnixMillis(self.now.0.saturating_add(lease.saturating_mul(1000)));
-        self.change.prepare_cached(set)?.execute(params![id, listed.number, stored(lapses), stored(self.now)])?;
+        self.change.prepare_cached(set)?.execute(params![id, listed.number, millis(lapses), millis(self.now)])?;
         Ok(())
     }
 }

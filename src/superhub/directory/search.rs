@@ -11,7 +11,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::dictionary::Dictionary;
-use super::store::{self, ALL, CLASSES, Entry, FEDERATED, MARK, StoreError, facet, place_of};
+use super::store::{self, ALL, CLASSES, Entry, FEDERATED, MARK, OURS, StoreError, facet, how_many_origins, place_of};
 use super::{Directory, store::BEST_ID};
 use crate::clock::Moment;
 use crate::proto::community::Kind;
@@ -29,6 +29,8 @@ use expression::Expressions;
 pub const MOST: usize = 50;
 /// How long a search looks into further tiers.
 pub const DEADLINE: Duration = Duration::from_millis(100);
+/// Listings with a rare word that are read to see whether they have the others too: a list of a million costs more.
+const FEW_TO_READ: usize = 40;
 /// With fewer results than this, typing errors are thought of.
 const FEW: usize = 5;
 
@@ -166,27 +168,37 @@ impl Search<'_> {
         Ok((self.entries(&hits)?, complete))
     }
 
-    /// All that there is, where that is less than `most`: one look, and each listing says itself in which tier it stands. Most queries of several
-    /// words find little, and would have each of their lists read once for each tier.
+    /// All that there is, where that is little: each listing says itself in which tier it stands. Most queries of several words find little, and
+    /// would have each of their lists read once for each tier.
     fn few(&self, expressions: &Expressions, besides: &str, most: usize) -> Result<Option<Vec<(Hit, Entry)>>, StoreError> {
-        let look = |expression: &str, tier, most| -> Result<Vec<(Hit, Entry)>, StoreError> {
-            let places = self.places(&format!("({expression}){besides}"), -1, BEST_PLACE, false, most)?;
-            self.entries(&places.into_iter().map(|place| Hit { tier, place }).collect::<Vec<_>>())
+        let rare = if besides.is_empty() && self.filter == Filter::default() { expressions.rare() } else { Vec::new() };
+        let looks =
+            rare.iter().map(|word| (word.clone(), FEW_TO_READ + 1)).chain([(format!("({}){besides}", expressions.anywhere()), most)]);
+        for (expression, enough) in looks {
+            let places = self.places(&expression, -1, BEST_PLACE, false, enough)?;
+            if places.len() < enough {
+                return self.ranked(expressions, besides, &places, most).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Those listings at `places`, among which is all that fits, that do fit, the best first; and what nearly does where they are too few.
+    fn ranked(&self, expressions: &Expressions, besides: &str, places: &[i64], most: usize) -> Result<Vec<(Hit, Entry)>, StoreError> {
+        let read = |places: &[i64], tier| self.entries(&places.iter().map(|place| Hit { tier, place: *place }).collect::<Vec<_>>());
+        let judged = |(hit, entry): (Hit, Entry)| {
+            let tier = expressions.tier_of(entry.record.listing()?)?;
+            Some((Hit { tier, ..hit }, entry))
         };
-        let mut all = look(&expressions.anywhere(), Tier::Text, most)?;
-        if all.len() == most {
-            return Ok(None);
-        }
-        for (hit, entry) in &mut all {
-            hit.tier = entry.record.listing().map_or(Tier::Text, |listing| expressions.tier_of(listing));
-        }
+        let mut all: Vec<_> = read(places, Tier::Text)?.into_iter().filter_map(judged).collect();
         all.sort_by_key(|(hit, _)| *hit);
         if all.len() < FEW
             && let Some(near) = expressions.tier(Tier::Near)
         {
-            all.extend(look(&near, Tier::Near, most - all.len())?);
+            let places = self.places(&format!("({near}){besides}"), -1, BEST_PLACE, false, most - all.len())?;
+            all.extend(read(&places, Tier::Near)?);
         }
-        Ok(Some(all))
+        Ok(all)
     }
 
     /// Tier after tier, until there are `most`.
@@ -214,14 +226,13 @@ impl Search<'_> {
         let mut counts: HashMap<i64, usize> = HashMap::new();
         entries.iter().take(FIRST).for_each(|(_, entry)| *counts.entry(entry.origin).or_default() += 1);
         let drowning: Vec<i64> = counts.iter().filter(|(_, count)| **count > PER_ORIGIN).map(|(origin, _)| *origin).collect();
-        let origins: i64 = self.look.prepare_cached("SELECT count(*) FROM origins")?.query_row([], |row| row.get(0))?;
-        if drowning.is_empty() || origins as usize <= drowning.len() {
+        if drowning.is_empty() || how_many_origins(self.look)? as usize <= drowning.len() {
             return Ok(Vec::new());
         }
         let foreign: Vec<String> =
-            drowning.iter().filter(|origin| **origin != 1).map(|origin| format!("\"{}\"", facet::origin(*origin))).collect();
+            drowning.iter().filter(|origin| **origin != OURS).map(|origin| format!("\"{}\"", facet::origin(*origin))).collect();
         // Of our own there may be a million: what is not ours has a list of its own.
-        let ours = if drowning.contains(&1) { format!(" AND (facets : \"{FEDERATED}\")") } else { String::new() };
+        let ours = if drowning.contains(&OURS) { format!(" AND (facets : \"{FEDERATED}\")") } else { String::new() };
         let theirs = if foreign.is_empty() { String::new() } else { format!(" NOT (facets : ({}))", foreign.join(" OR ")) };
         let (mut others, _) = self.results(expressions, &format!("{ours}{theirs}"), &Cursor::default(), FIRST - PER_ORIGIN)?;
         others.retain(|(hit, _)| entries.iter().all(|(known, _)| known.place != hit.place));

@@ -21,16 +21,20 @@ use crate::db::{Db, DbError};
 use crate::http::Problem;
 use crate::proto::directory::{Feed, FeedError};
 
+mod audit;
 mod desk;
 mod entry;
 mod index;
+mod origins;
 mod readers;
 
-pub(super) use desk::stored;
+pub(in crate::superhub) use audit::{Audited, audited};
 pub use desk::{Desk, Listed, Observed, Version};
 pub use entry::Entry;
 pub(super) use entry::{by_place, by_public, newest};
+pub(in crate::superhub) use index::most_used;
 pub(super) use index::{ALL, BEST_ID, CLASSES, FEDERATED, MARK, facet, place_of};
+pub(super) use origins::{OURS, how_many_origins, origin_called};
 pub(super) use readers::Readers;
 
 pub(super) const MIGRATIONS: [&str; 3] = [
@@ -259,7 +263,7 @@ impl Writer {
     }
 }
 
-/// The numbers go on where they may have ended; the origin is the first in its table.
+/// The numbers go on where they may have ended.
 fn resume(db: &Db, options: &Options) -> Result<Feed, StoreError> {
     let file = read_numbers(&options.feed_state)?;
     let stored = db.read(|look| {
@@ -268,16 +272,7 @@ fn resume(db: &Db, options: &Options) -> Result<Feed, StoreError> {
         };
         look.query_row("SELECT feed, seq, issued FROM feed", [], row).optional()
     })?;
-    let (origin, name) = (options.key.public().to_peer_id().to_bytes(), &options.name);
-    let known: Option<Vec<u8>> =
-        db.read(|look| look.query_row("SELECT peer FROM origins WHERE id = 1", [], |row| row.get(0)).optional())?;
-    if known.is_some_and(|known| known != origin) {
-        return Err(StoreError::Unfit(
-            "this directory was begun under another identity: restore its identity.key, or move directory.db away".into(),
-        ));
-    }
-    let own = "INSERT INTO origins (id, peer, name) VALUES (1, ?1, ?2) ON CONFLICT (id) DO UPDATE SET name = ?2";
-    db.write(|change| change.execute(own, rusqlite::params![origin, name]))?;
+    origins::claim(db, &options.key.public().to_peer_id(), &options.name)?;
     Ok(Feed::resumed(file, stored, UnixMillis::now()))
 }
 

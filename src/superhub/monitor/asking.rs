@@ -14,6 +14,7 @@ use serde::Deserialize;
 use thiserror::Error;
 use tokio::sync::Semaphore;
 
+use crate::clients::answer::{self, ReadError};
 use crate::clock::Moment;
 use crate::http::Problem;
 use crate::http::client_ip::host_key;
@@ -70,7 +71,7 @@ impl From<AskError> for Problem {
     fn from(error: AskError) -> Self {
         let detail = error.to_string();
         match error {
-            AskError::TooSoon(after) => Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate", detail).retry_after(after),
+            AskError::TooSoon(after) => Problem::too_often(detail, after),
             _ => Problem::new(StatusCode::FORBIDDEN, "not-proven", detail),
         }
     }
@@ -199,16 +200,14 @@ async fn get(client: &Client, base: &Url, path: &str) -> Result<Got, AskError> {
     let url = format!("{}/{path}", base.as_str().trim_end_matches('/'));
     let silent =
         |error: reqwest::Error| AskError::Silent(if error.is_connect() { "no connection".into() } else { "no whole answer".into() });
-    let mut response = client.get(url).send().await.map_err(silent)?;
+    let response = client.get(url).send().await.map_err(silent)?;
+    let status = response.status();
     let location = response.headers().get(LOCATION).and_then(|to| to.to_str().ok()).map(str::to_owned);
-    let mut body = Vec::new();
-    while let Some(piece) = response.chunk().await.map_err(silent)? {
-        if body.len() + piece.len() > MAX_ANSWER {
-            return Err(AskError::Strange("its answer is too long"));
-        }
-        body.extend_from_slice(&piece);
-    }
-    Ok(Got { status: response.status(), body, location })
+    let body = answer::read(response, MAX_ANSWER).await.map_err(|error| match error {
+        ReadError::Broken(error) => silent(error),
+        ReadError::TooLong => AskError::Strange("its answer is too long"),
+    })?;
+    Ok(Got { status, body, location })
 }
 
 #[cfg(test)]

@@ -1,12 +1,10 @@
 //! A listing as people see it.
 
-use std::time::Duration;
-
 use super::languages::called;
 use crate::clock::UnixMillis;
-use crate::http::page::{self, span};
+use crate::http::page::{self, ago};
 use crate::proto::community::Kind;
-use crate::proto::directory::{Endpoint, Listing, places_in_link};
+use crate::proto::directory::{Listing, page_to_come_in, places_in_link};
 use crate::superhub::directory::Entry;
 
 /// What stands on a card.
@@ -58,13 +56,10 @@ impl Card {
             members: listing.members,
             state,
             mood,
-            seen: entry
-                .checked
-                .map(|at| format!("checked {} ago", span(Duration::from_millis(now.0.saturating_sub(at.0)))))
-                .unwrap_or_default(),
+            seen: entry.checked.map(|at| format!("checked {}", ago(at, now))).unwrap_or_default(),
             proven: entry.proven,
             at: places_in_link(&listing.endpoints),
-            origin: (entry.origin != 1).then(|| entry.origin_name.clone()),
+            origin: (!entry.is_ours()).then(|| entry.origin_name.clone()),
             similar: entry.similar.map(|id| id.to_string()),
         })
     }
@@ -81,9 +76,9 @@ fn rule(kind: Kind) -> &'static str {
 
 /// The page where somebody asks to come in or uses an invitation, where the address says where that is.
 pub(super) fn door(listing: &Listing) -> Option<String> {
-    let place = listing.endpoints.first().map(Endpoint::as_str).filter(|place| place.contains("://"))?;
+    let place = listing.endpoints.first().filter(|place| place.as_str().contains("://"))?;
     match listing.kind {
         Kind::Open => Some(format!("{place}/")),
-        Kind::InviteOnly | Kind::Application => Some(format!("{place}/join")),
+        Kind::InviteOnly | Kind::Application => page_to_come_in(place),
     }
 }

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use crate::clock::Moment;
 use crate::http::Problem;
 use crate::superhub::App;
-use crate::superhub::directory::StoreError;
+use crate::superhub::directory::most_used;
 
 /// How long a count stands at least.
 const FRESH: Duration = Duration::from_secs(5);
@@ -46,7 +46,7 @@ impl App {
         if let Some(counted) = self.facets.claim(began) {
             return Ok(counted);
         }
-        let count = |look: &Connection| Ok(Lists { tags: used(look, 't', TAGS)?, langs: used(look, 'l', LANGS)? });
+        let count = |look: &Connection| Ok(Lists { tags: most_used(look, 't', TAGS)?, langs: most_used(look, 'l', LANGS)? });
         let lists = Arc::new(self.directory.read(count).await?);
         let now = Moment::now();
         self.facets.keep(&lists, now + FRESH.max(now.since(began) * SHARE));
@@ -69,14 +69,6 @@ impl Facets {
     fn keep(&self, lists: &Arc<Lists>, until: Moment) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Counted { lists: lists.clone(), until });
     }
-}
-
-/// The values of a facet; their words in the index are `t:value`, and `;` comes after `:`.
-fn used(look: &Connection, facet: char, most: usize) -> Result<Vec<String>, StoreError> {
-    let query = "SELECT substr(term, 3) FROM words WHERE term >= ?1 AND term < ?2 ORDER BY doc DESC, term LIMIT ?3";
-    let mut query = look.prepare_cached(query)?;
-    let found = query.query_map((format!("{facet}:"), format!("{facet};"), most as i64), |row| row.get(0))?;
-    Ok(found.collect::<rusqlite::Result<_>>()?)
 }
 
 #[cfg(test)]

@@ -15,12 +15,12 @@ use super::card::Card;
 use super::refusal;
 use crate::clock::{Moment, UnixMillis};
 use crate::http::auth::login;
-use crate::http::page::{self, span};
+use crate::http::page::{self, ago};
 use crate::http::{Client, Problem};
 use crate::proto::directory::Endpoint;
 use crate::superhub::App;
-use crate::superhub::directory::api::{Asked, Audited, audited, find, id_of};
-use crate::superhub::directory::{Reported, StoreError, Waiting, moderated};
+use crate::superhub::directory::api::{Asked, find, id_of};
+use crate::superhub::directory::{Audited, MOST_OF_PAGE, Reported, StoreError, Waiting, audited, moderated};
 
 /// Of each list that waits, so many are on the page.
 const MOST: usize = 20;
@@ -130,7 +130,7 @@ async fn change(State(app): State<Arc<App>>, headers: HeaderMap, Path(id): Path<
             root: app.root(),
             id,
             hidden: entry.hidden,
-            ours: entry.origin == 1,
+            ours: entry.is_ours(),
             origin: entry.origin_name.clone(),
             fields: Fields {
                 name: listing.name.as_str().to_owned(),
@@ -163,7 +163,7 @@ impl Page {
             cards: found.entries.iter().filter_map(card).collect(),
             next: found.next.map(|next| format!("{root}/admin/directory?{}", after(&asked.q, &next.to_string()))),
             hidden: lists.hidden.iter().filter_map(card).collect(),
-            audit: audited(app, i64::MAX).await?,
+            audit: app.directory.read(|look| audited(look, i64::MAX, MOST_OF_PAGE)).await?,
             fields: Fields { kind: "open", ..Fields::default() },
             asked,
             root,
@@ -207,10 +207,6 @@ impl RequestView {
 
 fn joined<'a>(parts: impl Iterator<Item = &'a str>) -> String {
     parts.collect::<Vec<_>>().join(", ")
-}
-
-fn ago(at: UnixMillis, now: UnixMillis) -> String {
-    format!("{} ago", span(std::time::Duration::from_millis(now.0.saturating_sub(at.0))))
 }
 
 /// The parameters of the next page of the listings.

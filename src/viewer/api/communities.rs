@@ -9,13 +9,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
-use crate::clients::rendezvous::join::Link;
+use crate::clients::rendezvous::join::JoinLink;
 use crate::clients::rendezvous::look::Looked;
 use crate::clients::rendezvous::membership::{self, Joined, MembershipError};
 use crate::clients::rendezvous::{Place, Status};
 use crate::clients::superhub::{Told, ask};
 use crate::config::DataDir;
 use crate::config::base_url::BaseUrl;
+use crate::config::presence::RENDEZVOUS_WAN;
 use crate::config::reload::Applied;
 use crate::http::{self, Problem};
 use crate::proto::chat::community_name;
@@ -59,7 +60,7 @@ impl App {
     fn configured(&self) -> (Vec<(String, BaseUrl)>, Option<String>) {
         let current = self.configuration.current();
         let urls = current.config.presence.rendezvous_wan.iter();
-        (urls.map(|url| (membership::id(url), url.clone())).collect(), current.locked_by(membership::KEY).map(ToString::to_string))
+        (urls.map(|url| (membership::id(url), url.clone())).collect(), current.locked_by(RENDEZVOUS_WAN).map(ToString::to_string))
     }
 
     /// The hubs that are searched, and where what was found is kept.
@@ -105,7 +106,7 @@ pub(super) enum Found {
 pub(super) async fn search(State(app): State<Arc<App>>, Query(Asked { q }): Query<Asked>) -> Result<Json<Found>, Problem> {
     let _place = app.searches.acquire().await.map_err(|_| Problem::internal())?;
     if is_link(&q) {
-        return Ok(Json(Found::Link { link: Link::parse(&q)?.look().await? }));
+        return Ok(Json(Found::Link { link: JoinLink::parse(&q)?.look().await? }));
     }
     let (data, hubs) = app.hubs();
     let told = ask(&data, &hubs, &q).await.map_err(|wrong| Problem::bad_request(wrong.to_string()))?;
@@ -116,7 +117,7 @@ pub(super) async fn search(State(app): State<Arc<App>>, Query(Asked { q }): Quer
 pub(in crate::viewer) fn is_link(text: &str) -> bool {
     let text = text.trim();
     let host_and_port = || text.starts_with('[') || text.starts_with("localhost:") || (text.contains('.') && text.contains(':'));
-    text.contains("://") || text.starts_with("goop:") || (!text.contains(' ') && host_and_port() && Link::parse(text).is_ok())
+    text.contains("://") || text.starts_with("goop:") || (!text.contains(' ') && host_and_port() && JoinLink::parse(text).is_ok())
 }
 
 /// The body of `POST communities`.
@@ -131,7 +132,7 @@ pub(super) async fn join(
     State(app): State<Arc<App>>,
     http::body::Json(Wish { link }): http::body::Json<Wish>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    let link = Link::parse(&link)?;
+    let link = JoinLink::parse(&link)?;
     let loaded = app.configuration.read().await?;
     let asked = loaded.clone();
     spawn_blocking(move || membership::is_ours_to_change(&asked)).await.map_err(|_| Problem::internal())??;

@@ -16,6 +16,8 @@ use toml_edit::Value as Toml;
 
 use super::wishes::Wishes;
 use crate::config::base_url::BaseUrl;
+use crate::config::discovery::HUBS;
+use crate::config::presence::RENDEZVOUS_WAN;
 use crate::config::reload::{Applied, Reloaded};
 use crate::config::section::KeyDoc;
 use crate::config::{Config, ConfigErrors, Draft, EditError, Kind, Loaded, Origin, file_tag, toml_of_json, writable};
@@ -210,8 +212,8 @@ fn set(draft: &mut Draft, loaded: &Loaded, key: &str, value: &Value) -> Result<(
 /// The values of a key that is a list of URLs, of which some hold secrets that are not shown.
 fn url_list<'a>(config: &'a Config, key: &str) -> Option<&'a [BaseUrl]> {
     match key {
-        "presence.rendezvous_wan" => Some(&config.presence.rendezvous_wan),
-        "discovery.hubs" => Some(&config.discovery.hubs),
+        RENDEZVOUS_WAN => Some(&config.presence.rendezvous_wan),
+        HUBS => Some(&config.discovery.hubs),
         "listing.hubs" => Some(&config.listing.hubs),
         _ => None,
     }

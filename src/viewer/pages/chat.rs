@@ -190,7 +190,7 @@ fn other(with: Party, called: &str, conversation: Option<&Conversation>, open: &
 
 fn said(Kept { message, state, .. }: Kept, who: &Who) -> Said {
     Said {
-        at: names::hour_and_minute(message.at),
+        at: page::clock_time(message.at),
         name: who.name(message.from).into(),
         short: names::short(&message.from),
         is_mine: message.from == who.me,

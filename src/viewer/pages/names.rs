@@ -1,8 +1,7 @@
-//! How peers, paths and times are called on every page.
+//! How peers, paths and sizes are called on every page.
 
 use libp2p::PeerId;
 
-use crate::clock::UnixMillis;
 use crate::peer::Path;
 
 /// Where a peer has no name.
@@ -25,12 +24,6 @@ pub(super) fn way(path: Path) -> &'static str {
         Path::Unreachable => "unreachable",
         Path::NotTried => "not tried yet",
     }
-}
-
-/// The script writes the reader's own time over it.
-pub(super) fn hour_and_minute(at: UnixMillis) -> String {
-    let minutes = at.0 / 60_000;
-    format!("{:02}:{:02} UTC", minutes / 60 % 24, minutes % 60)
 }
 
 /// A number of bytes as people say it: `1.5 MB`; `assets/static/kit.js` has the same.

@@ -6,7 +6,7 @@ use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::DialError;
 
-use crate::p2p::same_link::ip_of;
+use crate::proto::signed::addrs::ip_of;
 
 /// A dial error as a person reads it.
 pub(super) fn reason(error: &DialError) -> String {

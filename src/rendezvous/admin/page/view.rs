@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::clock::{Moment, UnixMillis};
-use crate::http::page::{Face, Plot, span};
+use crate::http::page::{Face, Plot, ago, span};
 use crate::proto::board::Row;
 use crate::proto::community::{Ban, Kind, Member};
 use crate::proto::invite::Invitation;
@@ -191,10 +191,6 @@ impl BanView {
         let reason = label::clean(&ban.reason, MAX_MESSAGE);
         Self { id: ban.id, whom, place: ban.slug.unwrap_or_else(|| "everywhere".into()), reason, ends: until(ban.ends, now) }
     }
-}
-
-fn ago(at: UnixMillis, now: UnixMillis) -> String {
-    format!("{} ago", span(Duration::from_millis(now.0.saturating_sub(at.0))))
 }
 
 fn until(ends: Option<UnixMillis>, now: UnixMillis) -> String {

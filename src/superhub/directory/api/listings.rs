@@ -6,8 +6,6 @@ use axum::extract::{Path, Query as Params, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use libp2p::PeerId;
-use rusqlite::OptionalExtension;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -23,6 +21,7 @@ use crate::proto::names::{Lang, Tag};
 use crate::proto::search::Query;
 use crate::superhub::App;
 use crate::superhub::directory::search::MOST;
+use crate::superhub::directory::store::origin_called;
 use crate::superhub::directory::{Cursor, Desk, Directory, Entry, Filter, Found, Least, Sort, StoreError, Version};
 
 type Shared = State<Arc<App>>;
@@ -97,9 +96,8 @@ pub(in crate::superhub) async fn find(directory: &Directory, asked: &Asked) -> R
 }
 
 async fn number_of(directory: &Directory, origin: &str) -> Result<Option<i64>, Problem> {
-    let (name, peer) = (origin.to_lowercase(), peer_id_from_text(origin).ok().map(PeerId::to_bytes));
-    let query = "SELECT id FROM origins WHERE lower(name) = ?1 OR peer = ?2";
-    Ok(directory.read(move |look| Ok(look.prepare_cached(query)?.query_row((name, peer), |row| row.get(0)).optional()?)).await?)
+    let (name, peer) = (origin.to_owned(), peer_id_from_text(origin).ok());
+    Ok(directory.read(move |look| origin_called(look, &name, peer.as_ref())).await?)
 }
 
 pub(super) async fn search(

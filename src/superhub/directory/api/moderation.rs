@@ -56,15 +56,12 @@ pub(in crate::superhub) async fn take_report(
 
 /// Whether a program asks, or a page of this hub under the name that is configured or the one that was asked.
 pub(super) fn of_our_page(app: &App, headers: &HeaderMap) -> bool {
-    let configured = app.options.http.external_url.as_ref().map(|url| url.url().origin().ascii_serialization());
-    configured.is_some_and(|own| !origin::is_foreign(headers, &own))
+    app.options.http.origin().is_some_and(|own| !origin::is_foreign(headers, &own))
         || !of_foreign_page(headers, origin::only(headers, &header::HOST).unwrap_or_default())
 }
 
 fn may_report(app: &App, client: IpAddr) -> Result<(), Problem> {
-    app.reported
-        .take(client, Moment::now())
-        .map_err(|after| Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate", "this address reports too often").retry_after(after))
+    app.reported.take(client, Moment::now()).map_err(|after| Problem::too_often("this address reports too often", after))
 }
 
 /// Listings whose reports wait.

@@ -8,17 +8,17 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use libp2p::PeerId;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 
 use super::listings::changed;
-use super::view::rfc3339;
 use super::{Draft, Who, may_write};
-use crate::clock::{Moment, UnixMillis};
+use crate::clock::Moment;
 use crate::config::superhub::Policy;
 use crate::http::Problem;
 use crate::proto::directory::ListingId;
 use crate::superhub::App;
+use crate::superhub::directory::audited;
 use crate::superhub::directory::registration::{self, RegistrationState, Request};
 use crate::superhub::directory::search::MOST;
 
@@ -73,9 +73,7 @@ async fn leased(app: &App, status: StatusCode, id: ListingId) -> Answer {
 
 /// Whether this address may have the hub look at another server.
 pub(super) fn may_have_looked_at(app: &App, client: IpAddr) -> Result<(), Problem> {
-    app.registered.take(client, Moment::now()).map_err(|after| {
-        Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate", "this address has too many servers looked at").retry_after(after)
-    })
+    app.registered.take(client, Moment::now()).map_err(|after| Problem::too_often("this address has too many servers looked at", after))
 }
 
 pub(super) async fn list(State(app): Shared, Query(after): Query<After>) -> Answer {
@@ -101,32 +99,7 @@ pub(super) async fn refuse(State(app): Shared, Extension(who): Extension<Who>, P
 /// Who changed what, the newest first.
 pub(super) async fn audit(State(app): Shared, Query(after): Query<After>) -> Answer {
     let before = if after.cursor > 0 { after.cursor } else { i64::MAX };
-    let rows = audited(&app, before).await?;
+    let rows = app.directory.read(move |look| audited(look, before, MOST)).await?;
     let next = rows.last().filter(|_| rows.len() == MOST).map(|last| last.id);
     Ok(Json(json!({ "audit": rows, "next": next })).into_response())
-}
-
-/// A row of the audit log.
-#[derive(Debug, Serialize)]
-pub(in crate::superhub) struct Audited {
-    id: i64,
-    pub(in crate::superhub) at: String,
-    pub(in crate::superhub) who: String,
-    pub(in crate::superhub) what: String,
-    pub(in crate::superhub) listing: Option<ListingId>,
-    pub(in crate::superhub) detail: String,
-}
-
-/// The newest rows of the audit log below `before`.
-pub(in crate::superhub) async fn audited(app: &App, before: i64) -> Result<Vec<Audited>, Problem> {
-    let query = "SELECT id, at, who, what, listing, detail FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
-    let row = |row: &rusqlite::Row| {
-        let listing = row.get::<_, Option<[u8; 16]>>(4)?.map(ListingId::from_bytes);
-        let at = rfc3339(UnixMillis(row.get::<_, i64>(1)?.unsigned_abs()));
-        Ok(Audited { id: row.get(0)?, at, who: row.get(2)?, what: row.get(3)?, listing, detail: row.get(5)? })
-    };
-    let look = move |look: &rusqlite::Connection| {
-        Ok(look.prepare_cached(query)?.query_map((before, MOST as i64), row)?.collect::<rusqlite::Result<Vec<_>>>()?)
-    };
-    Ok(app.directory.read(look).await?)
 }

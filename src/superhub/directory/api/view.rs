@@ -1,6 +1,10 @@
 //! A listing as the outside reads it (CONTRACT).
 
+use std::time::Duration;
+
 use serde::Serialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::clock::UnixMillis;
 use crate::proto::community::Kind;
@@ -8,6 +12,9 @@ use crate::proto::directory::{Endpoint, ListingId};
 use crate::proto::health::Health;
 use crate::proto::names::Tag;
 use crate::superhub::directory::Entry;
+
+/// 31 December 9999, in days after 1 January 1970.
+const LAST_DAY: u64 = 2_932_896;
 
 /// The JSON of a listing.
 #[derive(Debug, Serialize)]
@@ -59,30 +66,18 @@ impl<'a> View<'a> {
             version: entry.record.order.seq,
             created: rfc3339(entry.created),
             updated: rfc3339(entry.record.issued),
-            federated: entry.origin != 1,
+            federated: !entry.is_ours(),
             proven: entry.proven,
             similar_to: entry.similar,
         })
     }
 }
 
-/// A time in UTC as RFC 3339 writes it, such as `2026-02-03T12:00:00Z`.
+/// A time in UTC as RFC 3339 writes it, such as `2026-02-03T12:00:00Z`; what is later than it can write falls on its last day.
 pub fn rfc3339(at: UnixMillis) -> String {
     let (days, seconds) = (at.0 / 86_400_000, at.0 / 1000 % 86_400);
-    let (year, month, day) = date(days);
-    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-}
-
-/// The date so many days after 1 January 1970. Years begin in March here, so that a leap day is a year's last.
-fn date(days: u64) -> (u64, u64, u64) {
-    let since_march_0 = days.min(2_932_896) + 719_468;
-    let (era, day) = (since_march_0 / 146_097, since_march_0 % 146_097);
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let (day, month) = (day - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
-    (era * 400 + year + u64::from(month <= 2), month, day)
+    let time = OffsetDateTime::UNIX_EPOCH + Duration::from_secs(days.min(LAST_DAY) * 86_400 + seconds);
+    time.format(&Rfc3339).expect("a year of four digits can be written")
 }
 
 #[cfg(test)]

@@ -14,6 +14,11 @@ const MEANT: usize = 6;
 /// names they may never stand together, and finding that out costs as much as they are common there.
 const COMMON: u64 = 200_000;
 
+/// Listings that a word may be in, as far as is known, so that these are read one by one.
+const RARE: u64 = 60;
+/// Letters of an unfinished word that may be as rare.
+const RARE_LETTERS: usize = 3;
+
 /// What a query looks for in each tier.
 pub(super) struct Expressions<'a> {
     query: &'a Query,
@@ -52,19 +57,36 @@ impl<'a> Expressions<'a> {
         }
     }
 
-    /// The tier of a listing that has every word somewhere.
-    pub(super) fn tier_of(&self, listing: &Listing) -> Tier {
+    /// Words of a query of several that few listings may hold, the rarest first.
+    pub(super) fn rare(&self) -> Vec<String> {
+        let words = self.query.words();
+        let Some((last, others)) = words.split_last().filter(|(_, others)| !others.is_empty()) else { return Vec::new() };
+        let finished = if self.query.is_unfinished() { others } else { words };
+        let mut rare: Vec<(u64, &String)> = finished.iter().map(|word| (self.dictionary.count(word), word)).collect();
+        rare.retain(|(count, _)| *count <= RARE);
+        rare.sort_unstable();
+        let unfinished = self.query.is_unfinished() && last.chars().count() >= RARE_LETTERS;
+        let unfinished = unfinished.then(|| beginning("", last, self.dictionary));
+        rare.first().map(|(_, word)| quoted("", word)).into_iter().chain(unfinished).collect()
+    }
+
+    /// The tier of a listing, where it has every word somewhere.
+    pub(super) fn tier_of(&self, listing: &Listing) -> Option<Tier> {
         let name: Vec<String> = words(listing.name.as_str()).collect();
         let tags: Vec<String> = listing.tags.iter().flat_map(|tag| words(tag.as_str()).collect::<Vec<_>>()).collect();
+        let text: Vec<String> = words(listing.summary.as_str()).collect();
         let wanted = self.query.words();
-        let starts = |(at, word): (usize, &String)| {
-            let unfinished = self.query.is_unfinished() && at + 1 == wanted.len();
-            name.iter().chain(&tags).any(|known| known == word || (unfinished && known.starts_with(word.as_str())))
+        let is_in = |places: &[&[String]]| {
+            wanted.iter().enumerate().all(|(at, word)| {
+                let unfinished = self.query.is_unfinished() && at + 1 == wanted.len();
+                places.iter().copied().flatten().any(|known| known == word || (unfinished && known.starts_with(word.as_str())))
+            })
         };
         match () {
-            () if wanted.iter().all(|word| name.contains(word)) => Tier::Name,
-            () if wanted.iter().enumerate().all(starts) => Tier::Start,
-            () => Tier::Text,
+            () if wanted.iter().all(|word| name.contains(word)) => Some(Tier::Name),
+            () if is_in(&[&name, &tags]) => Some(Tier::Start),
+            () if is_in(&[&name, &tags, &text]) => Some(Tier::Text),
+            () => None,
         }
     }
 

@@ -6,8 +6,10 @@ use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
 use super::entry::{by_public, health};
+use super::origins::OURS;
 use super::{Entry, StoreError, index};
 use crate::clock::UnixMillis;
+use crate::db::millis;
 use crate::proto::directory::target::Trust;
 use crate::proto::directory::{CommunityKey, Content, Feed, Listing, ListingId, Order, Record};
 use crate::proto::health::Health;
@@ -74,12 +76,12 @@ impl<'a> Desk<'a> {
         let (record, sealed) = self.say(community, Content::Listed(Box::new(listing)))?;
         let Content::Listed(listing) = &record.content else { return Err(StoreError::Nothing) };
         let (skeleton, seen) = (look(listing), self.endpoint(listing, trust)?);
-        let added = "INSERT INTO listings (public, origin, sealed, created, skeleton, similar, endpoint) VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6) \
+        let added = "INSERT INTO listings (public, origin, sealed, created, skeleton, similar, endpoint) VALUES (?1, ?7, ?2, ?3, ?4, ?5, ?6) \
                      ON CONFLICT (public) DO UPDATE SET sealed = ?2, deleted = NULL, endpoint = ?6, skeleton = ?4, \
                      similar = CASE WHEN skeleton = ?4 THEN similar ELSE ?5 END RETURNING id";
         let similar = self.alike(skeleton, 0, listing)?;
-        let (id, now) = (record.id(), stored(self.now));
-        let columns = params![id.as_bytes(), sealed, now, skeleton, similar, seen.endpoint];
+        let (id, now) = (record.id(), millis(self.now));
+        let columns = params![id.as_bytes(), sealed, now, skeleton, similar, seen.endpoint, OURS];
         let number: i64 = self.change.prepare_cached(added)?.query_row(columns, |row| row.get(0))?;
         self.place(number, listing, seen.health)?;
         self.note(who, "listed", Some(&id), listing.name.as_str())?;
@@ -114,7 +116,7 @@ impl<'a> Desk<'a> {
         self.unplace(entry.number)?;
         let before = self.endpoint_of(entry.number)?;
         let set = "UPDATE listings SET sealed = ?2, deleted = ?3, place = NULL, endpoint = NULL WHERE id = ?1";
-        self.change.prepare_cached(set)?.execute(params![entry.number, sealed, stored(self.now)])?;
+        self.change.prepare_cached(set)?.execute(params![entry.number, sealed, millis(self.now)])?;
         self.forget_endpoint(before)?;
         self.end_lease(entry.number)?;
         self.note(who, "removed", Some(&entry.id), reason)
@@ -128,7 +130,7 @@ impl<'a> Desk<'a> {
         let entry = by_public(self.change, id)?.ok_or(StoreError::Nothing)?;
         let is = entry.record.order.seq;
         match () {
-            () if entry.origin != 1 => Err(StoreError::Foreign),
+            () if !entry.is_ours() => Err(StoreError::Foreign),
             () if entry.record.listing().is_none() => Err(StoreError::Gone),
             () if version.is_some_and(|meant| meant != is) => Err(StoreError::Changed(is)),
             () => Ok(entry),
@@ -142,7 +144,7 @@ impl<'a> Desk<'a> {
     pub fn note(&mut self, who: &str, what: &str, listing: Option<&ListingId>, detail: &str) -> Result<(), StoreError> {
         let added = "INSERT INTO audit (at, who, what, listing, detail) VALUES (?1, ?2, ?3, ?4, ?5)";
         let public = listing.map(|id| id.as_bytes().to_vec());
-        self.change.prepare_cached(added)?.execute(params![stored(self.now), who, what, public, detail])?;
+        self.change.prepare_cached(added)?.execute(params![millis(self.now), who, what, public, detail])?;
         let last = self.change.last_insert_rowid();
         self.change.prepare_cached("DELETE FROM audit WHERE id <= ?1")?.execute([last - AUDIT])?;
         Ok(())
@@ -157,7 +159,7 @@ impl<'a> Desk<'a> {
         let before: Option<i64> = self.change.prepare_cached(before)?.query_row([seen.endpoint], |row| row.get(0)).optional()?;
         let set = "UPDATE endpoints SET health = ?2, misses = ?3, peer = ifnull(?4, peer), checked = ?5, due = ?6 WHERE id = ?1";
         let columns =
-            params![seen.endpoint, seen.health as i64, seen.misses, seen.peer.map(PeerId::to_bytes), stored(self.now), stored(seen.due)];
+            params![seen.endpoint, seen.health as i64, seen.misses, seen.peer.map(PeerId::to_bytes), millis(self.now), millis(seen.due)];
         self.change.prepare_cached(set)?.execute(columns)?;
         Ok(before.is_some_and(|before| before != seen.health as i64))
     }
@@ -169,7 +171,7 @@ impl<'a> Desk<'a> {
     pub fn put_off(&mut self, endpoints: &[i64], until: UnixMillis) -> Result<(), StoreError> {
         let mut set = self.change.prepare_cached("UPDATE endpoints SET due = ?2 WHERE id = ?1")?;
         for endpoint in endpoints {
-            set.execute((endpoint, stored(until)))?;
+            set.execute((endpoint, millis(until)))?;
         }
         Ok(())
     }
@@ -180,7 +182,7 @@ impl<'a> Desk<'a> {
     /// See [`StoreError`].
     pub fn look_now(&mut self, listing: i64) -> Result<(), StoreError> {
         let set = "UPDATE endpoints SET due = ?2 WHERE id = (SELECT endpoint FROM listings WHERE id = ?1) AND due > ?2";
-        self.change.prepare_cached(set)?.execute((listing, stored(self.now)))?;
+        self.change.prepare_cached(set)?.execute((listing, millis(self.now)))?;
         Ok(())
     }
 
@@ -210,7 +212,7 @@ impl<'a> Desk<'a> {
     /// See [`StoreError`].
     pub fn forget(&mut self) -> Result<(), StoreError> {
         let old = "SELECT id FROM listings WHERE deleted < ?1 LIMIT 1000";
-        let before = stored(self.now).saturating_sub(TOMBSTONE);
+        let before = millis(self.now).saturating_sub(TOMBSTONE);
         let is_hidden = "EXISTS (SELECT 1 FROM listings l WHERE l.id = registrations.listing AND l.hidden IS NOT NULL)";
         for forgotten in [
             // What was hidden when it was last seen does not come back as something new.
@@ -236,7 +238,7 @@ impl<'a> Desk<'a> {
 
     /// Takes a listing out of the index, or puts it back where it ranks.
     pub(in crate::superhub::directory) fn set_hidden(&mut self, entry: &Entry, hidden: bool) -> Result<(), StoreError> {
-        let since = hidden.then(|| stored(self.now));
+        let since = hidden.then(|| millis(self.now));
         self.unplace(entry.number)?;
         self.change.prepare_cached("UPDATE listings SET hidden = ?2, place = NULL WHERE id = ?1")?.execute((entry.number, since))?;
         match entry.record.listing() {
@@ -249,7 +251,7 @@ impl<'a> Desk<'a> {
     pub(super) fn close(&mut self) -> Result<(), StoreError> {
         if self.said {
             let set = "INSERT INTO feed (one, feed, seq, issued) VALUES (1, ?1, ?2, ?3) ON CONFLICT (one) DO UPDATE SET feed = ?1, seq = ?2, issued = ?3";
-            let columns = [self.feed.feed as i64, self.feed.seq as i64, stored(self.feed.issued)];
+            let columns = [self.feed.feed as i64, self.feed.seq as i64, millis(self.feed.issued)];
             self.change.prepare_cached(set)?.execute(columns)?;
         }
         Ok(())
@@ -272,7 +274,7 @@ impl<'a> Desk<'a> {
                      ON CONFLICT (address) DO UPDATE SET trusted = max(trusted, ?2) RETURNING id, health";
         let trusted = trust == Trust::Operator;
         let row = |row: &rusqlite::Row| Ok(Seen { endpoint: row.get(0)?, health: health(row.get(1)?) });
-        Ok(self.change.prepare_cached(noted)?.query_row(params![address, trusted, stored(self.now)], row)?)
+        Ok(self.change.prepare_cached(noted)?.query_row(params![address, trusted, millis(self.now)], row)?)
     }
 
     fn endpoint_of(&self, number: i64) -> Result<Option<i64>, StoreError> {
@@ -296,7 +298,7 @@ impl<'a> Desk<'a> {
         for (number, id) in found {
             let other = by_public(self.change, &id)?;
             let somebody_else =
-                |other: &Entry| other.origin != 1 || other.record.listing().is_some_and(|one| one.rendezvous_id != listing.rendezvous_id);
+                |other: &Entry| !other.is_ours() || other.record.listing().is_some_and(|one| one.rendezvous_id != listing.rendezvous_id);
             if other.as_ref().is_some_and(somebody_else) {
                 return Ok(Some(number));
             }
@@ -310,7 +312,7 @@ impl<'a> Desk<'a> {
         if self.change.prepare_cached(hidden)?.query_row([number], |row| row.get(0))? {
             return Ok(());
         }
-        let words = self.put(number, listing, 1, health)?;
+        let words = self.put(number, listing, OURS, health)?;
         self.learnt.extend(words);
         Ok(())
     }
@@ -352,9 +354,4 @@ fn look(listing: &Listing) -> i64 {
     let mut first = [0; 8];
     first.copy_from_slice(&digest[..8]);
     i64::from_be_bytes(first)
-}
-
-/// A time as SQLite keeps it.
-pub(in crate::superhub) fn stored(at: UnixMillis) -> i64 {
-    i64::try_from(at.0).unwrap_or(i64::MAX)
 }

@@ -5,7 +5,9 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::StoreError;
 use super::index::BEST_ID;
+use super::origins::OURS;
 use crate::clock::UnixMillis;
+use crate::db::{time, when};
 use crate::identity::envelope::payload_of_own;
 use crate::proto::directory::{ListingId, Record};
 use crate::proto::health::Health;
@@ -19,7 +21,7 @@ pub struct Entry {
     pub id: ListingId,
     /// What its origin says.
     pub record: Record,
-    /// The number of its origin in this hub's store; 1 is this hub.
+    /// The number of its origin in this hub's store; see [`Self::is_ours`].
     pub origin: i64,
     /// What that is called.
     pub origin_name: String,
@@ -35,6 +37,13 @@ pub struct Entry {
     pub proven: bool,
     /// An older listing of somebody else whose name looks alike.
     pub similar: Option<ListingId>,
+}
+
+impl Entry {
+    /// Whether this hub lists it, and no other.
+    pub fn is_ours(&self) -> bool {
+        self.origin == OURS
+    }
 }
 
 const ENTRY: &str = "SELECT l.id, l.public, l.sealed, l.origin, o.name, l.created, e.health, e.peer, \
@@ -72,19 +81,14 @@ fn entry(row: &Row) -> rusqlite::Result<Entry> {
         id: ListingId::from_bytes(row.get(1)?),
         origin: row.get(3)?,
         origin_name: row.get(4)?,
-        created: millis(row.get(5)?),
+        created: time(row.get(5)?),
         health,
         proven: named.is_some() && named == seen,
         similar: row.get::<_, Option<[u8; 16]>>(8)?.map(ListingId::from_bytes),
-        checked: row.get::<_, Option<i64>>(9)?.map(millis),
+        checked: when(row, 9)?,
         hidden: row.get(10)?,
         record,
     })
-}
-
-/// A time as SQLite keeps it.
-pub(super) fn millis(at: i64) -> UnixMillis {
-    UnixMillis(u64::try_from(at).unwrap_or(0))
 }
 
 /// A health as SQLite keeps it.

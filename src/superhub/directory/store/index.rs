@@ -2,6 +2,8 @@
 
 use rusqlite::{Connection, params};
 
+use super::StoreError;
+use super::origins::OURS;
 use crate::proto::community::Kind;
 use crate::proto::directory::Listing;
 use crate::proto::health::Health;
@@ -54,9 +56,17 @@ pub(in crate::superhub) mod facet {
     }
 }
 
+/// The values of a facet, as `t` is that of tags, which the most listings have; their words are `t:value`, and `;` comes after `:`.
+pub(in crate::superhub) fn most_used(look: &Connection, facet: char, most: usize) -> Result<Vec<String>, StoreError> {
+    let query = "SELECT substr(term, 3) FROM words WHERE term >= ?1 AND term < ?2 ORDER BY doc DESC, term LIMIT ?3";
+    let mut query = look.prepare_cached(query)?;
+    let found = query.query_map((format!("{facet}:"), format!("{facet};"), most as i64), |row| row.get(0))?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
+}
+
 fn facets(listing: &Listing, origin: i64) -> String {
     let mut all = vec![ALL.to_owned(), facet::kind(listing.kind), facet::paid(listing.paid), facet::origin(origin)];
-    all.extend((origin != 1).then(|| FEDERATED.to_owned()));
+    all.extend((origin != OURS).then(|| FEDERATED.to_owned()));
     all.extend(listing.tags.iter().map(facet::tag));
     if let Some(lang) = &listing.lang {
         all.push(facet::lang(lang));

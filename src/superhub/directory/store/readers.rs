@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use super::StoreError;
 use crate::db::Db;
 
-/// Looks at the same time; each has a page cache of 4 MiB.
+/// Looks at the same time; each has a page cache of 16 MiB.
 const READERS: usize = 4;
 /// Looks that wait for a place; one more hears 503.
 const WAITING: usize = 512;
@@ -60,7 +60,7 @@ fn open(db: &Db) -> Result<Db, StoreError> {
     let reader = db.reader()?;
     reader.read(|connection| {
         connection.set_prepared_statement_cache_capacity(64);
-        connection.pragma_update(None, "cache_size", -4096)
+        connection.pragma_update(None, "cache_size", -16_384)
     })?;
     Ok(reader)
 }
