@@ -69,6 +69,17 @@ async fn after_a_restart_of_the_server_everything_is_signed_again_for_its_new_ep
 }
 
 #[tokio::test]
+async fn a_server_that_took_another_s_place_between_two_requests_is_asked_who_it_is() {
+    let mut server = ours().await;
+    server.answer_once("/.well-known/goop", axum::Json(json!({ "peer_id": PeerId::random().to_string(), "epoch": 3 })));
+    let subject = Subject::of(&server.url(""), LONG);
+    let first = server.next("POST").await;
+    let signed = SignedPresence::open(first.json()["sig"].as_str().unwrap()).unwrap();
+    assert_eq!((signed.server, signed.epoch, first.answered), (server.script.server, Epoch::new(7), 204));
+    drop(subject);
+}
+
+#[tokio::test]
 async fn a_number_that_is_too_low_is_raised_above_what_the_server_has_seen() {
     let mut server = ours().await;
     let high = json!({"epoch": 7, "seq": goop::clock::UnixMillis::now().0 + 100_000});

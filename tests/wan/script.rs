@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use goop::clock::Moment;
 use goop::proto::binding::{Bindings, Refusal};
 use goop::proto::presence::Presence;
-use goop::proto::signed::Epoch;
+use goop::proto::signed::{EPOCH_HEADER, Epoch};
 use libp2p::PeerId;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -222,6 +222,10 @@ impl Script {
             chunks.try_send(Ok(Bytes::from(greeting))).unwrap();
         }
         let _ = self.opened.try_send(chunks);
-        ([(header::CONTENT_TYPE, "text/event-stream")], Body::from_stream(ReceiverStream::new(body))).into_response()
+        let mut stream = ([(header::CONTENT_TYPE, "text/event-stream")], Body::from_stream(ReceiverStream::new(body))).into_response();
+        if self.like == Like::Ours {
+            stream.headers_mut().insert(EPOCH_HEADER, self.bindings.lock().unwrap().epoch().get().into());
+        }
+        stream
     }
 }

@@ -89,7 +89,7 @@ impl Listener<'_> {
         let known = request::learn(self.link, &client, &place).await.map_err(|failure| self.followed(WELL_KNOWN, failure))?;
         let resumed = self.resumable(known).is_some();
         let (known, response) = self.open(&client, &place, known).await?;
-        let known = of_this_run(known, &response);
+        let known = self.of_this_run(&client, &place, known, &response).await?;
         self.link.learnt(known);
         self.hearing.listen_to(match known {
             Known::Ours { server, epoch } => Some((server, epoch)),
@@ -124,6 +124,16 @@ impl Listener<'_> {
             }
             Err(failure) => Err(self.followed(endpoint, failure)),
         }
+    }
+
+    /// The server may have been started anew between two requests, perhaps as another one: the run that a stream belongs to is said with the
+    /// stream, and where that is not the one that said who it is, it is asked who.
+    async fn of_this_run(&self, client: &reqwest::Client, place: &Place, known: Known, stream: &Response) -> Result<Known, Failure> {
+        if in_run(known, stream) == known {
+            return Ok(known);
+        }
+        let again = request::learn(self.link, client, place).await.map_err(|failure| self.followed(WELL_KNOWN, failure))?;
+        Ok(in_run(again, stream))
     }
 
     /// Waits for the first bytes, which prove that the stream is one.
@@ -212,9 +222,9 @@ impl Listener<'_> {
     }
 }
 
-/// The server may have been started anew between two requests: the run that a stream belongs to is said with the stream.
-fn of_this_run(known: Known, response: &Response) -> Known {
-    let said = response.headers().get(EPOCH_HEADER).and_then(|value| value.to_str().ok()?.parse().ok());
+/// What is known of a server, in the run of which this stream is.
+fn in_run(known: Known, stream: &Response) -> Known {
+    let said = stream.headers().get(EPOCH_HEADER).and_then(|value| value.to_str().ok()?.parse().ok());
     match (known, said) {
         (Known::Ours { server, .. }, Some(epoch)) => Known::Ours { server, epoch: Epoch::new(epoch) },
         (known, _) => known,
