@@ -140,9 +140,9 @@ impl Node {
         if let Some(board) = public.board.clone() {
             tasks.spawn("listing", keep_listed(current, move || board.url(), identity.keypair.clone(), stop.child_token()));
         }
-        let (ready, public) = (public.tell(ready), public.board);
+        let (ready, hub, public) = (public.tell(ready), public.alone(), public.board);
         let run_file = RunFile::write(&data.run_json(), &ready, token.as_deref())?;
-        tasks.spawn("reload", Reloader::new(told, peer.clone(), public.clone()).run(wishes, stop.child_token()));
+        tasks.spawn("reload", Reloader::new(told, peer.clone(), public.clone(), hub).run(wishes, stop.child_token()));
         Ok(Self { ready, peer, public, reload, run_file, tasks, stop, _lock: lock })
     }
 

@@ -37,7 +37,7 @@ pub mod monitor;
 mod pages;
 
 use directory::{Directory, StoreError};
-pub use door::{Alone, DoorOptions};
+pub use door::{Alone, DoorOptions, LIVE};
 pub use metrics::SuperHubMetrics;
 use monitor::Prober;
 

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -26,7 +27,7 @@ pub(super) struct Public {
 }
 
 enum Where {
-    Alone(Alone),
+    Alone(Arc<Alone>),
     BesideTheBoard,
 }
 
@@ -47,7 +48,7 @@ impl Public {
             (false, None) => return Err(NodeError::IdleSockets),
             (false, Some(hub)) => {
                 let alone = Alone::start(house.door(), listeners, hub, house.metrics, tasks, house.stop.child_token())?;
-                Self { board: None, hub: Some(Where::Alone(alone)) }
+                Self { board: None, hub: Some(Where::Alone(Arc::new(alone))) }
             }
             (true, hub) => Self::with_board(house, listeners, hub, reload, tasks)?,
         };
@@ -72,6 +73,14 @@ impl Public {
         let hub = beside.is_some().then_some(Where::BesideTheBoard);
         let board = prepared.serve(beside, house.metrics, tasks, house.stop.child_token());
         Ok(Self { board: Some(board), hub })
+    }
+
+    /// The hub, where it is alone at its listener.
+    pub(super) fn alone(&self) -> Option<Arc<Alone>> {
+        match &self.hub {
+            Some(Where::Alone(hub)) => Some(hub.clone()),
+            _ => None,
+        }
     }
 
     /// Where programs of this machine reach them.

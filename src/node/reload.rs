@@ -1,6 +1,8 @@
 //! What a running node takes from a configuration that changed: by SIGHUP, or because an operator, its owner or a move asks for it. A bad
 //! one changes nothing, and says so.
 
+use std::sync::Arc;
+
 use libp2p::PeerId;
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
@@ -11,9 +13,10 @@ use super::private::rendezvous_servers;
 use crate::config::discovery::HUBS;
 use crate::config::presence::RENDEZVOUS_WAN;
 use crate::config::reload::{Reloaded, Wish};
-use crate::config::{Config, Loaded};
+use crate::config::{Config, Loaded, Secret};
 use crate::peer::PeerHandle;
 use crate::rendezvous::{Fresh, LIVE, Rendezvous};
+use crate::superhub::{self, Alone};
 use crate::systemd;
 
 /// Keys whose change a peer applies at once.
@@ -31,14 +34,20 @@ pub(super) struct Reloader {
     started: Config,
     peer: Option<PeerHandle>,
     public: Option<Rendezvous>,
+    hub: Option<Arc<Alone>>,
     /// What counts now, for whoever looks.
     current: watch::Sender<Loaded>,
 }
 
 impl Reloader {
-    pub(super) fn new(current: watch::Sender<Loaded>, peer: Option<PeerHandle>, public: Option<Rendezvous>) -> Self {
+    pub(super) fn new(
+        current: watch::Sender<Loaded>,
+        peer: Option<PeerHandle>,
+        public: Option<Rendezvous>,
+        hub: Option<Arc<Alone>>,
+    ) -> Self {
         let started = current.borrow().config.clone();
-        Self { started, peer, public, current }
+        Self { started, peer, public, hub, current }
     }
 
     /// Grants each wish, until `stop`.
@@ -99,6 +108,9 @@ impl Reloader {
             let partly = public.reload(&of_public(before, fresh)).map_err(|error| error.to_string())?;
             reloaded.needs_restart.extend(partly.into_iter().map(str::to_owned));
         }
+        if let Some(hub) = &self.hub {
+            hub.reload(new_password(before, fresh), &fresh.superhub.admin_peers).map_err(|error| error.to_string())?;
+        }
         if let Some(peer) = &self.peer {
             if reloaded.applied.iter().any(|key| key == RENDEZVOUS_WAN) {
                 peer.rendezvous_changed(rendezvous_servers(fresh, self.public.as_ref())).await;
@@ -111,14 +123,19 @@ impl Reloader {
     }
 
     fn is_live(&self, key: &str) -> bool {
-        (self.peer.is_some() && LIVE_IN_PEER.contains(&key)) || (self.public.is_some() && (key.starts_with(LISTING) || LIVE.contains(&key)))
+        (self.hub.is_some() && superhub::LIVE.contains(&key))
+            || (self.peer.is_some() && LIVE_IN_PEER.contains(&key))
+            || (self.public.is_some() && (key.starts_with(LISTING) || LIVE.contains(&key)))
     }
 }
 
-/// A password that stays the same puts nobody out.
+/// The password, where it is another than before: one that stays the same puts nobody out.
+fn new_password<'a>(before: &Config, fresh: &'a Config) -> Option<&'a Secret> {
+    Some(&fresh.presence.admin_password).filter(|password| **password != before.presence.admin_password)
+}
+
 fn of_public(before: &Config, fresh: &Config) -> Fresh {
-    let password = &fresh.presence.admin_password;
-    let password = (*password != before.presence.admin_password).then(|| password.clone());
+    let password = new_password(before, fresh).cloned();
     let peers: Vec<PeerId> = fresh.superhub.admin_peers.clone();
     Fresh { http: fresh.http.clone(), allow_unsigned: fresh.presence.allow_unsigned, password, peers }
 }
@@ -135,7 +152,6 @@ fn changed_keys(current: &Config, fresh: &Config) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Secret;
 
     #[test]
     fn every_change_is_noticed_secrets_included() {
@@ -152,6 +168,6 @@ mod tests {
     #[test]
     fn every_key_that_is_taken_over_exists() {
         let keys: Vec<String> = Config::keys().iter().map(|key| key.path()).collect();
-        assert!(LIVE.iter().chain(&LIVE_IN_PEER).all(|live| keys.iter().any(|key| key == live)));
+        assert!(LIVE.iter().chain(&LIVE_IN_PEER).chain(&superhub::LIVE).all(|live| keys.iter().any(|key| key == live)));
     }
 }

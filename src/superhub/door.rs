@@ -29,6 +29,9 @@ use crate::telemetry::Metrics;
 /// Open connections; a page and what it asks need a few each.
 const CONNECTIONS: usize = 4096;
 
+/// Keys whose change a hub that is alone at its listener applies at once.
+pub const LIVE: [&str; 2] = ["presence.admin_password", "superhub.admin_peers"];
+
 /// Where a super hub listens, and who may operate it.
 #[derive(Debug, Clone)]
 pub struct DoorOptions {
@@ -44,6 +47,7 @@ pub struct DoorOptions {
 pub struct Alone {
     addr: SocketAddr,
     external: Option<String>,
+    door: Arc<AdminDoor>,
 }
 
 impl Alone {
@@ -68,12 +72,24 @@ impl Alone {
         let external = options.http.external_url.as_ref().map(|url| url.bare().to_owned());
         let common = common(&options, admin.clone(), metrics.clone());
         let per_address = if options.http.trusted_proxies.is_empty() { CONNECTIONS / 4 } else { CONNECTIONS };
-        let hub = SuperHub::open(options, admin, addr, metrics, tasks, stop.clone())?;
+        let hub = SuperHub::open(options, admin.clone(), addr, metrics, tasks, stop.clone())?;
         let counters = HttpMetrics::default();
         metrics.register("superhub_http", |room| counters.register(room));
         let limits = Limits { connections: CONNECTIONS, per_address, ..Limits::default() };
         tasks.spawn("super hub listener", http::serve(listeners, hub.router().merge(common), limits, counters, stop));
-        Ok(Self { addr, external })
+        Ok(Self { addr, external, door: admin })
+    }
+
+    /// Lets a configuration that was read anew count: [`LIVE`] of it. Whoever came in by an older password is out; `None`: it stays.
+    ///
+    /// # Errors
+    /// Where the password cannot be used; nothing changed then.
+    pub fn reload(&self, password: Option<&Secret>, peers: &[PeerId]) -> Result<(), SuperHubError> {
+        match password {
+            Some(password) => self.door.change(usable(password)?, peers.to_vec()),
+            None => self.door.list(peers.to_vec()),
+        }
+        Ok(())
     }
 
     /// Where it listens.
@@ -92,8 +108,12 @@ impl Alone {
     }
 }
 
+fn usable(password: &Secret) -> Result<Option<Password>, SuperHubError> {
+    if password.is_empty() { Ok(None) } else { Ok(Some(Password::new(password)?)) }
+}
+
 fn admin_door(door: &DoorOptions, options: &Options, addr: SocketAddr) -> Result<AdminDoor, SuperHubError> {
-    let password = if door.password.is_empty() { None } else { Some(Password::new(&door.password)?) };
+    let password = usable(&door.password)?;
     let peer_id = PeerIdServer::new(options.directory.key.clone(), options.http.hostname(addr), rand::random());
     Ok(AdminDoor::new(password, options.peers.clone(), options.http.origin(), peer_id))
 }

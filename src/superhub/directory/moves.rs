@@ -30,7 +30,7 @@ impl Desk<'_> {
             let Some(listing) = entry.record.listing() else { continue };
             let there = self.listed_at(to)?;
             went |= match there.as_slice() {
-                [] if self.is_turned_down(to, peer)? => false,
+                [] if self.is_turned_down(from, to, peer)? => false,
                 [] => self.go(&entry, moved(listing, from, to, peer), to, trust)?,
                 [one] if one.number != entry.number && self.owns(peer, &entry)? && self.owns(peer, one)? => {
                     self.merge(&entry, one, to, trust)?
@@ -87,10 +87,11 @@ impl Desk<'_> {
     }
 
     /// Whether the operator has refused, removed or hidden something of this server or its host, or it waits for his word there.
-    fn is_turned_down(&self, to: &Endpoint, peer: &PeerId) -> Result<bool, StoreError> {
+    fn is_turned_down(&self, from: &Endpoint, to: &Endpoint, peer: &PeerId) -> Result<bool, StoreError> {
         let waits = "SELECT EXISTS (SELECT 1 FROM registrations WHERE peer = ?1 AND address = ?2 AND state <> 'listed')";
         let waits: bool = self.change.prepare_cached(waits)?.query_row(params![peer.to_bytes(), to.as_str()], |row| row.get(0))?;
-        Ok(waits || self.is_doubtful(peer, &to.host())?)
+        // Whoever stays at his host has been judged there before.
+        Ok(waits || (from.host() != to.host() && self.is_doubtful(peer, &to.host())?))
     }
 }
 

@@ -98,13 +98,13 @@ impl Desk<'_> {
     /// Lists, renews or queues what has proven itself.
     ///
     /// # Errors
-    /// [`StoreError::NotYours`] where the operator has refused it; [`StoreError::TooMany`]; see [`StoreError`].
+    /// [`StoreError::TurnedDown`]; [`StoreError::TooMany`]; see [`StoreError`].
     pub fn register(&mut self, request: Request, policy: Policy, lease: u64) -> Result<RegistrationState, StoreError> {
         let address = request.listing.endpoints.first().map(|one| one.as_str().to_owned()).unwrap_or_default();
         let query = format!("{KNOWN} WHERE r.peer = ?1 AND r.address = ?2");
         let found = self.change.prepare_cached(&query)?.query_row(params![request.peer.to_bytes(), address], known).optional()?;
         match found {
-            Some(known) if known.state == "refused" => Err(StoreError::NotYours),
+            Some(known) if known.state == "refused" => Err(StoreError::TurnedDown),
             Some(known) if known.state == "listed" => self.renew(&known, request, lease),
             found if policy == Policy::Open && !self.is_doubtful(&request.peer, &request.host)? && !self.is_crowded(&request.host)? => {
                 let id = self.queue(found, &request, &address)?;

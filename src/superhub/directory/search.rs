@@ -213,10 +213,15 @@ impl Search<'_> {
             if Moment::now().since(began) > DEADLINE {
                 return Ok((hits, false));
             }
-            let Some(expression) = expressions.tier(tier) else { continue };
+            // Where the better ones are all known, passing over them costs less than having the index leave them out.
+            let all_known = cursor.is_start();
+            let expression = if all_known { expressions.with_better(tier) } else { expressions.tier(tier) };
+            let Some(expression) = expression else { continue };
             let after = if tier == cursor.tier { cursor.place } else { -1 };
-            let places = self.places(&format!("{expression}{besides}"), after, BEST_PLACE, false, most - hits.len())?;
-            hits.extend(places.into_iter().map(|place| Hit { tier, place }));
+            let places = self.places(&format!("({expression}){besides}"), after, BEST_PLACE, false, most)?;
+            let fresh = places.into_iter().filter(|place| hits.iter().all(|hit: &Hit| hit.place != *place));
+            let fresh: Vec<Hit> = fresh.map(|place| Hit { tier, place }).take(most - hits.len()).collect();
+            hits.extend(fresh);
         }
         Ok((hits, true))
     }

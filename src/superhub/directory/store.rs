@@ -88,6 +88,9 @@ pub enum StoreError {
     /// Another server's owner listed it.
     #[error("somebody else listed this community")]
     NotYours,
+    /// The operator refused or removed it.
+    #[error("the operator of this hub does not list this server")]
+    TurnedDown,
     /// It is not the version that was meant.
     #[error("it has been changed meanwhile; this is version {0}")]
     Changed(u64),
@@ -121,7 +124,7 @@ impl From<StoreError> for Problem {
             }
             StoreError::Nothing => Problem::not_found(detail),
             StoreError::Gone => Problem::new(StatusCode::GONE, "gone", detail),
-            StoreError::Foreign | StoreError::NotYours => Problem::forbidden(detail),
+            StoreError::Foreign | StoreError::NotYours | StoreError::TurnedDown => Problem::forbidden(detail),
             StoreError::Changed(version) => Problem::new(StatusCode::PRECONDITION_FAILED, "changed", detail).member("version", version),
             StoreError::Unseen => Problem::new(StatusCode::CONFLICT, "unseen", detail),
             StoreError::TooMany(_) => unavailable("full", &detail),

@@ -156,12 +156,17 @@ fn client(found: &Found) -> Result<Client, AskError> {
 /// Who is there, and whether it rests. goop2's servers do not describe themselves, but say that they live.
 async fn describe(client: &Client, found: &Found) -> Result<(Option<PeerId>, bool), AskError> {
     let base = &found.url;
-    let Got { status, body, location } = get(client, base, DESCRIPTION).await?;
-    if status == StatusCode::PERMANENT_REDIRECT {
+    let mut got = get(client, base, DESCRIPTION).await?;
+    if got.status == StatusCode::PERMANENT_REDIRECT {
         let at_home = found.addresses.iter().all(|address| !is_public(address.ip()));
-        let to = location.and_then(|to| new_place(base, &to, at_home));
+        let to = got.location.and_then(|to| new_place(base, &to, at_home));
         return Err(to.map_or(AskError::Strange("it redirects to where it cannot have moved"), AskError::Moved));
     }
+    let closed = server_of(base).filter(|_| got.status == StatusCode::NOT_FOUND);
+    if let Some(server) = &closed {
+        got = get(client, server, DESCRIPTION).await?;
+    }
+    let Got { status, body, .. } = got;
     if status == StatusCode::NOT_FOUND {
         let Got { status, body, .. } = get(client, base, "healthz").await?;
         let lives = status.is_success() && body.trim_ascii() == b"ok";
@@ -174,6 +179,14 @@ async fn describe(client: &Client, found: &Found) -> Result<(Option<PeerId>, boo
     let peer = described.peer_id.and_then(|peer| peer_id_from_text(&peer).ok());
     let ready = get(client, base, "readyz").await?.status;
     Ok((peer, ready == StatusCode::SERVICE_UNAVAILABLE))
+}
+
+/// The server that a community is on. A closed one looks to strangers, this hub among them, as if it were not there; its server does not.
+fn server_of(community: &Url) -> Option<Url> {
+    let (path, slug) = community.path().trim_end_matches('/').rsplit_once("/c/")?;
+    let mut server = community.clone();
+    server.set_path(path);
+    (!slug.is_empty() && !slug.contains('/')).then_some(server)
 }
 
 /// Where whoever was at `base` is now, if its description is said to be at `location`. What anybody on the way could have written counts only

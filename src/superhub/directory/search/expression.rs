@@ -44,16 +44,26 @@ impl<'a> Expressions<'a> {
         Self { query, dictionary, name, start, text, common }
     }
 
-    /// The expression of a tier without the results of those before it; `None` where the tier has none of its own.
-    pub(super) fn tier(&self, tier: Tier) -> Option<String> {
-        let Self { name, start, text, .. } = self;
+    /// The expression of a tier, with the results of those before it; `None` where the tier has none of its own.
+    pub(super) fn with_better(&self, tier: Tier) -> Option<String> {
         match tier {
             Tier::Name | Tier::Start if self.common => None,
-            Tier::Name => Some(name.clone()),
-            Tier::Start => Some(format!("({start}) NOT ({name})")),
-            Tier::Text if self.common => Some(text.clone()),
-            Tier::Text => Some(format!("({text}) NOT ({start})")),
-            Tier::Near => self.near().map(|near| format!("({near}) NOT ({text})")),
+            Tier::Name => Some(self.name.clone()),
+            Tier::Start => Some(self.start.clone()),
+            Tier::Text => Some(self.text.clone()),
+            Tier::Near => self.near(),
+        }
+    }
+
+    /// The expression of a tier without the results of those before it; `None` where the tier has none of its own.
+    pub(super) fn tier(&self, tier: Tier) -> Option<String> {
+        let all = self.with_better(tier)?;
+        match tier {
+            Tier::Name => Some(all),
+            Tier::Text if self.common => Some(all),
+            Tier::Start => Some(format!("({all}) NOT ({})", self.name)),
+            Tier::Text => Some(format!("({all}) NOT ({})", self.start)),
+            Tier::Near => Some(format!("({all}) NOT ({})", self.text)),
         }
     }
 

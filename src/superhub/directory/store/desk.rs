@@ -306,8 +306,10 @@ impl<'a> Desk<'a> {
         let found = query.query_map((skeleton, number, ALIKE as i64), row)?.collect::<rusqlite::Result<Vec<_>>>()?;
         for (number, id) in found {
             let other = by_public(self.change, &id)?;
-            let somebody_else =
-                |other: &Entry| !other.is_ours() || other.record.listing().is_some_and(|one| one.rendezvous_id != listing.rendezvous_id);
+            // What leads to the same place pretends nothing, such as the listing of a community that came to this server.
+            let leads_elsewhere =
+                |one: &Listing| one.rendezvous_id != listing.rendezvous_id && one.endpoints.first() != listing.endpoints.first();
+            let somebody_else = |other: &Entry| !other.is_ours() || other.record.listing().is_some_and(leads_elsewhere);
             if other.as_ref().is_some_and(somebody_else) {
                 return Ok(Some(number));
             }
