@@ -100,6 +100,21 @@ async fn another_name_counts_for_the_board_at_once_and_for_a_hub_beside_it_after
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn another_password_counts_at_once_for_a_hub_beside_one_s_own_peer() {
+    let folder = TempDir::new().unwrap();
+    write(folder.path(), BEFORE);
+    let hub = Plan::new(&Place::Here).data(folder.path()).arg("--superhub").arg("--port").arg("0").start();
+    let url = format!("{}/api/v1/admin/audit", hub.ready["public"].as_str().unwrap().trim_end_matches('/'));
+    let client = reqwest::Client::new();
+    let asked = async |password: &str| client.get(&url).basic_auth("admin", Some(password)).send().await.unwrap().status().as_u16();
+    assert_eq!((asked("correct horse").await, asked("battery staple").await), (200, 401));
+    write(folder.path(), "presence.admin_password = \"battery staple\"\n");
+    hub.signal(Signal::HUP);
+    becomes(200, async || asked("battery staple").await).await;
+    assert_eq!(asked("correct horse").await, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bad_file_changes_nothing_and_is_told_in_the_configuration_s_own_words() {
     let folder = TempDir::new().unwrap();
     let server = start(&folder);

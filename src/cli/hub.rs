@@ -21,6 +21,16 @@ use crate::node::RunFile;
 pub enum HubCommand {
     /// List the rendezvous server of this data folder on a super hub, and keep it listed
     Register(RegisterArgs),
+    /// Take it off the super hubs on which it is listed
+    Unlist(UnlistArgs),
+}
+
+/// Options of `goop hub unlist`.
+#[derive(Debug, Clone, Args)]
+pub struct UnlistArgs {
+    /// The super hub; may be given again [default: all of listing.hubs]
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub hub: Vec<String>,
 }
 
 /// Options of `goop hub register`.
@@ -58,11 +68,17 @@ pub struct RegisterArgs {
 
 /// Run `goop hub`; what came of it goes to `out`.
 pub fn run(cli: &Cli, command: &HubCommand, out: &mut dyn Write) -> Result<Exit> {
-    let HubCommand::Register(args) = command;
     let loaded = cli.load()?;
     let (identity, _) = Identity::of(&loaded)?;
+    match command {
+        HubCommand::Register(args) => register(args, &loaded, &identity, out),
+        HubCommand::Unlist(args) => unlist(args, &loaded, &identity, out),
+    }
+}
+
+fn register(args: &RegisterArgs, loaded: &Loaded, identity: &Identity, out: &mut dyn Write) -> Result<Exit> {
     let listing = listing(args).map_err(anyhow::Error::msg)?;
-    let draft = draft(&listing, &board(args, &loaded)?).context("--name is empty")?;
+    let draft = draft(&listing, &board(args.url.as_ref(), loaded)?).context("--name is empty")?;
     for hub in &listing.hubs {
         let asked = runtime()?.block_on(async { HubClient::new(hub.clone(), identity.keypair.clone())?.register(&draft).await });
         match asked.map_err(refused)? {
@@ -71,7 +87,30 @@ pub fn run(cli: &Cli, command: &HubCommand, out: &mut dyn Write) -> Result<Exit>
         }
     }
     if !args.once {
-        remember(&listing, &loaded, out)?;
+        remember(&listing, loaded, out)?;
+    }
+    Ok(Exit::Done)
+}
+
+/// The configuration comes first, or a server that runs would list itself again.
+fn unlist(args: &UnlistArgs, loaded: &Loaded, identity: &Identity, out: &mut dyn Write) -> Result<Exit> {
+    let listing = &loaded.config.listing;
+    let named: Vec<BaseUrl> = args.hub.iter().map(|hub| BaseUrl::parse(hub)).collect::<Result<_, _>>().map_err(anyhow::Error::msg)?;
+    let (off, on): (Vec<BaseUrl>, Vec<BaseUrl>) = listing.hubs.iter().cloned().partition(|hub| named.is_empty() || named.contains(hub));
+    if let Some(unknown) = named.iter().find(|hub| !off.contains(hub)) {
+        anyhow::bail!("{unknown} is none of listing.hubs");
+    }
+    let draft = draft(listing, &board(None, loaded)?).context("this server is on no super hub: listing.hubs or listing.name is empty")?;
+    let left = on.iter().map(|hub| hub.url().as_str()).collect::<Array>();
+    set_in_file(&loaded.config_file, "listing.hubs", Some(Value::Array(left)).filter(|_| !on.is_empty()))?;
+    tell_running(loaded);
+    for hub in off {
+        let asked = runtime()?.block_on(async { HubClient::new(hub.clone(), identity.keypair.clone())?.withdraw(&draft).await });
+        match asked {
+            Ok(true) => writeln!(out, "No longer listed on {hub}.")?,
+            Ok(false) => writeln!(out, "{hub} had not decided yet; a request that nobody repeats is forgotten within a week.")?,
+            Err(error) => writeln!(out, "{hub} could not be told: {error}. What is listed there ends with its lease, within a day.")?,
+        }
     }
     Ok(Exit::Done)
 }
@@ -89,10 +128,10 @@ fn listing(args: &RegisterArgs) -> Result<ListingConfig, String> {
 }
 
 /// Where others reach the open board.
-fn board(args: &RegisterArgs, loaded: &Loaded) -> Result<String> {
+fn board(named: Option<&String>, loaded: &Loaded) -> Result<String> {
     let configured = loaded.config.http.external_url.as_ref().map(|url| url.url().to_string());
     let running = || RunFile::read(&loaded.data.run_json()).ok().and_then(|ready| ready.public);
-    let url = args.url.clone().or(configured).or_else(running);
+    let url = named.cloned().or(configured).or_else(running);
     let url = url.context("nobody knows where others reach this server: set http.external_url, or name it with --url")?;
     Ok(BaseUrl::parse(&url).map_err(anyhow::Error::msg)?.bare().to_owned())
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use libp2p::PeerId;
 use libp2p::identity::Keypair;
 use reqwest::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
-use reqwest::{Client, Response, StatusCode, redirect};
+use reqwest::{Client, Method, Response, StatusCode, Url, redirect};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -109,14 +109,7 @@ impl HubClient {
     /// # Errors
     /// See [`HubError`].
     pub async fn register(&self, draft: &Value) -> Result<Registered, HubError> {
-        let (hub, communities) = (self.who().await?, self.hub.below("api/v1/communities"));
-        let hostname = self.hub.url().host_str().unwrap_or_default().to_owned();
-        let mut proof = PeerIdClient::new(self.key.clone(), hub, hostname, rand::random());
-        let asked = self.client.post(communities.clone()).header(AUTHORIZATION, proof.ask()).send().await.map_err(unreachable)?;
-        let lines = asked.headers().get_all(WWW_AUTHENTICATE).iter().filter_map(|line| line.to_str().ok());
-        let Some(challenge) = lines.into_iter().find(|line| is_ours(line)).map(str::to_owned) else { return Err(refusal(asked).await) };
-        let answer =
-            self.client.post(communities).header(AUTHORIZATION, proof.prove(&challenge)?).json(draft).send().await.map_err(unreachable)?;
+        let answer = self.proven(Method::POST, self.hub.below("api/v1/communities"), Some(draft)).await?;
         match answer.status() {
             StatusCode::OK | StatusCode::CREATED => {
                 let lease = answer.headers().get("goop-lease-seconds").and_then(|seconds| seconds.to_str().ok()?.parse().ok());
@@ -128,6 +121,29 @@ impl HubClient {
             StatusCode::ACCEPTED => Ok(Registered::Waiting),
             _ => Err(refusal(answer).await),
         }
+    }
+
+    /// Takes back what is listed as `draft` says, or waits to be; answers whether it was listed.
+    ///
+    /// # Errors
+    /// See [`HubError`].
+    pub async fn withdraw(&self, draft: &Value) -> Result<bool, HubError> {
+        // Only the hub knows under which id that is.
+        let Registered::Listed { id, .. } = self.register(draft).await? else { return Ok(false) };
+        let answer = self.proven(Method::DELETE, self.hub.below(&format!("api/v1/communities/{id}")), None).await?;
+        if answer.status().is_success() { Ok(true) } else { Err(refusal(answer).await) }
+    }
+
+    /// A request of this server, once hub and server have proven to each other who they are; a refusal before that is an error.
+    async fn proven(&self, method: Method, url: Url, body: Option<&Value>) -> Result<Response, HubError> {
+        let hostname = self.hub.url().host_str().unwrap_or_default().to_owned();
+        let mut proof = PeerIdClient::new(self.key.clone(), self.who().await?, hostname, rand::random());
+        let asked =
+            self.client.request(method.clone(), url.clone()).header(AUTHORIZATION, proof.ask()).send().await.map_err(unreachable)?;
+        let lines = asked.headers().get_all(WWW_AUTHENTICATE).iter().filter_map(|line| line.to_str().ok());
+        let Some(challenge) = lines.into_iter().find(|line| is_ours(line)).map(str::to_owned) else { return Err(refusal(asked).await) };
+        let request = self.client.request(method, url).header(AUTHORIZATION, proof.prove(&challenge)?);
+        body.iter().fold(request, |request, body| request.json(body)).send().await.map_err(unreachable)
     }
 
     /// Who the hub says that it is; it proves that before anything is sent to it.

@@ -9,7 +9,7 @@ section! {
     ListingConfig in "listing" {
         /// The super hubs on which the community is listed; that is renewed by itself as long as this node runs.
         hubs: Vec<BaseUrl> = Vec::new();
-        /// What the community is called. Empty: it is not listed.
+        /// What the community is called. Empty: it is not listed; `goop hub unlist` takes off at once what is.
         name: Line = Line::default();
         /// What it says of itself.
         description: Line = Line::default();

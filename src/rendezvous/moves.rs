@@ -47,18 +47,20 @@ impl App {
         }
     }
 
-    /// The new place as it is kept: a base URL without a slash at its end.
+    /// The new place as it is kept: a base URL without a slash at its end. `asked` is the host at which the operator asks, which is where this
+    /// server is unless the configuration says so.
     ///
     /// # Errors
     /// Where it is no base URL, carries a login, or is where the board is now.
-    pub(super) fn new_place(&self, slug: Option<&str>, to: &str) -> Result<String, Problem> {
+    pub(super) fn new_place(&self, slug: Option<&str>, to: &str, asked: Option<&str>) -> Result<String, Problem> {
         let url = BaseUrl::parse(to).map_err(|why| Problem::bad_request(format!("\"to\" {why}")))?;
         if !url.url().username().is_empty() || url.url().password().is_some() {
             return Err(Problem::bad_request("\"to\" is told to everybody, so it may carry no login"));
         }
         let settings = self.settings();
-        let here = settings.http.external_url.as_ref().map(BaseUrl::bare);
-        let here = here.map(|here| slug.map_or_else(|| here.to_owned(), |slug| format!("{here}/c/{slug}")));
+        let configured = settings.http.external_url.as_ref().map(|url| url.bare().to_owned());
+        let here = configured.or_else(|| asked.map(|host| format!("http://{host}")));
+        let here = here.map(|here| slug.map_or_else(|| here.clone(), |slug| format!("{here}/c/{slug}")));
         if here.as_deref() == Some(url.bare()) { Err(Problem::bad_request("it is there already")) } else { Ok(url.bare().to_owned()) }
     }
 }

@@ -126,6 +126,12 @@ impl Board {
         Self { key, url: server.url(), stop, _tasks: tasks }
     }
 
+    /// The operator founds a community.
+    pub(crate) async fn found(&self, slug: &str, kind: &str) {
+        let request = Client::new().post(format!("{}/api/v1/admin/boards", self.url)).basic_auth("admin", Some(PASSWORD));
+        assert_eq!(request.json(&serde_json::json!({ "slug": slug, "type": kind })).send().await.unwrap().status(), 201);
+    }
+
     /// The operator moves the open board to this base URL.
     pub(crate) async fn move_to(&self, place: &str) {
         let request = Client::new().post(format!("{}/api/v1/admin/move", self.url)).basic_auth("admin", Some(PASSWORD));

@@ -56,6 +56,13 @@ async fn a_server_that_moved_keeps_its_id_and_its_lease() {
     assert_eq!(registered(&stage, server, "Chess Club", NEW).await, id, "it renews the same lease from its new place");
     assert!(!follow(&stage, OLD, "https://third.example", server).await, "nobody is at the old place any more");
     assert_eq!(stage.names("chess").await, ["Chess Club"]);
+    let other = registered(&stage, server, "Go Club", "https://new.example/c/go").await;
+    let removed = stage.directory.change(1, move |desk| {
+        let entry = desk.own(&other, None)?;
+        desk.remove(&entry, "spam", "operator")
+    });
+    removed.await.unwrap();
+    assert!(follow(&stage, NEW, "https://new.example/c/chess-club", server).await, "it stays at its host, where only another was removed");
     stage.close().await;
 }
 
@@ -83,7 +90,9 @@ async fn attack_a_community_that_says_it_is_somebody_else_s_server_claims_nothin
     assert!(follow(&stage, OLD, NEW, victim).await);
     assert_eq!(place(&stage, id).await, Some((NEW.into(), None)), "it is not proven to be that server's");
     stage.directory.change(0, move |desk| desk.hide(&id, true, "operator")).await.unwrap();
-    let own = registered(&stage, victim, "Heroes", NEW).await;
+    let own = registered(&stage, victim, "Villains", NEW).await;
+    let entry = stage.directory.get(own).await.unwrap().unwrap();
+    assert_eq!(entry.similar, None, "what leads to the same place looks like nobody else");
     assert_ne!(own, id, "what the operator makes of the one is not held against the other");
     let lapsed = stage.directory.change(64, |desk| {
         desk.now.0 += 3_601_000;

@@ -81,6 +81,35 @@ fn a_rendezvous_server_with_two_keys_is_listed_and_found() {
 }
 
 #[test]
+fn a_server_is_taken_off_the_hub_by_one_command() {
+    let (hub_folder, board_folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let open = ["--set", "superhub.registration=open", "--set", "superhub.private_addresses=true"];
+    let hub = Hub::start_with(hub_folder.path(), &open);
+    let file = board_folder.path().join("goop.toml");
+    std::fs::write(&file, format!("[listing] # ours\nhubs = [\"{}\"]\nname = \"Chess Club\"\n", hub.url())).unwrap();
+    let goop = |args: &[&str]| {
+        let mut goop = Command::new(env!("CARGO_BIN_EXE_goop"));
+        goop.args(args).arg("--data").arg(board_folder.path());
+        goop
+    };
+    let mut board = goop(&["run", "--rendezvous-only", "--port", "0"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let listed = || hub.client().get("/api/v1/communities?q=chess")["communities"].as_array().unwrap().len();
+    let was_listed = (0..600).any(|_| {
+        std::thread::sleep(Duration::from_millis(50));
+        listed() == 1
+    });
+    let unlisted = goop(&["hub", "unlist"]).output().unwrap();
+    let (left, again) = (listed(), goop(&["hub", "unlist"]).output().unwrap());
+    board.kill().unwrap();
+    board.wait().unwrap();
+    let said = String::from_utf8_lossy(&unlisted.stdout).into_owned() + &String::from_utf8_lossy(&unlisted.stderr);
+    assert!(was_listed && unlisted.status.success() && said.contains("No longer listed"), "{said}");
+    let kept = std::fs::read_to_string(&file).unwrap();
+    assert!(left == 0 && kept.contains("# ours") && !kept.contains("hubs"), "{left} {kept}");
+    assert!(!again.status.success(), "it is on none any more");
+}
+
+#[test]
 fn a_damaged_directory_is_left_as_it_is_and_the_start_says_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("directory.db"), [b'x'; 8192]).unwrap();

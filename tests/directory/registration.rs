@@ -51,6 +51,18 @@ async fn a_server_lists_itself_renews_and_changes_what_is_said_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_closed_community_is_listed_by_the_server_that_it_is_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (hub, board, other) = (hub(&folder, Policy::Open), Board::start(), Board::start());
+    board.found("club", "invite-only").await;
+    let listing = json!({ "community": "The Club", "rendezvous": format!("{}/c/club", board.url), "type": "invite-only" });
+    assert_eq!(register(&hub, &other.key, &listing).await.status(), 403, "nobody else's server says that it is theirs");
+    let made = register(&hub, &board.key, &listing).await;
+    assert_eq!(made.status(), 201, "though to strangers it is not there");
+    hub.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_waits_for_the_operator_s_word_and_a_refused_one_stays_out() {
     let folder = tempfile::tempdir().unwrap();
     let (hub, one, other) = (hub(&folder, Policy::Approve), Board::start(), Board::start());

@@ -92,6 +92,9 @@ async fn attack_a_closed_community_that_moved_still_looks_like_none_to_strangers
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_operator_who_names_no_place_is_told() {
+    let nameless = Board::new();
+    let (status, problem) = nameless.operate("POST", "move", json!({ "to": nameless.url() })).await;
+    assert_eq!(status, 400, "where it is asked is where it is: {problem}");
     let board = Board::called("https://rv.example");
     found(&board, "chess", "open").await;
     for to in ["", "new.example", "ftp://new.example", "https://u:p@new.example", "https://rv.example/c/chess/", "https://new.example/?a"] {

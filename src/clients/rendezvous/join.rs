@@ -89,7 +89,12 @@ impl JoinLink {
             let said = rest.trim_start_matches('/').strip_prefix("join").and_then(|rest| rest.strip_prefix(['?', '#']));
             return Self::of_hub(said.ok_or_else(|| wrong("it is not of the form goop:join?at=…"))?);
         }
-        let Some((page, secret)) = text.split_once('#') else { return Self::place(text.strip_suffix("/join").unwrap_or(text), None) };
+        let Some((page, secret)) = text.split_once('#') else {
+            let base = text.strip_suffix("/join").unwrap_or(text);
+            // Only communities have such a page without more behind it.
+            let is_cut_off = base != text && text.contains("://") && !base.contains("/c/");
+            return if is_cut_off { Err(wrong("it has lost what stood behind its #")) } else { Self::place(base, None) };
+        };
         if secret.split('&').any(|pair| pair.starts_with("at=")) {
             return Self::of_hub(secret);
         }
@@ -213,6 +218,7 @@ mod tests {
             "goop:join?invite=a",
             "goop:join?at=javascript:alert(1)",
             "https://rv.example/#x",
+            "https://hub.example/join",
             "file:///etc/passwd",
             "-",
             "join#",

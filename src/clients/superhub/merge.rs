@@ -1,8 +1,8 @@
 //! What several hubs say of communities, put together: each hub has its turn, and none speaks for another.
 //!
-//! An id proves nothing here. Everybody reads it, and can say it again with another address behind it. So what a hub says stands for what
-//! another says of the same id only where both say the same; where they differ, both are kept, each with the hub that it is from. Of what one
-//! hub has said of a community at different times, the first that comes counts.
+//! An id proves nothing here. Everybody reads it, and can say it again with another address behind it; and each hub that lists a community itself
+//! gives it one of its own. So what a hub says stands for what another says only where both say the same, the address included; where they
+//! differ, both are kept, each with the hub that it is from. Of what one hub has said of a community at different times, the first that comes counts.
 
 use std::collections::{HashMap, HashSet};
 
@@ -36,13 +36,13 @@ pub(super) fn by_hub(found: Vec<Found>) -> Vec<Vec<Found>> {
 #[derive(Default)]
 pub(super) struct Once {
     by_hub: HashSet<(String, ListingId)>,
-    said: HashSet<(ListingId, String)>,
+    said: HashSet<String>,
 }
 
 impl Once {
-    /// Whether this was told by no hub before, in the words of its origin, and nothing else of this community by the same hub.
+    /// Whether this was told by no hub before, word for word, and nothing else of this community by the same hub.
     pub(super) fn is_new(&mut self, found: &Found) -> bool {
         let id = found.listing.id;
-        self.by_hub.insert((found.hub.clone(), id)) && self.said.insert((id, found.listing.words_of_origin()))
+        self.by_hub.insert((found.hub.clone(), id)) && self.said.insert(found.listing.words_of_origin())
     }
 }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::clock::{Moment, UnixMillis};
 use crate::http::client_ip::host_key;
 use crate::http::page::Qr;
-use crate::http::{Problem, body};
+use crate::http::{Problem, body, origin};
 use crate::identity::peer_id_from_text;
 use crate::proto::community::{Ban, Community, Kind, MAX_NAME, Slug};
 use crate::proto::invite::{Invitation, MAX_USES, Token};
@@ -181,16 +181,21 @@ pub(super) async fn end(State(app): Shared, Path(slug): Path<String>) -> Answer 
     done(app, move |store| store.end(&slug)).await
 }
 
-pub(super) async fn move_board(State(app): Shared, Path(slug): Path<String>, body::Json(place): body::Json<NewPlace>) -> Answer {
-    go(app, Some(slug), &place).await
+pub(super) async fn move_board(
+    State(app): Shared,
+    Path(slug): Path<String>,
+    headers: HeaderMap,
+    body::Json(place): body::Json<NewPlace>,
+) -> Answer {
+    go(app, Some(slug), &place, &headers).await
 }
 
-pub(super) async fn move_open(State(app): Shared, body::Json(place): body::Json<NewPlace>) -> Answer {
-    go(app, None, &place).await
+pub(super) async fn move_open(State(app): Shared, headers: HeaderMap, body::Json(place): body::Json<NewPlace>) -> Answer {
+    go(app, None, &place, &headers).await
 }
 
-async fn go(app: Arc<App>, slug: Option<String>, NewPlace { to }: &NewPlace) -> Answer {
-    let place = app.new_place(slug.as_deref(), to)?;
+async fn go(app: Arc<App>, slug: Option<String>, NewPlace { to }: &NewPlace, headers: &HeaderMap) -> Answer {
+    let place = app.new_place(slug.as_deref(), to, origin::only(headers, &header::HOST))?;
     app.journal.note(format!("The operator moved {} to {place}", slug.as_deref().unwrap_or("the open board")));
     done(app, move |store| store.move_to(slug.as_deref(), &place, UnixMillis::now())).await
 }
