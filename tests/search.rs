@@ -56,7 +56,7 @@ fn what_was_searched_is_found_again_when_every_hub_is_down() {
     drop(hub);
     let said = search(data.path(), &[&address], "club ches");
     assert_eq!((names(&said), &said["local"]), (vec!["Chess Club"], &json!(true)));
-    let words = run(&["search", "chess", "--set", &format!("discovery.hubs=[\"{address}\"]"), "--data", data.path().to_str().unwrap()]);
+    let words = run(&["search", "chess", "--hub", &address, "--data", data.path().to_str().unwrap()]);
     let words = String::from_utf8_lossy(&words.stdout).into_owned();
     assert!(words.contains("No hub answers") && words.contains("https://rv.example/c/chess"), "{words}");
 }

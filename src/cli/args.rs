@@ -116,11 +116,14 @@ pub struct PeersArgs {
 
 /// Operands of `goop search`.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "Examples:\n  goop search chess\n  goop search chess --set 'discovery.hubs=[\"https://hub.example.org\"]' --json")]
+#[command(after_help = "Examples:\n  goop search chess\n  goop search chess --hub https://hub.example.org --json")]
 pub struct SearchArgs {
     /// Words, or beginnings of words
     #[arg(required = true)]
     pub query: Vec<String>,
+    /// A super hub to ask; may be given again [default: discovery.hubs]
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub hub: Vec<String>,
     /// Print one line of JSON
     #[arg(long)]
     pub json: bool,

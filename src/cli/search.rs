@@ -8,11 +8,13 @@ use super::terminal::{escaped, write_json};
 use super::{Cli, Exit, SearchArgs, run::runtime};
 use crate::clients::superhub::kept::Found;
 use crate::clients::superhub::{Told, ask};
+use crate::config::base_url::BaseUrl;
 
 /// Run `goop search`, writing to `out`.
 pub fn run(cli: &Cli, args: &SearchArgs, out: &mut dyn Write) -> Result<Exit> {
     let loaded = cli.load()?;
-    let hubs = &loaded.config.discovery.hubs;
+    let named: Vec<BaseUrl> = args.hub.iter().map(|hub| BaseUrl::parse(hub)).collect::<Result<_, _>>().map_err(anyhow::Error::msg)?;
+    let hubs = if named.is_empty() { &loaded.config.discovery.hubs } else { &named };
     let text = args.query.join(" ");
     let told = runtime()?.block_on(ask(&loaded.data, hubs, &text))?;
     if args.json {
@@ -33,8 +35,8 @@ fn words(told: &Told, no_hub: bool) -> String {
         text.push_str(&format!("{}: {}\n", failed.hub, failed.why));
     }
     if no_hub {
-        text.push_str("No super hub is configured; this is what is kept on this machine. Name one in discovery.hubs, as in ");
-        text.push_str("--set 'discovery.hubs=[\"https://hub.example.org\"]'\n");
+        text.push_str("No super hub is configured; this is what is kept on this machine. Name one by --hub, ");
+        text.push_str("or in discovery.hubs.\n");
     } else if *local {
         text.push_str("No hub answers; this is what is kept on this machine.\n");
     }

@@ -49,7 +49,7 @@ pub enum JoinError {
     #[error("{0} is no server that takes invitations")]
     NoServer(String),
     /// A server is there, but not this community; a closed one looks the same to strangers.
-    #[error("there is no such community here, or its invitation is needed: {0}")]
+    #[error("there is no such community, or one has to come in first, by an invitation or at {page}/join: {0}", page = .0.trim_end_matches('/'))]
     NoCommunity(String),
     /// What answers is no rendezvous server.
     #[error("something else answers at {0}: this is no rendezvous server")]

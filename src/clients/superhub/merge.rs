@@ -36,13 +36,15 @@ pub(super) fn by_hub(found: Vec<Found>) -> Vec<Vec<Found>> {
 #[derive(Default)]
 pub(super) struct Once {
     by_hub: HashSet<(String, ListingId)>,
-    said: HashSet<String>,
+    /// Word for word, and the hub that said it first.
+    said: HashMap<String, String>,
 }
 
 impl Once {
-    /// Whether this was told by no hub before, word for word, and nothing else of this community by the same hub.
+    /// Whether this was told by no other hub before, word for word, and nothing else of this community by the same hub.
     pub(super) fn is_new(&mut self, found: &Found) -> bool {
-        let id = found.listing.id;
-        self.by_hub.insert((found.hub.clone(), id)) && self.said.insert(found.listing.words_of_origin())
+        let hub = &found.hub;
+        self.by_hub.insert((hub.clone(), found.listing.id))
+            && self.said.entry(found.listing.words_of_origin()).or_insert_with(|| hub.clone()) == hub
     }
 }

@@ -51,7 +51,7 @@ impl Desk<'_> {
     fn go(&mut self, entry: &Entry, listing: Listing, to: &Endpoint, trust: Trust) -> Result<bool, StoreError> {
         self.edit(entry, listing, trust, "hub")?;
         self.note("hub", "moved", Some(&entry.id), to.as_str())?;
-        let other = "DELETE FROM registrations WHERE address = ?2 AND listing <> ?1 \
+        let other = "DELETE FROM registrations WHERE address = ?2 AND listing IS NOT ?1 \
                      AND peer = (SELECT peer FROM registrations WHERE listing = ?1)";
         self.change.prepare_cached(other)?.execute(params![entry.number, to.as_str()])?;
         // Its host stays: what the operator makes of this listing is not held against others who are at the new one.
@@ -86,10 +86,10 @@ impl Desk<'_> {
         Ok(self.change.prepare_cached(query)?.query_row(params![entry.number, peer.to_bytes()], |row| row.get(0))?)
     }
 
-    /// Whether the operator has refused, removed or hidden something of this server or its host, or it waits for his word there.
+    /// Whether the operator has refused, removed or hidden something of this server or its host, or anybody waits for his word there.
     fn is_turned_down(&self, from: &Endpoint, to: &Endpoint, peer: &PeerId) -> Result<bool, StoreError> {
-        let waits = "SELECT EXISTS (SELECT 1 FROM registrations WHERE peer = ?1 AND address = ?2 AND state <> 'listed')";
-        let waits: bool = self.change.prepare_cached(waits)?.query_row(params![peer.to_bytes(), to.as_str()], |row| row.get(0))?;
+        let waits = "SELECT EXISTS (SELECT 1 FROM registrations WHERE host = ?1 AND address = ?2 AND state <> 'listed')";
+        let waits: bool = self.change.prepare_cached(waits)?.query_row([to.host().as_str(), to.as_str()], |row| row.get(0))?;
         // Whoever stays at his host has been judged there before.
         Ok(waits || (from.host() != to.host() && self.is_doubtful(peer, &to.host())?))
     }

@@ -28,6 +28,8 @@ struct Page {
     title: String,
     description: String,
     canonical: String,
+    /// The configured URL of this hub, for a command: never the name that a visitor was led to.
+    own: Option<String>,
     /// Whether a search engine should know this page: not every search of everybody, nor every tag that somebody makes up in a link.
     indexed: bool,
     asked: Asked,
@@ -83,6 +85,7 @@ async fn page_of(app: &App, asked: Asked, found: Found, headers: &HeaderMap) -> 
         description: format!(
             "{title}: where people meet and talk directly with goop. Found by words, tags and languages, with what was seen of each."
         ),
+        own: app.options.http.external_url.as_ref().map(|url| url.bare().to_owned()),
         canonical: format!("{}{}", app.origin(headers), asked.at("", &[])),
         indexed: asked.q.is_empty() && asked.cursor.is_empty() && (asked.is_plain() || !cards.is_empty()),
         kind: asked.r#type.clone(),

@@ -45,7 +45,6 @@ pub(super) async fn openapi() -> Response {
 }
 
 pub(super) async fn page(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let fields = pairs(&OPENAPI["components"]["schemas"]["Listing"]["properties"]).map(|(name, field)| (name, text(&field["description"])));
     page::answer(&Page {
         root: app.root(),
@@ -62,7 +61,6 @@ pub(in crate::superhub) async fn asset(Path(name): Path<String>, request: Header
 }
 
 fn operations(path: String, methods: &Value) -> impl Iterator<Item = Operation> {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     pairs(methods).filter(|(method, _)| method != "parameters").map(move |(method, operation)| {
         let both = methods["parameters"].as_array().into_iter().chain(operation["parameters"].as_array()).flatten();
         Operation {
@@ -74,6 +72,11 @@ fn operations(path: String, methods: &Value) -> impl Iterator<Item = Operation> 
             answers: pairs(&operation["responses"]).map(|(status, answer)| (status, text(&answer["description"]))).collect(),
         }
     })
+}
+
+/// What is said there; names stand in backticks, which mean something to programs that draw descriptions, and nothing here.
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().replace('`', "")
 }
 
 fn pairs(of: &Value) -> impl Iterator<Item = (String, &Value)> {
