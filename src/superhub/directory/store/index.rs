@@ -11,7 +11,11 @@ use crate::proto::names::{Lang, Tag};
 use crate::proto::search::words;
 
 /// Pages of the index that are joined at once: some fifty milliseconds.
-const JOINED: u32 = 1000;
+const JOINED: i32 = 1000;
+/// Parts beside the largest that a search may have to look into.
+const PARTS: usize = 3;
+/// The largest part is written anew for others that are this part of it together: one eighth.
+const WORTH: i64 = 8;
 /// Bits of a listing's number in its place.
 const ID_BITS: u32 = 40;
 /// The largest number of a listing.
@@ -92,12 +96,25 @@ fn marked(words: &[String]) -> String {
     words.iter().map(|word| format!("{MARK}{word}")).collect::<Vec<_>>().join(" ")
 }
 
-/// Joins parts of the index that many changes have left; answers whether there was anything to do.
+/// Joins parts of the index that many changes have left; answers whether there was anything to do. First those of one size; then, where
+/// what stands beside the largest is worth writing that anew, all of them.
 pub(super) fn join_parts(change: &Connection) -> rusqlite::Result<bool> {
+    Ok(join(change, JOINED)? || (is_scattered(change)? && join(change, -JOINED)?))
+}
+
+/// The index's own command: a negative number of pages begins to make one part of all.
+fn join(change: &Connection, pages: i32) -> rusqlite::Result<bool> {
     let before = change.total_changes();
-    change.prepare_cached("INSERT INTO search (search, rank) VALUES ('merge', ?1)")?.execute([JOINED])?;
+    change.prepare_cached("INSERT INTO search (search, rank) VALUES ('merge', ?1)")?.execute([pages])?;
     // The statement itself counts as one (FTS5, "the 'merge' command").
     Ok(change.total_changes() - before > 1)
+}
+
+fn is_scattered(look: &Connection) -> rusqlite::Result<bool> {
+    let mut query = look.prepare_cached("SELECT count(*) FROM search_idx GROUP BY segid ORDER BY 1 DESC")?;
+    let pages: Vec<i64> = query.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let Some((largest, others)) = pages.split_first() else { return Ok(false) };
+    Ok(others.len() >= PARTS && others.iter().sum::<i64>() * WORTH >= *largest)
 }
 
 /// Takes a listing out of the index.
