@@ -15,7 +15,7 @@
 //! router, whose stream went down with one of two connections, forgets what we subscribed to, and begins again on the other. And it is
 //! said to a neighbour from whom nothing comes: whatever was lost, it may be waiting for us.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -70,16 +70,22 @@ struct Shown {
     endpoint: ConnectedPoint,
 }
 
+/// A peer with such connections, at least one.
+struct Neighbour {
+    /// The first of them speaks.
+    shown: Vec<Shown>,
+    /// Whether it has begun a stream.
+    has_begun: bool,
+    /// When something came from it, or it was told again.
+    heard: Moment,
+}
+
 /// Gossipsub on same-link connections only: see the head of this file.
 pub struct Behaviour {
     gossip: Gossip,
     /// What is on the same link.
     pub links: Links,
-    shown: HashMap<PeerId, Vec<Shown>>,
-    /// Those of them that have begun a stream.
-    speaking: HashSet<PeerId>,
-    /// When something came from each of them, or it was told again.
-    heard: HashMap<PeerId, Moment>,
+    neighbours: HashMap<PeerId, Neighbour>,
     /// Connections that speak, and are told so.
     speakers: VecDeque<(PeerId, ConnectionId)>,
 }
@@ -87,7 +93,7 @@ pub struct Behaviour {
 impl Behaviour {
     /// Wraps `gossip`; `links` decides which connections it sees.
     pub fn new(gossip: Gossip, links: Links) -> Self {
-        Self { gossip, links, shown: HashMap::new(), speaking: HashSet::new(), heard: HashMap::new(), speakers: VecDeque::new() }
+        Self { gossip, links, neighbours: HashMap::new(), speakers: VecDeque::new() }
     }
 
     /// The gossipsub inside.
@@ -101,32 +107,31 @@ impl Behaviour {
     }
 
     fn is_shown(&self, peer: &PeerId, connection: ConnectionId) -> bool {
-        self.shown.get(peer).is_some_and(|shown| shown.iter().any(|one| one.id == connection))
+        self.neighbours.get(peer).is_some_and(|neighbour| neighbour.shown.iter().any(|one| one.id == connection))
     }
 
-    /// Whether no connection speaks to this peer yet: the first one that is shown does.
-    fn is_silent(&self, peer: &PeerId) -> bool {
-        !self.shown.contains_key(peer)
-    }
-
-    fn show(&mut self, peer: PeerId, id: ConnectionId, endpoint: ConnectedPoint) {
-        self.shown.entry(peer).or_default().push(Shown { id, endpoint });
-        self.heard.insert(peer, Moment::now());
+    /// Shows a connection to gossipsub; answers whether it speaks, which the first one does.
+    fn show(&mut self, peer: PeerId, id: ConnectionId, endpoint: ConnectedPoint) -> bool {
+        let now = Moment::now();
+        let neighbour = self.neighbours.entry(peer).or_insert(Neighbour { shown: Vec::new(), has_begun: false, heard: now });
+        neighbour.shown.push(Shown { id, endpoint });
+        neighbour.heard = now;
+        neighbour.shown.len() == 1
     }
 
     /// Tells those neighbours again what we subscribe to from whom nothing has come for [`DEAF_AFTER`].
     pub fn remind(&mut self, now: Moment) {
-        let silent = self.heard.iter().filter(|(_, at)| now.since(**at) >= DEAF_AFTER);
-        let silent: Vec<PeerId> = silent.map(|(peer, _)| *peer).collect();
-        for peer in silent {
-            self.heard.insert(peer, now);
-            self.introduce(peer);
-        }
+        let silent = self.neighbours.iter_mut().filter(|(_, neighbour)| now.since(neighbour.heard) >= DEAF_AFTER);
+        let told = silent.map(|(peer, neighbour)| {
+            neighbour.heard = now;
+            *peer
+        });
+        told.collect::<Vec<_>>().into_iter().for_each(|peer| self.introduce(peer));
     }
 
     /// Makes gossipsub say what we subscribe to, over the connection that speaks; one whose stream broke looks into the queue only when it is woken.
     fn introduce(&mut self, peer_id: PeerId) {
-        if let Some(Shown { id, endpoint }) = self.shown.get(&peer_id).and_then(|shown| shown.first()) {
+        if let Some(Shown { id, endpoint }) = self.neighbours.get(&peer_id).and_then(|neighbour| neighbour.shown.first()) {
             let established = ConnectionEstablished { peer_id, connection_id: *id, endpoint, failed_addresses: &[], other_established: 0 };
             self.gossip.on_swarm_event(FromSwarm::ConnectionEstablished(established));
             self.speakers.push_back((peer_id, *id));
@@ -135,7 +140,9 @@ impl Behaviour {
 
     /// A neighbour began a stream; where it is not its first, it may know nothing of us any more.
     fn begins(&mut self, peer: PeerId, connection: ConnectionId) {
-        if self.is_shown(&peer, connection) && !self.speaking.insert(peer) {
+        let shown = self.is_shown(&peer, connection);
+        let neighbour = self.neighbours.get_mut(&peer).filter(|_| shown);
+        if neighbour.is_some_and(|neighbour| std::mem::replace(&mut neighbour.has_begun, true)) {
             self.introduce(peer);
         }
     }
@@ -162,14 +169,12 @@ impl Behaviour {
 
     /// Forgets a shown connection; answers how many others of the peer gossipsub still sees, or `None` if it never saw this one.
     fn hide(&mut self, peer: &PeerId, connection: ConnectionId) -> Option<usize> {
-        let shown = self.shown.get_mut(peer)?;
+        let shown = &mut self.neighbours.get_mut(peer)?.shown;
         let at = shown.iter().position(|one| one.id == connection)?;
         shown.remove(at);
         let remaining = shown.len();
         if remaining == 0 {
-            self.shown.remove(peer);
-            self.speaking.remove(peer);
-            self.heard.remove(peer);
+            self.neighbours.remove(peer);
         }
         Some(remaining)
     }
@@ -181,7 +186,7 @@ impl Behaviour {
                 let one = match handler {
                     NotifyHandler::One(id) if self.is_shown(&peer_id, id) => id,
                     NotifyHandler::One(_) => return None,
-                    NotifyHandler::Any => self.shown.get(&peer_id)?.first()?.id,
+                    NotifyHandler::Any => self.neighbours.get(&peer_id)?.shown.first()?.id,
                 };
                 Some(ToSwarm::NotifyHandler { peer_id, handler: NotifyHandler::One(one), event })
             }
@@ -204,9 +209,8 @@ impl NetworkBehaviour for Behaviour {
         if !self.links.contains(remote) {
             return Ok(Either::Right(dummy::ConnectionHandler));
         }
-        let (handler, speaks) =
-            (self.gossip.handle_established_inbound_connection(connection, peer, local, remote)?, self.is_silent(&peer));
-        self.show(peer, connection, ConnectedPoint::Listener { local_addr: local.clone(), send_back_addr: remote.clone() });
+        let handler = self.gossip.handle_established_inbound_connection(connection, peer, local, remote)?;
+        let speaks = self.show(peer, connection, ConnectedPoint::Listener { local_addr: local.clone(), send_back_addr: remote.clone() });
         Ok(Either::Left(KeptOpen::new(handler, speaks)))
     }
 
@@ -221,9 +225,8 @@ impl NetworkBehaviour for Behaviour {
         if !self.links.contains(addr) {
             return Ok(Either::Right(dummy::ConnectionHandler));
         }
-        let (handler, speaks) =
-            (self.gossip.handle_established_outbound_connection(connection, peer, addr, role, port_use)?, self.is_silent(&peer));
-        self.show(peer, connection, ConnectedPoint::Dialer { address: addr.clone(), role_override: role, port_use });
+        let handler = self.gossip.handle_established_outbound_connection(connection, peer, addr, role, port_use)?;
+        let speaks = self.show(peer, connection, ConnectedPoint::Dialer { address: addr.clone(), role_override: role, port_use });
         Ok(Either::Left(KeptOpen::new(handler, speaks)))
     }
 
@@ -234,8 +237,8 @@ impl NetworkBehaviour for Behaviour {
     fn on_connection_handler_event(&mut self, peer: PeerId, connection: ConnectionId, event: THandlerOutEvent<Self>) {
         match event {
             Either::Left(Told::Inside(event)) => {
-                if let Some(heard) = self.heard.get_mut(&peer) {
-                    *heard = Moment::now();
+                if let Some(neighbour) = self.neighbours.get_mut(&peer) {
+                    neighbour.heard = Moment::now();
                 }
                 self.gossip.on_connection_handler_event(peer, connection, event);
             }
