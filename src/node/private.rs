@@ -45,29 +45,13 @@ impl Private {
         reload: &ReloadHandle,
         tasks: &mut Tasks,
     ) -> Result<Self, NodeError> {
-        match house.loaded.config.presence.rendezvous_only {
-            true => Self::without_peer(house, public.board.as_ref().map(Rendezvous::guests), tasks).await,
-            false => Self::with_peer(house, public, current, reload, tasks).await,
+        let guests = public.board.as_ref().map(Rendezvous::guests);
+        if house.loaded.config.presence.rendezvous_only {
+            return Self::without_peer(house, guests, tasks).await;
         }
-    }
-
-    async fn without_peer(house: &House<'_>, guests: Option<Guests>, tasks: &mut Tasks) -> Result<Self, NodeError> {
-        let relay = relay::without_peer(house.loaded, house.identity, guests, tasks, house.stop).await?;
-        let ready = Ready::of(&house.identity.peer_id());
-        let ready = if house.loaded.config.p2p.relay_server { ready.with_relay(relay.as_ref()) } else { ready };
-        Ok(Self { ready, peer: None, token: None, relay })
-    }
-
-    async fn with_peer(
-        house: &House<'_>,
-        public: &Public,
-        current: &watch::Receiver<Loaded>,
-        reload: &ReloadHandle,
-        tasks: &mut Tasks,
-    ) -> Result<Self, NodeError> {
         let (loaded, identity, stop) = (house.loaded, house.identity, || house.stop.child_token());
         let servers = rendezvous_servers(&loaded.config, public.board.as_ref());
-        let (nat, relay) = relay::of_peer(&loaded.config.p2p, identity, public.board.as_ref().map(Rendezvous::guests));
+        let (nat, relay) = relay::of_peer(&loaded.config.p2p, identity, guests);
         let peer = peer::start(peer_options(loaded, identity, servers, nat), house.metrics, tasks, stop()).await?;
         tasks.spawn("moves", moves::write_down(peer.clone(), current.clone(), reload.clone(), stop()));
         let options = viewer_options(current.clone(), reload.clone(), public.local());
@@ -77,6 +61,13 @@ impl Private {
         let ready = Ready::of(&identity.peer_id()).with_peer(&me, viewer.as_ref().map(Viewer::url));
         let token = viewer.as_ref().map(|viewer| viewer.token().to_owned());
         Ok(Self { ready, peer: Some(peer), token, relay })
+    }
+
+    async fn without_peer(house: &House<'_>, guests: Option<Guests>, tasks: &mut Tasks) -> Result<Self, NodeError> {
+        let relay = relay::without_peer(house.loaded, house.identity, guests, tasks, house.stop).await?;
+        let ready = Ready::of(&house.identity.peer_id());
+        let ready = if house.loaded.config.p2p.relay_server { ready.with_relay(relay.as_ref()) } else { ready };
+        Ok(Self { ready, peer: None, token: None, relay })
     }
 }
 
