@@ -206,8 +206,8 @@ impl Search<'_> {
         let began = Moment::now();
         let mut hits = Vec::new();
         for tier in Tier::ALL.into_iter().filter(|tier| *tier >= cursor.tier) {
-            let few = hits.len() < FEW && (cursor.is_start() || cursor.tier == Tier::Near);
-            if hits.len() >= most || (tier == Tier::Near && !few) {
+            // What nearly fits is looked for where little fits, and that is known before ([`Self::few`]).
+            if hits.len() >= most || (tier == Tier::Near && cursor.tier != Tier::Near) {
                 break;
             }
             if Moment::now().since(began) > DEADLINE {
